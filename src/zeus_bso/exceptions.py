@@ -62,13 +62,15 @@ class ZeusBSOServerError(ZeusBSOError):
     Args:
         message: One sentence for the person who reads the answer: no SQL, no path.
         status_code: HTTP status, where it differs from the class's.
+        retry_after_s: When to try again [s], where that makes sense.
     """
 
     status_code = 500
 
-    def __init__(self, message: str, *, status_code: int | None = None) -> None:
+    def __init__(self, message: str, *, status_code: int | None = None, retry_after_s: int | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.retry_after_s = retry_after_s
         if status_code is not None:
             self.status_code = status_code
 
@@ -104,15 +106,9 @@ class RefusedResultError(ZeusBSOServerError):
 
 
 class DatabaseUnavailableError(ZeusBSOServerError):
-    """The database did not take the transaction; nothing was stored, and the request may be sent again.
-
-    Args:
-        message: One sentence.
-        retry_after_s: When to try again [s].
-    """
+    """The database did not take the transaction; nothing was stored, and the request may be sent again."""
 
     status_code = 503
 
-    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after_s=1)

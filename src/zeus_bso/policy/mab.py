@@ -1,0 +1,84 @@
+"""The bandit: Gaussian Thompson sampling over the batch sizes that survived pruning."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from zeus_bso.policy.values import GaussianTsArmState, Knobs
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """Posterior over an arm's mean reward.
+
+    Attributes:
+        mean: Posterior mean [-J].
+        scale: Posterior standard deviation, ``1 / sqrt(precision)`` [J]; 0: certain.
+    """
+
+    mean: float
+    scale: float
+
+
+def belief(arm: GaussianTsArmState, knobs: Knobs) -> Belief:
+    """Posterior over an arm's mean reward, its reward variance taken as known.
+
+    With n rewards of variance v, their precision is p = 1 / v, and
+
+        posterior precision = prior_precision + n p
+        posterior mean      = (prior_precision * prior_mean + p * sum) / posterior precision
+
+    written here with the weight of the data, w = n p / (prior_precision + n p), which stays finite when v is 0: the
+    belief is then exactly the mean.
+
+    Args:
+        arm: The rewards to look at; at least one.
+        knobs: For the prior.
+
+    Source:
+        Zeus (NSDI'23), algorithm 2.
+    """
+    variance_of_mean = arm.reward_variance / arm.num_observations
+    weight = 1.0 / (1.0 + knobs.mab_prior_precision * variance_of_mean)
+    mean = weight * arm.reward_mean + (1.0 - weight) * knobs.mab_prior_mean
+    return Belief(mean, math.sqrt(variance_of_mean * weight))
+
+
+@dataclass(frozen=True, slots=True)
+class Mab:
+    """The bandit over a set of arms.
+
+    Attributes:
+        arms: Rewards that each arm looks at, by batch size, ascending.
+        num_observations: All observations of an arm, also those that fell out of its window.
+        knobs: The job's knobs.
+    """
+
+    arms: Mapping[int, GaussianTsArmState]
+    num_observations: Mapping[int, int]
+    knobs: Knobs
+
+    def decide(self, rng: np.random.Generator) -> int:
+        """Choose an arm.
+
+        Drawn in this order, whatever is decided: a random permutation of the arms, ascending; the first in it with
+        fewer than ``mab_num_explorations`` observations is taken. Else one normal draw per arm, ascending; the largest
+        wins.
+        """
+        sizes = list(self.arms)
+        wanted = max(1, self.knobs.mab_num_explorations)
+        for size in rng.choice(np.array(sizes), len(sizes), replace=False):
+            if self.num_observations[int(size)] < wanted:
+                return int(size)
+        beliefs = {size: belief(arm, self.knobs) for size, arm in self.arms.items()}
+        draws = {size: rng.normal(believed.mean, believed.scale) for size, believed in beliefs.items()}
+        return max(draws, key=lambda size: draws[size])
+
+    def best(self) -> int:
+        """The arm with the best posterior mean; one without observations is the best only if none has any."""
+        seen = {size: belief(arm, self.knobs).mean for size, arm in self.arms.items() if arm.num_observations}
+        return max(seen, key=lambda size: seen[size]) if seen else min(self.arms)

@@ -1,0 +1,242 @@
+"""The reference algorithm: prune, then play the bandit; follow drift; never get stuck.
+
+Source:
+    Zeus (NSDI'23), sections 4.3 to 4.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from zeus_bso.common import Outcome, Stage, TrialType
+from zeus_bso.policy.early_stop import cost_bound
+from zeus_bso.policy.explorer import Explore, Explorer, RoundOver, Wait
+from zeus_bso.policy.mab import Mab
+from zeus_bso.policy.retirement import after_miss, after_success
+from zeus_bso.policy.values import (
+    Choice,
+    Conclusion,
+    GaussianTsArmState,
+    Knobs,
+    Place,
+    Progress,
+    Retirement,
+    Sizes,
+    SizeState,
+    nearest,
+)
+
+DRIFT_SIGNS = 2
+"""Cost-bound ends of proven sizes in a row after which the bound itself is doubted."""
+
+_DRIFT_SUSPECTED = (
+    "The last runs were stopped by their cost; this one runs without a bound, to see whether costs have changed."
+)
+
+
+def choose(
+    knobs: Knobs,
+    progress: Progress,
+    sizes: Sizes,
+    places: Iterable[Place],
+    *,
+    rng: np.random.Generator,
+    uncapped_open: bool = False,
+    windows: Mapping[int, GaussianTsArmState] | None = None,
+) -> Choice:
+    """Choose what the next recurrence runs.
+
+    Args:
+        knobs: The job's knobs.
+        progress: How far the job is.
+        sizes: What is known about each size.
+        places: The places of the current round that are held or filled.
+        rng: Drawn from in stage MAB only, in the order that :meth:`Mab.decide` says.
+        uncapped_open: A trial without a cost bound runs already, so drift needs no second one.
+        windows: The latest rewards of each arm, when the job looks at a window only.
+
+    Returns:
+        The choice, with the job's state after it: a round, the stage or the generation may have ended.
+    """
+    message = _no_size_converges(knobs) if progress.wide else None
+    for _ in range(8):
+        live = [size for size, state in sizes.items() if state.live]
+        if not live and all(state.retired is Retirement.OOM for state in sizes.values()):
+            return _smallest_again(progress, sizes)
+        if not live or (progress.stage is Stage.MAB and not any(sizes[size].is_arm for size in live)):
+            progress, sizes, places = *begin_generation(knobs, progress, sizes), ()
+        elif progress.stage is Stage.MAB:
+            return _play(knobs, progress, sizes, rng, uncapped_open, windows, message)
+        elif progress.round > knobs.num_pruning_rounds:
+            progress, sizes = _begin_bandit(progress, sizes, progress.round_sizes)
+        else:
+            explorer = Explorer(progress.round_sizes, progress.round_start, progress.wide)
+            retired = {size: state.retired for size, state in sizes.items() if state.retired is not None}
+            match explorer.decide(places, retired):
+                case Explore(batch_size):
+                    return Choice(
+                        batch_size,
+                        TrialType.EXPLORATION,
+                        progress,
+                        sizes,
+                        round=progress.round,
+                        message=message,
+                    )
+                case Wait(batch_size):
+                    other = _meanwhile(knobs, sizes, batch_size)
+                    return Choice(other, TrialType.CONCURRENT, progress, sizes, message=message)
+                case RoundOver(survivors, cheapest):
+                    progress, sizes = _end_round(knobs, progress, sizes, survivors, cheapest)
+                    places = ()
+        message = _no_size_converges(knobs) if progress.wide else None
+    raise AssertionError("a new generation always has a size to give")
+
+
+def conclude(
+    knobs: Knobs,
+    progress: Progress,
+    sizes: Sizes,
+    *,
+    batch_size: int,
+    outcome: Outcome,
+    cost: float,
+    uncapped: bool = False,
+) -> Conclusion:
+    """Learn from a trial of this generation that was decided.
+
+    A converged trial may set the least cost. When an uncapped one converges, its cost replaces the least cost and
+    failures start to count anew; if it converged over the bound, costs have drifted, and the sizes that the old bound
+    retired come back.
+
+    Args:
+        knobs: The job's knobs.
+        progress: How far the job is.
+        sizes: What is known about each size.
+        batch_size: The trial's size.
+        outcome: What was decided.
+        cost: What the trial cost [J].
+        uncapped: It ran without a cost bound.
+    """
+    bound = cost_bound(knobs, progress.min_cost, uncapped=False)
+    reward = -observed_cost(outcome, cost, progress.min_cost, bound)
+    state = replace(sizes[batch_size], arm=sizes[batch_size].arm.observe(reward))
+    if outcome is Outcome.CONVERGED:
+        rebased = uncapped and progress.min_cost is not None and cost > progress.min_cost
+        sizes = {**sizes, batch_size: after_success(state, cost)}
+        if uncapped:
+            sizes = _forgive(sizes, lift=bound is not None and cost > bound)
+        least = cost if rebased or progress.min_cost is None else min(progress.min_cost, cost)
+        return Conclusion(replace(progress, min_cost=least, cost_bound_in_row=0), sizes, reward, rebased)
+    signs = progress.cost_bound_in_row
+    if state.converged and progress.stage is Stage.MAB:
+        signs = signs + 1 if outcome is Outcome.COST_BOUND else 0
+    sizes = {**sizes, batch_size: after_miss(state, progress.stage)}
+    return Conclusion(replace(progress, cost_bound_in_row=signs), sizes, reward)
+
+
+def begin_generation(
+    knobs: Knobs, progress: Progress, sizes: Sizes, *, forget_oom: bool = False
+) -> tuple[Progress, Sizes]:
+    """Start anew with all sizes but those that do not fit into memory.
+
+    If nothing converged in the generation that ends, the new one tries every size.
+
+    Args:
+        knobs: The job's knobs.
+        progress: How far the job is.
+        sizes: What is known about each size.
+        forget_oom: Also forget which sizes ran out of memory: a person asked for the fresh start.
+    """
+    fresh = {size: _fresh(state, forget_oom=forget_oom) for size, state in sizes.items()}
+    wide = progress.min_cost is None and not forget_oom
+    begun = Progress.begin(knobs.batch_sizes, knobs.default_batch_size, generation=progress.generation + 1, wide=wide)
+    return begun, fresh
+
+
+def _fresh(state: SizeState, *, forget_oom: bool) -> SizeState:
+    if forget_oom:
+        return SizeState(state.batch_size, ever_converged=state.ever_converged)
+    oom = state.retired if state.retired is Retirement.OOM else None
+    return SizeState(state.batch_size, ever_converged=state.ever_converged, oom_in_row=state.oom_in_row, retired=oom)
+
+
+def _end_round(
+    knobs: Knobs, progress: Progress, sizes: Sizes, survivors: tuple[int, ...], cheapest: int | None
+) -> tuple[Progress, Sizes]:
+    if cheapest is None:
+        return begin_generation(knobs, progress, sizes)
+    if progress.round >= knobs.num_pruning_rounds:
+        return _begin_bandit(progress, sizes, survivors)
+    return (
+        replace(progress, round=progress.round + 1, round_start=cheapest, round_sizes=survivors),
+        sizes,
+    )
+
+
+def _begin_bandit(progress: Progress, sizes: Sizes, survivors: tuple[int, ...]) -> tuple[Progress, Sizes]:
+    arms = {size: replace(sizes[size], is_arm=True, missed_in_row=0) for size in survivors}
+    return replace(progress, stage=Stage.MAB), {**sizes, **arms}
+
+
+def _play(
+    knobs: Knobs,
+    progress: Progress,
+    sizes: Sizes,
+    rng: np.random.Generator,
+    uncapped_open: bool,
+    windows: Mapping[int, GaussianTsArmState] | None,
+    message: str | None,
+) -> Choice:
+    arms = {size: state for size, state in sizes.items() if state.is_arm and state.live}
+    mab = Mab(
+        arms={size: (windows or {}).get(size, state.arm) for size, state in arms.items()},
+        num_observations={size: state.arm.num_observations for size, state in arms.items()},
+        knobs=knobs,
+    )
+    if progress.cost_bound_in_row >= DRIFT_SIGNS and not uncapped_open:
+        return Choice(mab.best(), TrialType.MAB, progress, sizes, uncapped=True, message=_DRIFT_SUSPECTED)
+    return Choice(mab.decide(rng), TrialType.MAB, progress, sizes, message=message)
+
+
+def _meanwhile(knobs: Knobs, sizes: Sizes, under_exploration: int) -> int:
+    costs = {size: state.best_cost for size, state in sizes.items() if state.live and state.best_cost is not None}
+    if costs:
+        return min(costs, key=lambda size: costs[size])
+    if sizes[under_exploration].live:
+        return under_exploration
+    return nearest([size for size, state in sizes.items() if state.live], knobs.default_batch_size)[0]
+
+
+def _smallest_again(progress: Progress, sizes: Sizes) -> Choice:
+    smallest = min(sizes)
+    message = f"Every batch size has run out of memory; the smallest, {smallest}, is tried again."
+    trial_type = TrialType.MAB if progress.stage is Stage.MAB else TrialType.CONCURRENT
+    return Choice(smallest, trial_type, progress, sizes, message=message)
+
+
+def _forgive(sizes: Sizes, *, lift: bool) -> Sizes:
+    return {
+        size: replace(
+            state,
+            missed_in_row=0,
+            retired=None if lift and state.is_arm and state.retired is Retirement.MISSED else state.retired,
+        )
+        for size, state in sizes.items()
+    }
+
+
+def observed_cost(outcome: Outcome, cost: float, min_cost: float | None, bound: float | None) -> float:
+    """A run that diverged was cut short: what it spent says nothing, so it counts as one at the bound at least."""
+    if outcome is not Outcome.DIVERGED or min_cost is None:
+        return cost
+    return max(cost, min_cost if bound is None else bound)
+
+
+def _no_size_converges(knobs: Knobs) -> str:
+    return (
+        f"No batch size reached the target within max_epochs ({knobs.max_epochs}) in the last generation; "
+        "every size is tried again. A larger max_epochs or an easier target_metric would help."
+    )

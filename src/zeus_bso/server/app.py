@@ -1,0 +1,64 @@
+"""The application: the only place that wires things."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from zeus_bso import __version__
+from zeus_bso.common import MAX_BODY_BYTES
+from zeus_bso.server.config import Settings
+from zeus_bso.server.database import migrate
+from zeus_bso.server.database.engine import open_database, parse_url
+from zeus_bso.server.dependencies import Transactions
+from zeus_bso.server.errors import add_error_handlers
+from zeus_bso.server.limits import BodyLimit
+from zeus_bso.server.router import router
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the application.
+
+    Args:
+        settings: The settings; left out, they are read from the environment now.
+
+    Raises:
+        ZeusBSOConfigError: The database URL is malformed or names a database that is not supported.
+    """
+    settings = settings or Settings()
+    database = open_database(settings.database_url)
+    transactions = Transactions(database, settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(_prepare_schema, settings.database_url)
+        await database.start()
+        try:
+            yield
+        finally:
+            await database.close()
+
+    app = FastAPI(
+        title="zeus-bso",
+        version=__version__,
+        description="Batch size optimizer for recurring training jobs.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        strict_content_type=False,
+    )
+    app.state.transactions = transactions
+    app.include_router(router)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    add_error_handlers(app)
+    return app
+
+
+def _prepare_schema(url: str) -> None:
+    """Bring the embedded file up to date; of any other database only check that the schema is the right one."""
+    if parse_url(url).get_backend_name() == "sqlite":
+        migrate.upgrade(url)
+    migrate.check(url)

@@ -1,0 +1,1 @@
+"""The state of a job's batch sizes: trials and arms."""

@@ -1,0 +1,33 @@
+"""Settings of the server, from arguments, the environment (``ZEUS_BSO_...``) or a ``.env`` file."""
+
+from __future__ import annotations
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_database_url() -> str:
+    """An SQLite file in the user's data directory."""
+    path = platformdirs.user_data_path("zeus-bso") / "zeus-bso.db"
+    return f"sqlite:///{path}"
+
+
+class Settings(BaseSettings):
+    """Settings of the server; read when the app is made.
+
+    Attributes:
+        database_url: Where the state is kept: ``sqlite:///relative/path`` or ``sqlite:////absolute/path``.
+        host: Address to listen on.
+        port: Port to listen on.
+        trial_lease_s: How long a trial whose client sends no heartbeats may stay silent [s].
+        log_level: Level of the server's log.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="ZEUS_BSO_", env_file=".env", extra="ignore", frozen=True)
+
+    database_url: str = Field(default_factory=default_database_url)
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    trial_lease_s: float = Field(default=6 * 3600.0, gt=0, le=365 * 86400.0)
+    log_level: str = "info"

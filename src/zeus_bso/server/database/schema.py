@@ -1,0 +1,167 @@
+"""The tables.
+
+No column ever holds an infinity or NaN: what cannot be a number is null. Costs and energies are joules, times seconds.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+
+from zeus_bso.server.database.types import Json, UtcDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ID_LENGTH = 255
+
+job = Table(
+    "job",
+    metadata,
+    Column("job_id", String(ID_LENGTH), nullable=False),
+    Column("job_id_prefix", String(ID_LENGTH), nullable=False),
+    Column("derived_id", Boolean, nullable=False),
+    Column("batch_sizes", Json, nullable=False),
+    Column("default_batch_size", Integer, nullable=False),
+    Column("eta_knob", Double, nullable=False),
+    Column("beta_knob", Double),
+    Column("target_metric", Double, nullable=False),
+    Column("higher_is_better_metric", Boolean, nullable=False),
+    Column("max_epochs", Integer, nullable=False),
+    Column("num_pruning_rounds", Integer, nullable=False),
+    Column("window_size", Integer, nullable=False),
+    Column("mab_prior_mean", Double, nullable=False),
+    Column("mab_prior_precision", Double, nullable=False),
+    Column("mab_num_explorations", Integer, nullable=False),
+    Column("mab_seed", BigInteger),
+    Column("policy", String(32), nullable=False),
+    Column("max_power", Double, nullable=False),
+    Column("number_of_gpus", Integer, nullable=False),
+    Column("gpu_model", String(ID_LENGTH), nullable=False),
+    Column("stage", String(16), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("wide", Boolean, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("round_start", Integer, nullable=False),
+    Column("round_sizes", Json, nullable=False),
+    Column("min_cost", Double),
+    Column("min_cost_since", Integer, nullable=False),
+    Column("cost_bound_in_row", Integer, nullable=False),
+    Column("rng_state", Json),
+    Column("last_trial_number", Integer, nullable=False),
+    Column("last_decision", Integer, nullable=False),
+    Column("longest_epoch_s", Double, nullable=False),
+    Column("energy_source", String(16)),
+    Column("foreign_source_in_row", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("job_id"),
+)
+
+batch_size_state = Table(
+    "batch_size_state",
+    metadata,
+    Column("job_id", String(ID_LENGTH), nullable=False),
+    Column("batch_size", Integer, nullable=False),
+    Column("num_observations", Integer, nullable=False),
+    Column("reward_mean", Double, nullable=False),
+    Column("reward_m2", Double, nullable=False),
+    Column("is_arm", Boolean, nullable=False),
+    Column("converged", Integer, nullable=False),
+    Column("ever_converged", Boolean, nullable=False),
+    Column("best_cost", Double),
+    Column("missed_in_row", Integer, nullable=False),
+    Column("barren_in_row", Integer, nullable=False),
+    Column("oom_in_row", Integer, nullable=False),
+    Column("retired", String(16)),
+    PrimaryKeyConstraint("job_id", "batch_size"),
+    ForeignKeyConstraint(["job_id"], ["job.job_id"], ondelete="CASCADE"),
+)
+
+trial = Table(
+    "trial",
+    metadata,
+    Column("job_id", String(ID_LENGTH), nullable=False),
+    Column("trial_number", Integer, nullable=False),
+    Column("batch_size", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("type", String(16), nullable=False),
+    Column("round", Integer),
+    Column("uncapped", Boolean, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("outcome", String(16)),
+    Column("reason", String(16)),
+    Column("message", Text, nullable=False),
+    Column("run_id", String(ID_LENGTH)),
+    Column("instance", String(ID_LENGTH)),
+    Column("heartbeat_s", Double),
+    Column("reported", Boolean, nullable=False),
+    Column("start_reported", Boolean, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("last_report_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("lease_expires_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("current_epoch", Integer, nullable=False),
+    Column("time", Double, nullable=False),
+    Column("energy", Double, nullable=False),
+    Column("metric", Double),
+    Column("non_finite_in_row", Integer, nullable=False),
+    Column("target_reached", Boolean, nullable=False),
+    Column("energy_source", String(16)),
+    Column("wasted_time", Double, nullable=False),
+    Column("wasted_energy", Double, nullable=False),
+    Column("cost", Double),
+    Column("reward", Double),
+    Column("decision", Integer),
+    PrimaryKeyConstraint("job_id", "trial_number"),
+    ForeignKeyConstraint(["job_id"], ["job.job_id"], ondelete="CASCADE"),
+    Index(None, "job_id", "status"),
+    Index(None, "job_id", "run_id"),
+    Index(None, "job_id", "generation", "round"),
+    Index(None, "job_id", "batch_size", "generation", "decision"),
+)
+
+trial_report = Table(
+    "trial_report",
+    metadata,
+    Column("job_id", String(ID_LENGTH), nullable=False),
+    Column("trial_number", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("time", Double, nullable=False),
+    Column("energy", Double, nullable=False),
+    Column("metric", Double),
+    Column("reported_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("job_id", "trial_number", "epoch"),
+    ForeignKeyConstraint(["job_id", "trial_number"], ["trial.job_id", "trial.trial_number"], ondelete="CASCADE"),
+)
+
+job_tombstone = Table(
+    "job_tombstone",
+    metadata,
+    Column("job_id", String(ID_LENGTH), nullable=False),
+    Column("last_trial_number", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("deleted_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("job_id"),
+)
+"""What a deleted job leaves behind: a namesake counts on from here, so that a late report cannot land on it."""

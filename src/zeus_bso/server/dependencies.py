@@ -1,0 +1,62 @@
+"""What an endpoint is handed: transactions over the house."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection
+
+from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
+from zeus_bso.server.config import Settings
+from zeus_bso.server.database.engine import Database
+from zeus_bso.server.job.repository import JobStateRepository
+from zeus_bso.server.optimizer import ZeusBatchSizeOptimizer
+from zeus_bso.server.services.service import ZeusService
+
+T = TypeVar("T")
+
+
+class Transactions:
+    """Runs a request's work in one session, which is one transaction, committed before the answer is sent.
+
+    The work is handed over as a function, so that it can run again as a whole when its transaction lost a race.
+
+    Args:
+        database: Where the state is kept.
+        settings: The server's settings.
+    """
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+
+    async def optimize(self, work: Callable[[ZeusBatchSizeOptimizer], T]) -> T:
+        """Run work of the optimizer in a writing transaction."""
+        return await self.write(lambda service: work(ZeusBatchSizeOptimizer(service)))
+
+    async def write(self, work: Callable[[ZeusService], T]) -> T:
+        """Run work on the service in a writing transaction."""
+        return await self._database.write(lambda connection: work(self._service(connection)))
+
+    async def read(self, work: Callable[[ZeusService], T]) -> T:
+        """Run work on the service in a reading transaction."""
+        return await self._database.read(lambda connection: work(self._service(connection)))
+
+    def _service(self, connection: Connection) -> ZeusService:
+        return ZeusService(
+            JobStateRepository(connection),
+            BatchSizeStateRepository(connection),
+            trial_lease_s=self._settings.trial_lease_s,
+        )
+
+
+def transactions(request: Request) -> Transactions:
+    """The app's transactions."""
+    found = request.app.state.transactions
+    assert isinstance(found, Transactions)
+    return found
+
+
+Zeus = Annotated[Transactions, Depends(transactions)]

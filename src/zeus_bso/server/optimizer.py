@@ -1,0 +1,377 @@
+"""The application: load, ask the policy, apply."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from zeus_bso.common import (
+    AskForTrial,
+    EnergySource,
+    FailReason,
+    Heartbeat,
+    JobSettings,
+    Outcome,
+    ReportResponse,
+    TrainingResult,
+    TrialEnd,
+    TrialOffer,
+    TrialStatus,
+    TrialType,
+)
+from zeus_bso.exceptions import RefusedResultError, SupersededError
+from zeus_bso.policy.early_stop import cost_bound, judge
+from zeus_bso.policy.zeus import begin_generation, choose, conclude
+from zeus_bso.server.batch_size_state.models import Trial
+from zeus_bso.server.job.models import JobState
+from zeus_bso.server.services.commands import RecordResult, Snapshot, TakeUpTrial
+from zeus_bso.server.services.lease import silence_left_s
+from zeus_bso.server.services.service import RETURNING, ZeusService
+
+logger = logging.getLogger(__name__)
+
+FOREIGN_SOURCES_TO_SWITCH = 3
+"""After so many decided trials in a row with readings of another source, the job goes over to that source."""
+
+
+class ZeusBatchSizeOptimizer:
+    """Decides what each recurrence of a job runs, and when it ends; every method is one transaction.
+
+    Args:
+        service: The state of the jobs.
+    """
+
+    def __init__(self, service: ZeusService) -> None:
+        self._service = service
+
+    def ask(self, request: AskForTrial) -> TrialOffer:
+        """Give the asking recurrence a trial: its own, if its run id has an open one, else a new one.
+
+        Raises:
+            UnknownJobError: There is no such job.
+            SupersededError: Another process that is alive runs the trial of this run id.
+        """
+        job = self._service.get_job(request.job_id, for_update=True)
+        before = self._service.with_sizes(job)
+        after = self._service.expire_leases(before)
+        after, trial = self._resume(after, request)
+        resumed = trial is not None
+        if trial is None:
+            after, trial = self._begin(after, request)
+        self._service.save(before, after)
+        return self._offer(after.job, trial, resumed=resumed)
+
+    def report(self, result: TrainingResult) -> ReportResponse:
+        """Take a report in, and decide whether the run ends.
+
+        The first report of an epoch decides; any other gets the stored answer.
+
+        Raises:
+            UnknownJobError: There is no such job.
+            UnknownTrialError: There is no such trial.
+            SupersededError: Another process runs the trial.
+            RefusedResultError: A converged run that cost nothing.
+        """
+        job = self._service.get_job(result.job_id, for_update=True)
+        trial = self._service.get_trial(job, result)
+        _refuse_superseded(trial, result.instance)
+        if not _is_news(trial, result):
+            if trial.open:
+                self._service.beat(job, trial, time=result.time, energy=result.energy)
+            return _stored_answer(trial)
+        if not trial.open:
+            before = self._service.with_sizes(job)
+            after, trial = self._service.reopen(before, trial)
+            self._service.save(before, after)
+        return self._take_in(job, trial, result)
+
+    def end(self, request: TrialEnd) -> Trial:
+        """End a trial without a result; a trial that was decided stays as it is.
+
+        Raises:
+            UnknownJobError: There is no such job.
+            UnknownTrialError: There is no such trial.
+            SupersededError: Another process runs the trial.
+        """
+        job = self._service.get_job(request.job_id, for_update=True, status_code=404)
+        trial = self._service.get_trial(job, request, status_code=404)
+        _refuse_superseded(trial, request.instance)
+        if trial.status is TrialStatus.SUCCEEDED:
+            return trial
+        before = self._service.with_sizes(job)
+        self._service.save(before, self._service.fail(before, trial, FailReason(request.reason)))
+        logger.info("job=%s trial=%d failed reason=%s", job.job_id, trial.trial_number, request.reason)
+        return self._service.get_trial(job, request)
+
+    def heartbeat(self, beat: Heartbeat) -> TrialOffer:
+        """Renew a trial's lease; one that was given up is open again.
+
+        Raises:
+            UnknownJobError: There is no such job.
+            UnknownTrialError: There is no such trial.
+            SupersededError: Another process runs the trial.
+        """
+        job = self._service.get_job(beat.job_id, for_update=True, status_code=404)
+        trial = self._service.get_trial(job, beat, status_code=404)
+        _refuse_superseded(trial, beat.instance)
+        if not trial.open and trial.reason in RETURNING and trial.reason is not FailReason.PREEMPTED:
+            before = self._service.with_sizes(job)
+            after, trial = self._service.reopen(before, trial)
+            self._service.save(before, after)
+        if trial.open:
+            trial = self._service.beat(job, trial, time=beat.time, energy=beat.energy)
+        return self._offer(job, trial, resumed=True)
+
+    def change_settings(self, job_id: str, changes: JobSettings) -> JobState:
+        """Change the settings that are given, and leave the others.
+
+        Raises:
+            UnknownJobError: There is no such job.
+        """
+        job = self._service.get_job(job_id, for_update=True, status_code=404)
+        given = {name: getattr(changes, name) for name in changes.model_fields_set}
+        settings = {name: getattr(job.spec, name) for name in JobSettings.model_fields} | given
+        return self._service.change_settings(job, JobSettings(**settings))
+
+    def reset(self, job_id: str) -> JobState:
+        """Forget what was learnt and begin a new generation; trials stay on record, open ones no longer steer.
+
+        Raises:
+            UnknownJobError: There is no such job.
+        """
+        job = self._service.get_job(job_id, for_update=True, status_code=404)
+        before = self._service.with_sizes(job)
+        progress, sizes = begin_generation(job.knobs, job.progress, before.sizes, forget_oom=True)
+        after = Snapshot(replace(job, progress=progress, rng_state=None), sizes)
+        self._service.save(before, after)
+        return after.job
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job with its trials.
+
+        Raises:
+            UnknownJobError: There is no such job.
+        """
+        self._service.delete_job(self._service.get_job(job_id, for_update=True, status_code=404))
+
+    def _resume(self, snapshot: Snapshot, request: AskForTrial) -> tuple[Snapshot, Trial | None]:
+        """Find the trial that the run id has a right to; None: a new one is due."""
+        job = snapshot.job
+        trial = self._service.latest_of_run(job, request.run_id) if request.run_id else None
+        if trial is None or trial.outcome is Outcome.CONVERGED:
+            return snapshot, trial
+        anew = None not in (request.instance, trial.instance) and request.instance != trial.instance
+        ended_silently = anew and not trial.start_reported
+        if trial.open:
+            left = silence_left_s(trial, job.read_at)
+            if anew and left > 0:
+                raise SupersededError(
+                    f"Another process still runs trial {trial.trial_number} under run id {trial.run_id!r}. "
+                    "Use a run id of your own, or wait until it has ended.",
+                    retry_after_s=int(left) + 1,
+                )
+            if ended_silently:
+                # A crash that comes back under the same run id would otherwise meet the same batch size for ever.
+                snapshot = self._service.count_silent_end(snapshot, trial)
+                if not snapshot.sizes[trial.batch_size].live:
+                    return self._service.fail(snapshot, trial, FailReason.EXPIRED), None
+        elif trial.reason in (FailReason.EXPIRED, FailReason.PREEMPTED, FailReason.CANCELLED):
+            if not snapshot.sizes[trial.batch_size].live:
+                return snapshot, None
+            snapshot, trial = self._service.reopen(snapshot, trial, forgive=not ended_silently)
+        else:
+            return snapshot, None
+        return snapshot, self._service.take_up(job, trial, TakeUpTrial(ask=request, anew=anew))
+
+    def _begin(self, snapshot: Snapshot, request: AskForTrial) -> tuple[Snapshot, Trial]:
+        job = snapshot.job
+        rng = _generator(job)
+        choice = choose(
+            job.knobs,
+            job.progress,
+            snapshot.sizes,
+            self._service.places(job),
+            rng=rng,
+            uncapped_open=job.progress.cost_bound_in_row > 0 and self._service.uncapped_open(job),
+            windows=self._service.windows(snapshot),
+        )
+        after, trial = self._service.open_trial(snapshot, choice, TakeUpTrial(ask=request, anew=False))
+        logger.info(
+            "job=%s trial=%d batch_size=%d type=%s generation=%d",
+            job.job_id,
+            trial.trial_number,
+            trial.batch_size,
+            trial.type.value,
+            trial.generation,
+        )
+        rng_state = None if job.spec.mab_seed is None else _plain(rng.bit_generator.state)
+        return replace(after, job=replace(after.job, rng_state=rng_state)), trial
+
+    def _take_in(self, job: JobState, trial: Trial, result: TrainingResult) -> ReportResponse:
+        new_epoch = not trial.reported or result.current_epoch > trial.current_epoch
+        time, energy = max(result.time, trial.time), max(result.energy, trial.energy)
+        metric = result.metric if new_epoch else trial.metric
+        epoch = max(result.current_epoch, trial.current_epoch)
+        steers = trial.generation == job.progress.generation
+        cost = job.cost(energy, time)
+        verdict = judge(
+            job.knobs,
+            cost=cost,
+            metric=metric,
+            epoch=epoch,
+            bound=cost_bound(job.knobs, job.progress.min_cost, uncapped=trial.uncapped) if steers else None,
+            non_finite_before=trial.non_finite_in_row if new_epoch else 0,
+            final=result.final,
+        )
+        if verdict.outcome is Outcome.CONVERGED and cost <= 0:
+            raise RefusedResultError(
+                "time, energy: a run that reached its target at no cost cannot be true; check the energy monitor."
+            )
+        epoch_s = (time - trial.time) / max(1, epoch - trial.current_epoch)
+        recorded = self._service.record(
+            job,
+            trial,
+            RecordResult(
+                trial=result,
+                time=time,
+                energy=energy,
+                metric=metric,
+                epoch=epoch,
+                new_epoch=new_epoch,
+                non_finite_in_row=verdict.non_finite_in_row,
+                target_reached=verdict.target_reached,
+                energy_source=result.energy_source,
+                message=verdict.message,
+            ),
+        )
+        after = _with_facts(job, epoch_s, result.energy_source)
+        if verdict.outcome is not None:
+            after, recorded = self._learn(after, recorded, verdict.outcome, cost)
+        self._service.save_trial(recorded)
+        if after != job:
+            self._service.save_job(after)
+        return _answer(recorded)
+
+    def _learn(self, job: JobState, trial: Trial, outcome: Outcome, cost: float) -> tuple[JobState, Trial]:
+        decided = self._service.decide(job, trial, outcome, cost)
+        job = replace(job, last_decision=job.last_decision + 1)
+        logger.info(
+            "job=%s trial=%d batch_size=%d outcome=%s cost=%.6g",
+            job.job_id,
+            trial.trial_number,
+            trial.batch_size,
+            outcome.value,
+            cost,
+        )
+        if trial.generation != job.progress.generation:
+            return job, decided
+        before = self._service.with_sizes(job)
+        if trial.energy_source is not None and trial.energy_source is not job.energy_source:
+            after = self._foreign_source(before, trial.energy_source)
+            self._service.save(before, replace(after, job=job))
+            unlearnt = replace(decided, message=f"{decided.message} {_foreign_message(job, trial)}")
+            if decided.type is TrialType.EXPLORATION:
+                unlearnt = replace(unlearnt, type=TrialType.CONCURRENT)
+            return after.job, unlearnt
+        decided = self._service.fill_place(job, decided)
+        conclusion = conclude(
+            job.knobs,
+            job.progress,
+            before.sizes,
+            batch_size=trial.batch_size,
+            outcome=outcome,
+            cost=cost,
+            uncapped=trial.uncapped,
+        )
+        self._service.save(before, Snapshot(job, conclusion.sizes))
+        since = job.last_decision if conclusion.rebased else job.min_cost_since
+        learnt = replace(job, progress=conclusion.progress, min_cost_since=since, foreign_source_in_row=0)
+        return learnt, replace(decided, reward=conclusion.reward)
+
+    def _foreign_source(self, snapshot: Snapshot, source: EnergySource) -> Snapshot:
+        job = replace(snapshot.job, foreign_source_in_row=snapshot.job.foreign_source_in_row + 1)
+        if job.foreign_source_in_row < FOREIGN_SOURCES_TO_SWITCH:
+            return replace(snapshot, job=job)
+        progress, sizes = begin_generation(job.knobs, job.progress, snapshot.sizes)
+        progress = replace(progress, wide=False)
+        return Snapshot(replace(job, progress=progress, energy_source=source, foreign_source_in_row=0), sizes)
+
+    def _offer(self, job: JobState, trial: Trial, *, resumed: bool) -> TrialOffer:
+        steers = trial.generation == job.progress.generation
+        return TrialOffer(
+            job_id=job.job_id,
+            batch_size=trial.batch_size,
+            trial_number=trial.trial_number,
+            lease_s=self._service.lease_s(job, trial.heartbeat_s),
+            resumed=resumed,
+            finished=trial.outcome is Outcome.CONVERGED,
+            time=trial.time,
+            energy=trial.energy,
+            current_epoch=trial.current_epoch,
+            cost_bound=cost_bound(job.knobs, job.progress.min_cost, uncapped=trial.uncapped) if steers else None,
+            message=trial.message or None,
+        )
+
+
+def _refuse_superseded(trial: Trial, instance: str | None) -> None:
+    if None not in (instance, trial.instance) and instance != trial.instance:
+        raise SupersededError(
+            f"Trial {trial.trial_number} has been taken up by another process; this one's training is not recorded."
+        )
+
+
+def _is_news(trial: Trial, result: TrainingResult) -> bool:
+    if trial.status is TrialStatus.SUCCEEDED or (not trial.open and trial.reason not in RETURNING):
+        return False
+    return result.final or not trial.reported or result.current_epoch > trial.current_epoch
+
+
+def _stored_answer(trial: Trial) -> ReportResponse:
+    answer = _answer(trial)
+    if not answer.stop_train:
+        return answer
+    return answer.model_copy(update={"message": f"Already reported: {answer.message}"})
+
+
+def _answer(trial: Trial) -> ReportResponse:
+    ended_for_good = trial.status is TrialStatus.FAILED and trial.reason not in RETURNING
+    return ReportResponse(
+        stop_train=trial.status is TrialStatus.SUCCEEDED or ended_for_good,
+        converged=trial.outcome is Outcome.CONVERGED,
+        message=trial.message,
+        outcome=trial.outcome,
+        target_reached=trial.target_reached,
+    )
+
+
+def _with_facts(job: JobState, epoch_s: float, source: EnergySource | None) -> JobState:
+    if job.energy_source is None and source is not None:
+        job = replace(job, energy_source=source)
+    # Not at every small rise, so that most reports leave the job's row alone.
+    return replace(job, longest_epoch_s=epoch_s) if epoch_s > 1.25 * job.longest_epoch_s else job
+
+
+def _foreign_message(job: JobState, trial: Trial) -> str:
+    theirs, ours = trial.energy_source, job.energy_source
+    return (
+        f"Not learnt from: its energy rests on '{theirs.value if theirs else None}', "
+        f"the job's on '{ours.value if ours else None}'."
+    )
+
+
+def _generator(job: JobState) -> np.random.Generator:
+    rng = np.random.default_rng(job.spec.mab_seed)
+    if job.rng_state is not None and job.spec.mab_seed is not None:
+        rng.bit_generator.state = job.rng_state
+    return rng
+
+
+def _plain(state: Any) -> dict[str, Any]:
+    """A generator's state in plain Python numbers, which JSON keeps exactly."""
+    return {
+        key: _plain(value) if isinstance(value, dict) else value if isinstance(value, str) else int(value)
+        for key, value in state.items()
+    }

@@ -1,0 +1,118 @@
+"""Read models for people: what the API, the command line and the dashboard show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from zeus_bso.common import Stage
+from zeus_bso.policy.mab import belief
+from zeus_bso.policy.values import Knobs, Sizes, SizeState
+from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
+from zeus_bso.server.job.models import JobState
+from zeus_bso.server.services.service import ZeusService
+from zeus_bso.views import BatchSizeView, JobSummary, JobView, TrialView
+
+_NO_TRIALS = SizeTotals(0, 0, 0, 0, None, None, None)
+
+
+def list_jobs(service: ZeusService) -> list[JobSummary]:
+    """All jobs, by job id."""
+    counts = service.trial_counts()
+    return [summarize(job, service.with_sizes(job).sizes, *counts.get(job.job_id, (0, 0))) for job in service.jobs()]
+
+
+def show_job(service: ZeusService, job_id: str) -> JobView:
+    """One job with its spec and its batch sizes.
+
+    Raises:
+        UnknownJobError: There is no such job.
+    """
+    job = service.get_job(job_id, status_code=404)
+    sizes = service.with_sizes(job).sizes
+    totals = service.totals(job)
+    trials = sum(total.trials for total in totals.values())
+    running = trials - sum(total.converged + total.unconverged + total.failed for total in totals.values())
+    return JobView(
+        **summarize(job, sizes, trials, running).model_dump(),
+        spec=job.spec,
+        batch_sizes=[show_size(state, totals, job.knobs) for state in sizes.values()],
+    )
+
+
+def list_trials(service: ZeusService, job_id: str, *, after: int, limit: int) -> list[TrialView]:
+    """Trials of a job, by number.
+
+    Raises:
+        UnknownJobError: There is no such job.
+    """
+    job = service.get_job(job_id, status_code=404)
+    return [show_trial(trial) for trial in service.trials(job, after=after, limit=limit)]
+
+
+def summarize(job: JobState, sizes: Sizes, trials: int, open_trials: int) -> JobSummary:
+    """One line on a job."""
+    return JobSummary(
+        job_id=job.job_id,
+        stage=job.progress.stage,
+        policy=job.spec.policy,
+        gpu_model=job.spec.gpu_model,
+        number_of_gpus=job.spec.number_of_gpus,
+        generation=job.progress.generation,
+        trials=trials,
+        open_trials=open_trials,
+        chosen_batch_size=chosen_batch_size(job, sizes),
+        default_batch_size=job.spec.default_batch_size,
+        min_cost=job.progress.min_cost,
+        energy_source=job.energy_source,
+        no_size_converges=job.progress.wide and job.progress.min_cost is None,
+        created_at=_iso(job.created_at),
+        updated_at=_iso(job.updated_at),
+    )
+
+
+def chosen_batch_size(job: JobState, sizes: Sizes) -> int | None:
+    """The best size known so far: the live arm of the best mean reward; in Pruning the cheapest that converged."""
+    if job.progress.stage is Stage.MAB:
+        means = {
+            size: belief(state.arm, job.knobs).mean
+            for size, state in sizes.items()
+            if state.is_arm and state.live and state.arm.num_observations
+        }
+        if means:
+            return max(means, key=lambda size: means[size])
+    costs = {size: state.best_cost for size, state in sizes.items() if state.live and state.best_cost is not None}
+    return min(costs, key=lambda size: costs[size]) if costs else None
+
+
+def show_size(state: SizeState, totals: Mapping[int, SizeTotals], knobs: Knobs) -> BatchSizeView:
+    """What is known about one batch size."""
+    total = totals.get(state.batch_size, _NO_TRIALS)
+    believed = belief(state.arm, knobs) if state.arm.num_observations else None
+    return BatchSizeView(
+        batch_size=state.batch_size,
+        trials=total.trials,
+        converged=total.converged,
+        unconverged=total.unconverged,
+        failed=total.failed,
+        mean_energy=total.mean_energy,
+        mean_time=total.mean_time,
+        mean_cost=total.mean_cost,
+        observations=state.arm.num_observations,
+        belief_mean=believed.mean if believed else None,
+        belief_std=believed.scale if believed else None,
+        retired=state.retired.value if state.retired else None,
+        is_arm=state.is_arm,
+    )
+
+
+def show_trial(trial: Trial) -> TrialView:
+    """One trial."""
+    values = {name: getattr(trial, name) for name in TrialView.model_fields if not name.endswith("_at")}
+    return TrialView(
+        **values, started_at=_iso(trial.started_at), ended_at=_iso(trial.ended_at) if trial.ended_at else None
+    )
+
+
+def _iso(stamp: datetime) -> str:
+    return stamp.isoformat()

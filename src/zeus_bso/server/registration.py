@@ -1,0 +1,108 @@
+"""Registration: one spec, one job, however often it is sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from zeus_bso.common import (
+    JobSettings,
+    JobSpecFromClient,
+    RegisteredJob,
+    derive_job_id,
+    identity,
+    settings,
+)
+from zeus_bso.exceptions import SpecConflictError
+from zeus_bso.server.job.models import JobState
+from zeus_bso.server.services.service import ZeusService
+
+_DIGITS = (8, 12, 64)
+"""Length of the digest in a derived job id: longer, if the shorter id is taken by another identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What became of a registration.
+
+    Attributes:
+        job: The job as stored.
+        created: It is new.
+        message: What a person should know.
+    """
+
+    job: JobState
+    created: bool
+    message: str | None = None
+
+    def answer(self) -> RegisteredJob:
+        """The answer to the client."""
+        return RegisteredJob(**self.job.spec.model_dump(), message=self.message)
+
+
+def register(service: ZeusService, spec: JobSpecFromClient) -> Registration:
+    """Register a job, or find the one that the spec names.
+
+    With a job id, any difference to the stored spec is a conflict. Without one the id is derived from the fields of
+    identity, and changed settings update the job.
+
+    Raises:
+        SpecConflictError: The job id exists with another spec.
+    """
+    if spec.job_id is None:
+        return _register_derived(service, spec)
+    job = service.find_job(spec.job_id, for_update=True)
+    if job is None:
+        return Registration(service.create_job(spec, derived_id=False), created=True)
+    differences = _differences(job.spec, spec)
+    if differences:
+        raise SpecConflictError(
+            f"Job {spec.job_id!r} exists with another spec: {'; '.join(differences)}. Use another job_id, "
+            "send the stored values, or change the job's settings."
+        )
+    return Registration(job, created=False, message=_power_message(job, spec))
+
+
+def _register_derived(service: ZeusService, spec: JobSpecFromClient) -> Registration:
+    for digits in _DIGITS:
+        named = spec.model_copy(update={"job_id": derive_job_id(spec, digits)})
+        job = service.find_job(named.job_id or "", for_update=True)
+        if job is None:
+            return Registration(service.create_job(named, derived_id=True), created=True)
+        if identity(job.spec) == identity(spec):
+            return _with_settings(service, job, spec)
+    raise SpecConflictError("Every job id that can be derived from this spec is taken; give a job_id.")
+
+
+def _with_settings(service: ZeusService, job: JobState, spec: JobSpecFromClient) -> Registration:
+    old, new = settings(job.spec), settings(spec)
+    changes = [_difference(name, old[name], new[name]) for name in old if old[name] != new[name]]
+    power = _power_message(job, spec)
+    if not changes:
+        return Registration(job, created=False, message=power)
+    job = service.change_settings(job, JobSettings(**new))
+    message = f"Settings of job {job.job_id!r} updated: {'; '.join(changes)}."
+    return Registration(job, created=False, message=f"{message} {power}" if power else message)
+
+
+def _differences(stored: JobSpecFromClient, sent: JobSpecFromClient) -> list[str]:
+    old, new = identity(stored) | settings(stored), identity(sent) | settings(sent)
+    return [_difference(name, old[name], new[name]) for name in old if old[name] != new[name]]
+
+
+def _difference(name: str, stored: Any, sent: Any) -> str:
+    return f"{name} is {_short(stored)}, sent was {_short(sent)}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def _power_message(job: JobState, spec: JobSpecFromClient) -> str | None:
+    if job.spec.max_power == spec.max_power:
+        return None
+    return (
+        f"max_power stays {job.spec.max_power:g} W, as registered; sent was {spec.max_power:g} W. "
+        "Costs are compared under one value."
+    )

@@ -1,0 +1,151 @@
+"""The HTTP layer: parse, call the optimizer, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.routing import APIRoute
+
+from zeus_bso.common import (
+    ASK_URL,
+    DELETE_JOB_URL,
+    GET_NEXT_BATCH_SIZE_URL,
+    HEARTBEAT_URL,
+    JOB_URL,
+    JOBS_URL,
+    REGISTER_JOB_URL,
+    REPORT_END_URL,
+    REPORT_RESULT_URL,
+    RESET_URL,
+    TRIALS_URL,
+    AskForTrial,
+    Heartbeat,
+    JobSettings,
+    JobSpecFromClient,
+    Message,
+    RegisteredJob,
+    ReportResponse,
+    Text,
+    TrainingResult,
+    TrialEnd,
+    TrialId,
+    TrialOffer,
+)
+from zeus_bso.server import presenter
+from zeus_bso.server.dependencies import Zeus
+from zeus_bso.server.errors import StrictJsonRequest
+from zeus_bso.server.registration import register
+from zeus_bso.views import JobSummary, JobView, TrialView
+
+JobId = Annotated[Text, Query(description="The job.")]
+
+
+class _StrictJsonRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def strictly(request: Request) -> Response:
+            return await handle(StrictJsonRequest(request.scope, request.receive))
+
+        return strictly
+
+
+router = APIRouter(route_class=_StrictJsonRoute)
+
+
+@router.post(REGISTER_JOB_URL, status_code=201, tags=["protocol"])
+async def register_job(spec: JobSpecFromClient, zeus: Zeus, response: Response) -> RegisteredJob:
+    """Register a job: 201 if it is new, 200 if it exists, 409 if its id exists with another spec."""
+    registration = await zeus.write(lambda service: register(service, spec))
+    response.status_code = 201 if registration.created else 200
+    return registration.answer()
+
+
+@router.get(GET_NEXT_BATCH_SIZE_URL, tags=["protocol"])
+async def get_batch_size(job_id: JobId, zeus: Zeus, run_id: Text | None = None) -> TrialId:
+    """Ask for a trial; with a run id, asking again gives the same one. 400 if there is no such job."""
+    offer = await zeus.optimize(lambda optimizer: optimizer.ask(AskForTrial(job_id=job_id, run_id=run_id)))
+    return TrialId(**offer.model_dump())
+
+
+@router.post(REPORT_RESULT_URL, tags=["protocol"])
+async def report(result: TrainingResult, zeus: Zeus) -> ReportResponse:
+    """Report after an evaluation; the answer says whether to stop. 400 if there is no such job or trial."""
+    return await zeus.optimize(lambda optimizer: optimizer.report(result))
+
+
+@router.patch(REPORT_END_URL, tags=["protocol"])
+async def end_trial(end: TrialEnd, zeus: Zeus) -> TrialView:
+    """End a trial without a result. 404 if there is no such job or trial."""
+    return presenter.show_trial(await zeus.optimize(lambda optimizer: optimizer.end(end)))
+
+
+@router.delete(DELETE_JOB_URL, tags=["protocol"])
+async def delete_job(job_id: JobId, zeus: Zeus) -> Message:
+    """Delete a job with all its trials. 404 if there is no such job."""
+    await zeus.optimize(lambda optimizer: optimizer.delete(job_id))
+    return Message(message="Deleted.")
+
+
+@router.post(ASK_URL, tags=["v1"])
+async def ask(request: AskForTrial, zeus: Zeus) -> TrialOffer:
+    """Ask for a trial, with everything our client wants to know."""
+    return await zeus.optimize(lambda optimizer: optimizer.ask(request))
+
+
+@router.post(HEARTBEAT_URL, tags=["v1"])
+async def heartbeat(beat: Heartbeat, zeus: Zeus) -> TrialOffer:
+    """Renew a trial's lease."""
+    return await zeus.optimize(lambda optimizer: optimizer.heartbeat(beat))
+
+
+@router.get(TRIALS_URL, tags=["v1"])
+async def list_trials(
+    job_id: JobId,
+    zeus: Zeus,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
+) -> list[TrialView]:
+    """Trials of a job by number: those after number ``after``, at most ``limit``."""
+    return await zeus.read(lambda service: presenter.list_trials(service, job_id, after=after, limit=limit))
+
+
+@router.get(JOBS_URL, tags=["v1"])
+async def list_jobs(zeus: Zeus) -> list[JobSummary]:
+    """All jobs."""
+    return await zeus.read(presenter.list_jobs)
+
+
+@router.patch(JOBS_URL, tags=["v1"])
+async def change_settings(job_id: JobId, changes: JobSettings, zeus: Zeus) -> JobView:
+    """Change settings of a job; those that are left out stay. A changed eta_knob recomputes all costs."""
+    await zeus.optimize(lambda optimizer: optimizer.change_settings(job_id, changes))
+    return await zeus.read(lambda service: presenter.show_job(service, job_id))
+
+
+@router.post(RESET_URL, tags=["v1"])
+async def reset_job(job_id: JobId, zeus: Zeus) -> JobView:
+    """Forget what was learnt about a job and explore again; its trials stay on record."""
+    await zeus.optimize(lambda optimizer: optimizer.reset(job_id))
+    return await zeus.read(lambda service: presenter.show_job(service, job_id))
+
+
+@router.get(JOB_URL, tags=["v1"])
+async def show_job(job_id: JobId, zeus: Zeus) -> JobView:
+    """One job with its spec and what is known about each batch size."""
+    return await zeus.read(lambda service: presenter.show_job(service, job_id))
+
+
+@router.get("/healthz", tags=["health"])
+async def healthz() -> Message:
+    """The process is alive."""
+    return Message(message="alive")
+
+
+@router.get("/readyz", tags=["health"])
+async def readyz(zeus: Zeus) -> Message:
+    """The database answers. 503 if it does not."""
+    await zeus.read(lambda service: service.find_job(""))
+    return Message(message="ready")

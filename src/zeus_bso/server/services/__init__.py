@@ -1,0 +1,1 @@
+"""Business operations on the state of jobs."""

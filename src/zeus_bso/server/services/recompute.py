@@ -1,0 +1,47 @@
+"""What is known about a job, worked out again from its stored trials, under its present settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from zeus_bso.common import Outcome
+from zeus_bso.policy.early_stop import cost_bound
+from zeus_bso.policy.values import GaussianTsArmState
+from zeus_bso.policy.zeus import observed_cost
+from zeus_bso.server.batch_size_state.models import Trial
+from zeus_bso.server.services.commands import Snapshot
+
+
+def recompute(snapshot: Snapshot, trials: Sequence[Trial]) -> tuple[Snapshot, list[Trial]]:
+    """Work out costs, arms and the least cost again, decision by decision.
+
+    Which sizes are retired stays as it is: those decisions were taken.
+
+    Args:
+        snapshot: The job under its present settings.
+        trials: All its decided trials in the order of the decisions.
+
+    Returns:
+        The snapshot and the trials, with their costs and rewards, as they would be had the settings always held.
+    """
+    job, knobs = snapshot.job, snapshot.job.knobs
+    min_cost: float | None = None
+    sizes = {size: replace(state, arm=GaussianTsArmState(), best_cost=None) for size, state in snapshot.sizes.items()}
+    recomputed = []
+    for trial in trials:
+        cost = job.cost(trial.energy, trial.time)
+        reward = None if trial.reward is None else -cost
+        if trial.generation == job.progress.generation and reward is not None and trial.outcome:
+            state = sizes[trial.batch_size]
+            bound = cost_bound(knobs, min_cost, uncapped=False)
+            reward = -observed_cost(trial.outcome, cost, min_cost, bound)
+            best = state.best_cost
+            if trial.outcome is Outcome.CONVERGED:
+                best = cost if best is None else min(best, cost)
+                rebased = trial.decision == job.min_cost_since
+                min_cost = cost if rebased or min_cost is None else min(min_cost, cost)
+            sizes[trial.batch_size] = replace(state, arm=state.arm.observe(reward), best_cost=best)
+        recomputed.append(replace(trial, cost=cost, reward=reward))
+    progress = replace(job.progress, min_cost=min_cost)
+    return Snapshot(replace(job, progress=progress), sizes), recomputed
