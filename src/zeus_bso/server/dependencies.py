@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
 from zeus_bso.server.config import Settings
-from zeus_bso.server.database.engine import Database
+from zeus_bso.server.database.transactions import Database
 from zeus_bso.server.job.repository import JobStateRepository
 from zeus_bso.server.optimizer import ZeusBatchSizeOptimizer
 from zeus_bso.server.services.service import ZeusService
@@ -52,7 +52,7 @@ class Transactions:
         )
 
 
-def transactions(request: Request) -> Transactions:
+async def transactions(request: Request) -> Transactions:
     """The app's transactions."""
     found = request.app.state.transactions
     assert isinstance(found, Transactions)

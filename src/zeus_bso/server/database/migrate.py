@@ -15,7 +15,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from zeus_bso.exceptions import ZeusBSOConfigError
-from zeus_bso.server.database.engine import parse_url, sqlite_engine, use_write_ahead_log, writing
+from zeus_bso.server.database.engine import parse_url
+from zeus_bso.server.database.sqlite import sqlite_engine, use_write_ahead_log, writing
 
 VERSION_TABLE = "zeus_bso_schema_version"
 

@@ -1,0 +1,71 @@
+"""Transactions: one request, one unit of work, committed before the answer is sent.
+
+A *unit of work* is a plain function of a connection. The database runs it in a transaction, commits, and runs it again
+when it lost a race, so that a request either happened as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import NoReturn, Protocol, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from zeus_bso.exceptions import DatabaseUnavailableError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+WRITE_ATTEMPTS = 4
+"""A write is run at most so often: once, and three times again."""
+
+WRITE_BUDGET_S = 4.0
+"""A write gives up after so long: clients of the protocol time out at 5 s."""
+
+
+class Database(Protocol):
+    """Runs units of work."""
+
+    async def start(self) -> None:
+        """Open the database."""
+
+    async def close(self) -> None:
+        """Finish what runs and close all connections."""
+
+    async def write(self, work: Work[T]) -> T:
+        """Run ``work`` in a transaction of its own and commit it.
+
+        Raises:
+            DatabaseUnavailableError: Nothing was stored.
+        """
+
+    async def read(self, work: Work[T]) -> T:
+        """Run ``work`` in a read transaction of its own.
+
+        Raises:
+            DatabaseUnavailableError: The database did not answer.
+        """
+
+
+def lost_a_race(error: DBAPIError) -> bool:
+    """Whether the transaction would succeed if it ran again.
+
+    It was refused a lock, or another one took a unique key that it had found free.
+    """
+    return isinstance(error, IntegrityError) or "locked" in str(error.orig)
+
+
+def give_up(error: BaseException | None = None) -> NoReturn:
+    """Say that the database did not take the transaction; the details are for the log.
+
+    Raises:
+        DatabaseUnavailableError: Always.
+    """
+    if error is None:
+        raise DatabaseUnavailableError("The database is busy; nothing was stored. Try again.")
+    logger.error("The database did not take a transaction: %s", getattr(error, "orig", error))
+    raise DatabaseUnavailableError("The database is not available; nothing was stored. Try again.") from error
