@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,8 +10,8 @@ from fastapi import FastAPI
 from zeus_bso import __version__
 from zeus_bso.common import MAX_BODY_BYTES
 from zeus_bso.server.config import Settings
-from zeus_bso.server.database import migrate
 from zeus_bso.server.database.engine import open_database, parse_url
+from zeus_bso.server.database.migrate import check_connection, upgrade_connection
 from zeus_bso.server.dependencies import Transactions
 from zeus_bso.server.errors import add_error_handlers
 from zeus_bso.server.limits import BodyLimit
@@ -29,14 +28,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ZeusBSOConfigError: The database URL is malformed or names a database that is not supported.
     """
     settings = settings or Settings()
-    database = open_database(settings.database_url)
+    embedded = parse_url(settings.database_url).get_backend_name() == "sqlite"
+    database = open_database(settings.database_url, pool_size=settings.database_pool_size)
     transactions = Transactions(database, settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(_prepare_schema, settings.database_url)
         await database.start()
         try:
+            if embedded:
+                await database.write(upgrade_connection)
+            await database.read(check_connection)
             yield
         finally:
             await database.close()
@@ -55,10 +57,3 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     add_error_handlers(app)
     return app
-
-
-def _prepare_schema(url: str) -> None:
-    """Bring the embedded file up to date; of any other database only check that the schema is the right one."""
-    if parse_url(url).get_backend_name() == "sqlite":
-        migrate.upgrade(url)
-    migrate.check(url)

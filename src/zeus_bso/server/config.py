@@ -17,7 +17,9 @@ class Settings(BaseSettings):
     """Settings of the server; read when the app is made.
 
     Attributes:
-        database_url: Where the state is kept: ``sqlite:///relative/path`` or ``sqlite:////absolute/path``.
+        database_url: Where the state is kept: ``sqlite:///relative/path``, ``sqlite:////absolute/path``,
+            ``mysql+asyncmy://...`` or ``postgresql+psycopg://...``.
+        database_pool_size: Connections that this process opens to a database server at most.
         host: Address to listen on.
         port: Port to listen on.
         trial_lease_s: How long a trial whose client sends no heartbeats may stay silent [s].
@@ -27,6 +29,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ZEUS_BSO_", env_file=".env", extra="ignore", frozen=True)
 
     database_url: str = Field(default_factory=default_database_url)
+    database_pool_size: int = Field(default=10, ge=1, le=1000)
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     trial_lease_s: float = Field(default=6 * 3600.0, gt=0, le=365 * 86400.0)

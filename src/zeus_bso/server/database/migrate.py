@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,15 +14,23 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from zeus_bso.exceptions import ZeusBSOConfigError
+from zeus_bso.exceptions import DatabaseUnavailableError, ZeusBSOConfigError
 from zeus_bso.server.database.engine import parse_url
-from zeus_bso.server.database.sqlite import sqlite_engine, use_write_ahead_log, writing
+from zeus_bso.server.database.networked import networked_engine
+from zeus_bso.server.database.sqlite import database_file, sqlite_engine, use_write_ahead_log, writing
+
+logger = logging.getLogger(__name__)
 
 VERSION_TABLE = "zeus_bso_schema_version"
 
 T = TypeVar("T")
+
+_LOCK = "zeus_bso_migration"
+_LOCK_KEY = 0x7A657573
+_LOCK_WAIT_S = 300
 
 
 class SchemaError(ZeusBSOConfigError):
@@ -30,8 +40,7 @@ class SchemaError(ZeusBSOConfigError):
 def upgrade(url: str, revision: str = "head", *, sql: bool = False) -> None:
     """Bring the schema to a revision; with ``sql``, print the statements instead.
 
-    The whole upgrade is one transaction under the write lock: of several servers that start together one migrates and
-    the others find it done.
+    Of several servers that start together one migrates, and the others wait and find it done.
     """
     _run(url, lambda config: command.upgrade(config, revision, sql=sql), offline=sql)
 
@@ -52,7 +61,21 @@ def check(url: str) -> None:
     Raises:
         SchemaError: It is not; the message says what to do.
     """
-    revision = current(url)
+    _in_transaction(url, check_connection)
+
+
+def upgrade_connection(connection: Connection) -> None:
+    """Bring the schema up to date, in a transaction that was begun."""
+    _act(_config(), connection, lambda config: command.upgrade(config, "head"))
+
+
+def check_connection(connection: Connection) -> None:
+    """Check the schema, in a transaction that was begun.
+
+    Raises:
+        SchemaError: It is not the one that this version works with; the message says what to do.
+    """
+    revision = _revision(connection)
     scripts = ScriptDirectory.from_config(_config())
     head = scripts.get_current_head()
     if revision == head:
@@ -61,7 +84,7 @@ def check(url: str) -> None:
         raise SchemaError("The database has no schema yet. Run: zeus-bso db upgrade")
     if revision not in {script.revision for script in scripts.walk_revisions()}:
         raise SchemaError(
-            f"The database's schema ({revision}) comes from another version of zeus-bso; this one knows it not. "
+            f"The database's schema ({revision}) comes from another version of zeus-bso; this one does not know it. "
             "Run the version that made it, or a newer one."
         )
     raise SchemaError(
@@ -98,11 +121,49 @@ def _act(config: Config, connection: Connection, action: Callable[[Config], None
 
 
 def _in_transaction(url: str, work: Callable[[Connection], T]) -> T:
+    """Run work in one transaction, of all processes one at a time.
+
+    MySQL commits every change of the schema by itself; there the lock alone keeps others out.
+    """
     parsed = parse_url(url)
-    engine = sqlite_engine(parsed)
+    if parsed.get_backend_name() == "sqlite":
+        return _in_file(parsed, work)
+    return asyncio.run(_in_server(parsed, work))
+
+
+def _in_file(url: URL, work: Callable[[Connection], T]) -> T:
+    engine = sqlite_engine(url)
     try:
-        use_write_ahead_log(engine, Path(str(parsed.database)))
+        use_write_ahead_log(engine, database_file(url))
         with writing(engine).begin() as connection:
             return work(connection)
     finally:
         engine.dispose()
+
+
+async def _in_server(url: URL, work: Callable[[Connection], T]) -> T:
+    engine = networked_engine(url)
+
+    def locked(connection: Connection) -> T:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+            return work(connection)
+        # MySQL warns that it names no primary keys.
+        logging.getLogger("asyncmy").setLevel(logging.ERROR)
+        got = connection.execute(text("SELECT get_lock(:name, :seconds)"), {"name": _LOCK, "seconds": _LOCK_WAIT_S})
+        if got.scalar_one() != 1:
+            raise SchemaError("Another process is migrating this database; try again when it has finished.")
+        try:
+            return work(connection)
+        finally:
+            connection.execute(text("SELECT release_lock(:name)"), {"name": _LOCK})
+
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(locked)
+    except (DBAPIError, OSError) as error:
+        logger.error("The database cannot be reached: %s", getattr(error, "orig", error))
+        raise DatabaseUnavailableError("The database cannot be reached.") from error
+    finally:
+        await engine.dispose()

@@ -5,6 +5,8 @@ No column ever holds an infinity or NaN: what cannot be a number is null. Costs 
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -20,7 +22,13 @@ from sqlalchemy import (
     Text,
 )
 
-from zeus_bso.server.database.types import Json, UtcDateTime
+from zeus_bso.server.database.types import Identifier, Json, UtcDateTime
+
+TABLE_OPTIONS: dict[str, Any] = {
+    f"{dialect}_{name}": value
+    for dialect in ("mysql", "mariadb")
+    for name, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
+}
 
 metadata = MetaData(
     naming_convention={
@@ -28,17 +36,14 @@ metadata = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "ck": "ck_%(table_name)s_%(constraint_name)s",
         "fk": "fk_%(table_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
     }
 )
-
-ID_LENGTH = 255
 
 job = Table(
     "job",
     metadata,
-    Column("job_id", String(ID_LENGTH), nullable=False),
-    Column("job_id_prefix", String(ID_LENGTH), nullable=False),
+    Column("job_id", Identifier, nullable=False),
+    Column("job_id_prefix", Identifier, nullable=False),
     Column("derived_id", Boolean, nullable=False),
     Column("batch_sizes", Json, nullable=False),
     Column("default_batch_size", Integer, nullable=False),
@@ -56,7 +61,7 @@ job = Table(
     Column("policy", String(32), nullable=False),
     Column("max_power", Double, nullable=False),
     Column("number_of_gpus", Integer, nullable=False),
-    Column("gpu_model", String(ID_LENGTH), nullable=False),
+    Column("gpu_model", Identifier, nullable=False),
     Column("stage", String(16), nullable=False),
     Column("generation", Integer, nullable=False),
     Column("wide", Boolean, nullable=False),
@@ -75,12 +80,13 @@ job = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("job_id"),
+    **TABLE_OPTIONS,
 )
 
 batch_size_state = Table(
     "batch_size_state",
     metadata,
-    Column("job_id", String(ID_LENGTH), nullable=False),
+    Column("job_id", Identifier, nullable=False),
     Column("batch_size", Integer, nullable=False),
     Column("num_observations", Integer, nullable=False),
     Column("reward_mean", Double, nullable=False),
@@ -95,12 +101,13 @@ batch_size_state = Table(
     Column("retired", String(16)),
     PrimaryKeyConstraint("job_id", "batch_size"),
     ForeignKeyConstraint(["job_id"], ["job.job_id"], ondelete="CASCADE"),
+    **TABLE_OPTIONS,
 )
 
 trial = Table(
     "trial",
     metadata,
-    Column("job_id", String(ID_LENGTH), nullable=False),
+    Column("job_id", Identifier, nullable=False),
     Column("trial_number", Integer, nullable=False),
     Column("batch_size", Integer, nullable=False),
     Column("generation", Integer, nullable=False),
@@ -111,8 +118,8 @@ trial = Table(
     Column("outcome", String(16)),
     Column("reason", String(16)),
     Column("message", Text, nullable=False),
-    Column("run_id", String(ID_LENGTH)),
-    Column("instance", String(ID_LENGTH)),
+    Column("run_id", Identifier),
+    Column("instance", Identifier),
     Column("heartbeat_s", Double),
     Column("reported", Boolean, nullable=False),
     Column("start_reported", Boolean, nullable=False),
@@ -139,12 +146,13 @@ trial = Table(
     Index(None, "job_id", "run_id"),
     Index(None, "job_id", "generation", "round"),
     Index(None, "job_id", "batch_size", "generation", "decision"),
+    **TABLE_OPTIONS,
 )
 
 trial_report = Table(
     "trial_report",
     metadata,
-    Column("job_id", String(ID_LENGTH), nullable=False),
+    Column("job_id", Identifier, nullable=False),
     Column("trial_number", Integer, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("time", Double, nullable=False),
@@ -153,15 +161,17 @@ trial_report = Table(
     Column("reported_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("job_id", "trial_number", "epoch"),
     ForeignKeyConstraint(["job_id", "trial_number"], ["trial.job_id", "trial.trial_number"], ondelete="CASCADE"),
+    **TABLE_OPTIONS,
 )
 
 job_tombstone = Table(
     "job_tombstone",
     metadata,
-    Column("job_id", String(ID_LENGTH), nullable=False),
+    Column("job_id", Identifier, nullable=False),
     Column("last_trial_number", Integer, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("deleted_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("job_id"),
+    **TABLE_OPTIONS,
 )
 """What a deleted job leaves behind: a namesake counts on from here, so that a late report cannot land on it."""

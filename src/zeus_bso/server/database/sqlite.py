@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool, StaticPool
 
 from zeus_bso.exceptions import ZeusBSOConfigError
 from zeus_bso.server.database.filesystem import is_network_file_system
@@ -40,12 +41,19 @@ def sqlite_engine(url: URL) -> Engine:
     """An engine over an SQLite file, its transactions begun by us.
 
     Raises:
-        ZeusBSOConfigError: The URL names no file: every connection would see a database of its own.
+        ZeusBSOConfigError: The folder of the file cannot be made.
     """
-    if not url.database or url.database == ":memory:":
-        raise ZeusBSOConfigError("An SQLite database needs a file: sqlite:///path/to/file.db")
-    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url.set(drivername="sqlite+pysqlite"), connect_args={"timeout": BUSY_TIMEOUT_S})
+    file = database_file(url)
+    if file is not None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ZeusBSOConfigError(f"The folder of the database file cannot be made: {error.strerror}") from error
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        poolclass=StaticPool if file is None else QueuePool,
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -69,8 +77,15 @@ def writing(engine: Engine) -> Engine:
     return engine.execution_options(**{_WRITES: True})
 
 
-def use_write_ahead_log(engine: Engine, path: Path) -> None:
+def database_file(url: URL) -> Path | None:
+    """The file that a URL names; None: the database lives in memory."""
+    return None if url.database in (None, "", ":memory:") else Path(str(url.database))
+
+
+def use_write_ahead_log(engine: Engine, path: Path | None) -> None:
     """Switch the file to the write-ahead log, which readers and the writer share; not on a network file system."""
+    if path is None:
+        return
     local = not is_network_file_system(path)
     if not local:
         logger.warning(
@@ -100,11 +115,13 @@ class SqliteDatabase:
     SQLite has one writer at a time anyway, and to run a unit in one go on one thread is several times as fast as to
     hand each statement to a thread. Units that wait while others commit share the next commit, each behind a savepoint
     of its own: under load most of the time would go into waiting for the disk. None is answered before that commit.
+
+    ``sqlite://`` names a database in memory, for tests; it lives as long as this object.
     """
 
     def __init__(self, url: URL) -> None:
         self._engine = sqlite_engine(url)
-        self._path = Path(str(url.database))
+        self._path = database_file(url)
         self._writing = writing(self._engine)
         self._connection: Connection | None = None
         self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
@@ -132,6 +149,9 @@ class SqliteDatabase:
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in a read transaction of its own."""
+        if self._path is None:
+            # A database in memory is one connection, and that is the writer's.
+            return await self.write(work)
 
         def transact() -> T:
             try:
@@ -181,15 +201,19 @@ class SqliteDatabase:
 
     def _behind_a_savepoint(self, unit: _Unit) -> Callable[[], Any]:
         connection = self._connected()
-        savepoint = connection.begin_nested()
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        driver.execute("SAVEPOINT unit")
         try:
             result = unit.work(connection)
         except DBAPIError:
             raise
         except Exception as error:  # noqa: BLE001 - belongs to whoever asked for the work
-            savepoint.rollback()
+            driver.execute("ROLLBACK TO unit")
             return functools.partial(_raise, error)
-        savepoint.commit()
+        finally:
+            if driver.in_transaction:
+                driver.execute("RELEASE unit")
         return lambda: result
 
     def _on_its_own(self, unit: _Unit) -> Any:
@@ -216,7 +240,8 @@ class SqliteDatabase:
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.invalidate()
+            if self._path is not None:
+                connection.invalidate()
             connection.close()
 
 

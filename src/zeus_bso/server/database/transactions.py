@@ -51,12 +51,20 @@ class Database(Protocol):
         """
 
 
+_RACES = frozenset({1205, 1213, "40001", "40P01", "55P03"})
+"""Codes of a lock not granted in time, a deadlock or a serialization failure, in MySQL and PostgreSQL."""
+
+
 def lost_a_race(error: DBAPIError) -> bool:
     """Whether the transaction would succeed if it ran again.
 
-    It was refused a lock, or another one took a unique key that it had found free.
+    It was refused a lock, was chosen as the victim of a deadlock, or another one took a unique key that it had found
+    free.
     """
-    return isinstance(error, IntegrityError) or "locked" in str(error.orig)
+    if isinstance(error, IntegrityError):
+        return True
+    code = getattr(error.orig, "sqlstate", None) or next(iter(getattr(error.orig, "args", ())), None)
+    return code in _RACES or "database is locked" in str(error.orig)
 
 
 def give_up(error: BaseException | None = None) -> NoReturn:

@@ -48,6 +48,20 @@ class UtcDateTime(TypeDecorator[datetime]):
         return stamp.replace(tzinfo=timezone.utc) if stamp.tzinfo is None else stamp.astimezone(timezone.utc)
 
 
+class Identifier(TypeDecorator[str]):
+    """A name that is compared byte by byte: by case, and by trailing blanks."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose a binary collation where the default one is not."""
+        if dialect.name not in ("mysql", "mariadb"):
+            return dialect.type_descriptor(String(255))
+        collation = "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
+        return dialect.type_descriptor(mysql.VARCHAR(255, charset="utf8mb4", collation=collation))
+
+
 class Json(TypeDecorator[Any]):
     """A JSON document, kept as text so that every database returns it unchanged."""
 
@@ -73,3 +87,14 @@ class database_now(FunctionElement[datetime]):  # noqa: N801 - an SQL function, 
 @compiles(database_now, "sqlite")
 def _sqlite_now(element: database_now, compiler: SQLCompiler, **kw: Any) -> str:
     return "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+
+
+@compiles(database_now, "mysql")
+@compiles(database_now, "mariadb")
+def _mysql_now(element: database_now, compiler: SQLCompiler, **kw: Any) -> str:
+    return "utc_timestamp(6)"
+
+
+@compiles(database_now, "postgresql")
+def _postgresql_now(element: database_now, compiler: SQLCompiler, **kw: Any) -> str:
+    return "clock_timestamp()"

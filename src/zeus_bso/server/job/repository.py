@@ -18,8 +18,8 @@ _SPEC_COLUMNS = [column.name for column in job.columns if column.name in JobSpec
 _PROGRESS_COLUMNS = [column.name for column in job.columns if column.name in Progress.__dataclass_fields__]
 
 _GET = select(job, database_now().label("read_at")).where(job.c.job_id == bindparam("id"))
-_GET_FOR_UPDATE = _GET.with_for_update(of=job)
-_LIST = select(job, database_now().label("read_at")).order_by(job.c.job_id)
+_GET_FOR_UPDATE = _GET.with_for_update()
+_LIST = select(job, database_now().label("read_at"))
 _SAVE = (
     update(job)
     .where(job.c.job_id == bindparam("id"))
@@ -59,7 +59,8 @@ class JobStateRepository:
 
     def all(self) -> list[JobState]:
         """Read all jobs, by job id."""
-        return [_job_state(row) for row in self._connection.execute(_LIST).mappings()]
+        found = [_job_state(row) for row in self._connection.execute(_LIST).mappings()]
+        return sorted(found, key=lambda state: state.job_id)
 
     def create(self, command: CreateJob) -> None:
         """Store a new job."""

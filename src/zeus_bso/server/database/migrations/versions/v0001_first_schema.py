@@ -6,6 +6,8 @@ Revises:
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -16,12 +18,18 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+OPTIONS: dict[str, Any] = {
+    f"{dialect}_{name}": value
+    for dialect in ("mysql", "mariadb")
+    for name, value in (("engine", "InnoDB"), ("charset", "utf8mb4"))
+}
+
 
 def upgrade() -> None:
     op.create_table(
         "job",
-        sa.Column("job_id", sa.String(length=255), nullable=False),
-        sa.Column("job_id_prefix", sa.String(length=255), nullable=False),
+        sa.Column("job_id", types.Identifier(), nullable=False),
+        sa.Column("job_id_prefix", types.Identifier(), nullable=False),
         sa.Column("derived_id", sa.Boolean(), nullable=False),
         sa.Column("batch_sizes", types.Json(), nullable=False),
         sa.Column("default_batch_size", sa.Integer(), nullable=False),
@@ -39,7 +47,7 @@ def upgrade() -> None:
         sa.Column("policy", sa.String(length=32), nullable=False),
         sa.Column("max_power", sa.Double(), nullable=False),
         sa.Column("number_of_gpus", sa.Integer(), nullable=False),
-        sa.Column("gpu_model", sa.String(length=255), nullable=False),
+        sa.Column("gpu_model", types.Identifier(), nullable=False),
         sa.Column("stage", sa.String(length=16), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("wide", sa.Boolean(), nullable=False),
@@ -57,19 +65,21 @@ def upgrade() -> None:
         sa.Column("foreign_source_in_row", sa.Integer(), nullable=False),
         sa.Column("created_at", types.UtcDateTime(), nullable=False),
         sa.Column("updated_at", types.UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("job_id", name=op.f("pk_job")),
+        sa.PrimaryKeyConstraint("job_id"),
+        **OPTIONS,
     )
     op.create_table(
         "job_tombstone",
-        sa.Column("job_id", sa.String(length=255), nullable=False),
+        sa.Column("job_id", types.Identifier(), nullable=False),
         sa.Column("last_trial_number", sa.Integer(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("deleted_at", types.UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("job_id", name=op.f("pk_job_tombstone")),
+        sa.PrimaryKeyConstraint("job_id"),
+        **OPTIONS,
     )
     op.create_table(
         "batch_size_state",
-        sa.Column("job_id", sa.String(length=255), nullable=False),
+        sa.Column("job_id", types.Identifier(), nullable=False),
         sa.Column("batch_size", sa.Integer(), nullable=False),
         sa.Column("num_observations", sa.Integer(), nullable=False),
         sa.Column("reward_mean", sa.Double(), nullable=False),
@@ -83,11 +93,12 @@ def upgrade() -> None:
         sa.Column("oom_in_row", sa.Integer(), nullable=False),
         sa.Column("retired", sa.String(length=16), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["job.job_id"], name=op.f("fk_batch_size_state_job"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("job_id", "batch_size", name=op.f("pk_batch_size_state")),
+        sa.PrimaryKeyConstraint("job_id", "batch_size"),
+        **OPTIONS,
     )
     op.create_table(
         "trial",
-        sa.Column("job_id", sa.String(length=255), nullable=False),
+        sa.Column("job_id", types.Identifier(), nullable=False),
         sa.Column("trial_number", sa.Integer(), nullable=False),
         sa.Column("batch_size", sa.Integer(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
@@ -98,8 +109,8 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(length=16), nullable=True),
         sa.Column("reason", sa.String(length=16), nullable=True),
         sa.Column("message", sa.Text(), nullable=False),
-        sa.Column("run_id", sa.String(length=255), nullable=True),
-        sa.Column("instance", sa.String(length=255), nullable=True),
+        sa.Column("run_id", types.Identifier(), nullable=True),
+        sa.Column("instance", types.Identifier(), nullable=True),
         sa.Column("heartbeat_s", sa.Double(), nullable=True),
         sa.Column("reported", sa.Boolean(), nullable=False),
         sa.Column("start_reported", sa.Boolean(), nullable=False),
@@ -121,7 +132,8 @@ def upgrade() -> None:
         sa.Column("reward", sa.Double(), nullable=True),
         sa.Column("decision", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["job.job_id"], name=op.f("fk_trial_job"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("job_id", "trial_number", name=op.f("pk_trial")),
+        sa.PrimaryKeyConstraint("job_id", "trial_number"),
+        **OPTIONS,
     )
     op.create_index(
         op.f("ix_trial_job_id_batch_size_generation_decision"),
@@ -134,7 +146,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_trial_job_id_status"), "trial", ["job_id", "status"], unique=False)
     op.create_table(
         "trial_report",
-        sa.Column("job_id", sa.String(length=255), nullable=False),
+        sa.Column("job_id", types.Identifier(), nullable=False),
         sa.Column("trial_number", sa.Integer(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
         sa.Column("time", sa.Double(), nullable=False),
@@ -147,7 +159,8 @@ def upgrade() -> None:
             name=op.f("fk_trial_report_trial"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("job_id", "trial_number", "epoch", name=op.f("pk_trial_report")),
+        sa.PrimaryKeyConstraint("job_id", "trial_number", "epoch"),
+        **OPTIONS,
     )
 
 
