@@ -23,6 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool, StaticPool
 from zeus_bso.exceptions import ZeusBSOConfigError
 from zeus_bso.server.database.filesystem import is_network_file_system
 from zeus_bso.server.database.transactions import WRITE_ATTEMPTS, WRITE_BUDGET_S, Work, give_up, lost_a_race
+from zeus_bso.server.database.turn import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +125,7 @@ class SqliteDatabase:
         self._path = database_file(url)
         self._writing = writing(self._engine)
         self._connection: Connection | None = None
+        self._turn = Turn(self._path)
         self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="zeus-bso-writer", daemon=True)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="zeus-bso-reader")
@@ -137,6 +139,7 @@ class SqliteDatabase:
         """Finish what runs and close all connections."""
         self._waiting.put(None)
         await self._in_reader(self._writer.join)
+        self._turn.close()
         self._readers.shutdown()
         self._engine.dispose()
 
@@ -144,7 +147,11 @@ class SqliteDatabase:
         """Run ``work`` in a transaction and commit it."""
         unit = _Unit(work, time.monotonic() + WRITE_BUDGET_S)
         self._waiting.put(unit)
-        result: T = await asyncio.wrap_future(unit.done)
+        answer = asyncio.wrap_future(unit.done)
+        await asyncio.wait([answer], timeout=WRITE_BUDGET_S)
+        if not answer.done() and unit.done.cancel():
+            give_up()
+        result: T = await answer
         return result
 
     async def read(self, work: Work[T]) -> T:
@@ -169,10 +176,13 @@ class SqliteDatabase:
         open_for_work = True
         while open_for_work:
             group = [self._waiting.get()]
-            while len(group) < LARGEST_GROUP and not self._waiting.empty():
-                group.append(self._waiting.get())
-            open_for_work = None not in group
-            self._write_group([unit for unit in group if unit is not None and unit.done.set_running_or_notify_cancel()])
+            with self._turn:
+                while len(group) < LARGEST_GROUP and not self._waiting.empty():
+                    group.append(self._waiting.get())
+                open_for_work = None not in group
+                self._write_group(
+                    [unit for unit in group if unit is not None and unit.done.set_running_or_notify_cancel()]
+                )
         self._disconnect()
 
     def _write_group(self, group: list[_Unit]) -> None:

@@ -1,0 +1,109 @@
+"""Server processes and databases for the benchmarks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+DATABASES = {
+    "sqlite": None,
+    "mariadb": os.environ.get("ZEUS_BSO_TEST_MYSQL_URL", "mysql+asyncmy://root@127.0.0.1:3306/test"),
+    "postgresql": os.environ.get("ZEUS_BSO_TEST_POSTGRES_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/test"),
+}
+"""A URL of an existing database per kind; each benchmark makes a fresh database beside it. SQLite: a fresh file."""
+
+
+@contextmanager
+def fresh_database(kind: str, folder: Path) -> Iterator[str]:
+    """Make an empty database with our schema, and drop it afterwards; yields its URL."""
+    from zeus_bso.server.database import migrate
+
+    base = DATABASES[kind]
+    name = f"zeus_bso_{uuid.uuid4().hex[:12]}"
+    if base is None:
+        url = f"sqlite:///{folder / name}.db"
+        migrate.upgrade(url)
+        yield url
+        return
+    asyncio.run(_administer(base, f"CREATE DATABASE {name}"))
+    try:
+        url = make_url(base).set(database=name).render_as_string(hide_password=False)
+        migrate.upgrade(url)
+        yield url
+    finally:
+        force = " WITH (FORCE)" if kind == "postgresql" else ""
+        asyncio.run(_administer(base, f"DROP DATABASE {name}{force}"))
+
+
+async def _administer(url: str, statement: str) -> None:
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(statement))
+    await engine.dispose()
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """A server process."""
+
+    def __init__(self, url: str, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self._command = [sys.executable, "-m", "zeus_bso", "serve", "--port", str(self.port), "--database-url", url]
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        for _ in range(300):
+            if process.poll() is not None:
+                raise SystemExit(f"the server ended at once, with exit code {process.returncode}")
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=1).close()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return process
+        raise SystemExit("the server did not start")
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+
+    def restart(self) -> None:
+        """Start it again on the same port."""
+        self._process = self._start()
+
+    def stop(self) -> None:
+        """End it with SIGTERM."""
+        self._process.terminate()
+        self._process.wait()
+
+
+@contextmanager
+def servers(url: str, count: int) -> Iterator[list[Server]]:
+    """So many server processes on one database."""
+    started = [Server(url) for _ in range(count)]
+    try:
+        yield started
+    finally:
+        for server in started:
+            server.stop()
