@@ -1,0 +1,174 @@
+"""``zeus-bso serve``: the server in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import ipaddress
+import logging
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from zeus_bso.cli.errors import BAD_USE, FAILED, CommandError
+from zeus_bso.cli.settings import read_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+_EPILOG = """\
+Host, port and database can also be set in the environment or in a .env file: ZEUS_BSO_HOST, ZEUS_BSO_PORT,
+ZEUS_BSO_DATABASE_URL.
+An SQLite database is created and migrated by itself; for another one, see `zeus-bso db --help`.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog = _EPILOG
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one (default: 8000)")
+    parser.add_argument(
+        "--database-url",
+        metavar="URL",
+        help="where the state is kept, for example sqlite:///zeus-bso.db (default: a file in your data directory)",
+    )
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="listen beyond this machine although nobody is asked who they are",
+    )
+    parser.add_argument(
+        "--workers", type=positive, default=1, metavar="N", help="worker processes behind the port (default: 1)"
+    )
+    parser.add_argument("--access-log", action="store_true", help="log every request")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    from zeus_bso.cli.database_errors import database_errors_in_one_line
+    from zeus_bso.cli.workers import log_decisions, serve_with_workers
+    from zeus_bso.server.app import create_app
+
+    settings = read_settings(host=args.host, port=args.port, database_url=args.database_url)
+    if not args.insecure and not is_loopback(settings.host):
+        raise CommandError(
+            f"listening on {settings.host} would let anyone who reaches it in: "
+            "stay on 127.0.0.1, or say --insecure if the network itself is guarded.",
+            BAD_USE,
+        )
+    with listen(settings.host, settings.port) as listener:
+        url = url_of(listener)
+        announcement = (
+            f"zeus-bso serves {url} from {_without_password(settings.database_url)}; "
+            f'give your training script server_url="{url}" (Ctrl-C stops the server)'
+        )
+        if args.workers > 1:
+            return serve_with_workers(
+                settings, listener, url, announcement, workers=args.workers, access_log=args.access_log
+            )
+        log_decisions(settings.log_level)
+        with database_errors_in_one_line():
+            app = create_app(settings)
+        return _serve(app, listener, announcement, args.access_log)
+
+
+def positive(text: str) -> int:
+    """Read an argument that is a positive number."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server on this address is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything else starts, so that a busy one is one sentence instead of a log.
+
+    Raises:
+        CommandError: The address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise CommandError(f"port {port} is in use; choose another with --port.") from None
+        raise CommandError(f"cannot listen on {host}, port {port}: {error.strerror}.") from None
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """The URL under which a bound socket is reached."""
+    host, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(host).is_unspecified:
+        host = socket.gethostname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _serve(app: FastAPI, listener: socket.socket, announcement: str, access_log: bool) -> int:
+    import uvicorn
+
+    from zeus_bso.cli.database_errors import database_errors_in_one_line
+
+    class Server(uvicorn.Server):
+        """Says where it is once it answers, not before."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                print(announcement, flush=True)
+
+    server = Server(uvicorn.Config(app, log_level="info" if access_log else "warning", access_log=access_log))
+    failure = _StartupFailure(app)
+    try:
+        server.run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass  # the way to stop it
+    except SystemExit:
+        if failure.error is None:
+            raise
+    if failure.error is not None:
+        with database_errors_in_one_line():
+            raise failure.error
+    return 0 if server.started else FAILED
+
+
+class _StartupFailure:
+    """Keeps the error for which an app did not start, instead of the traceback that uvicorn would log.
+
+    Attributes:
+        error: The error; None: there was none.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self.error: Exception | None = None
+        self._lifespan = app.router.lifespan_context
+        app.router.lifespan_context = self._watched  # type: ignore[assignment]
+        logging.getLogger("uvicorn.error").addFilter(lambda record: self.error is None)
+
+    @asynccontextmanager
+    async def _watched(self, app: FastAPI) -> AsyncIterator[Mapping[str, Any] | None]:
+        try:
+            async with self._lifespan(app) as state:
+                yield state
+        except Exception as error:
+            self.error = error
+            raise
+
+
+def _without_password(database_url: str) -> str:
+    from sqlalchemy.engine import make_url
+
+    return make_url(database_url).render_as_string(hide_password=True)

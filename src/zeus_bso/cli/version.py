@@ -1,0 +1,17 @@
+"""``zeus-bso version``."""
+
+from __future__ import annotations
+
+import argparse
+
+from zeus_bso import __version__
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """It takes no arguments."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the version."""
+    print(f"zeus-bso {__version__}")
+    return 0

@@ -1,0 +1,89 @@
+"""Several worker processes behind one port."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import urllib3
+
+from zeus_bso.cli.database_errors import database_errors_in_one_line
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from zeus_bso.server.config import Settings
+
+
+def serve_with_workers(
+    settings: Settings, listener: socket.socket, url: str, announcement: str, *, workers: int, access_log: bool
+) -> int:
+    """Serve with worker processes until interrupted; one that dies is replaced.
+
+    The workers share nothing but the port and the database.
+
+    Args:
+        settings: The settings, handed to the workers through the environment.
+        listener: The port, bound: it is known to be free, and is let go for the workers.
+        url: Where the server is reached from this machine.
+        announcement: What to print once it answers.
+        workers: How many.
+        access_log: Log every request.
+    """
+    import uvicorn
+
+    from zeus_bso.server.database import migrate
+    from zeus_bso.server.database.engine import parse_url
+
+    with database_errors_in_one_line():
+        if parse_url(settings.database_url).get_backend_name() == "sqlite":
+            migrate.upgrade(settings.database_url)
+        migrate.check(settings.database_url)
+    for name, value in settings.model_dump().items():
+        os.environ[f"ZEUS_BSO_{name.upper()}"] = str(value)
+    host, port = listener.getsockname()[:2]
+    listener.close()
+    threading.Thread(target=_announce, args=(url, announcement), daemon=True).start()
+    uvicorn.run(
+        "zeus_bso.cli.workers:worker",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        log_level="info" if access_log else "warning",
+        access_log=access_log,
+    )
+    return 0
+
+
+def worker() -> FastAPI:
+    """Make the application of one worker process, from the environment."""
+    from zeus_bso.server.app import create_app
+    from zeus_bso.server.config import Settings
+
+    settings = Settings()
+    log_decisions(settings.log_level)
+    return create_app(settings)
+
+
+def log_decisions(level: str) -> None:
+    """Write the server's log to the standard error: a line per decision."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("zeus_bso").setLevel(level.upper())
+
+
+def _announce(url: str, announcement: str) -> None:
+    """Say where the server is once it answers, not before."""
+    http = urllib3.PoolManager(retries=False, timeout=1.0)
+    while True:
+        try:
+            if http.request("GET", f"{url}/readyz").status == 200:
+                break
+        except urllib3.exceptions.HTTPError:
+            pass
+        time.sleep(0.05)
+    print(announcement, flush=True)

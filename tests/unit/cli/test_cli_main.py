@@ -1,0 +1,78 @@
+"""The command line: help, bad use, missing extras."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from zeus_bso import __version__
+from zeus_bso.cli.main import main
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+
+    assert end.value.code == 0
+    shown = capsys.readouterr().out
+    for command in ("serve", "db", "demo", "version"):
+        assert f"  {command}" in shown
+
+
+@pytest.mark.parametrize("command", ["serve", "db", "demo", "version"])
+def test_every_command_has_help_of_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+
+    assert end.value.code == 0
+    assert f"usage: zeus-bso {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["serve", "--port", "many"], ["db"], ["demo", "--what"]])
+def test_bad_use_exits_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+
+    assert end.value.code == 2
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out == f"zeus-bso {__version__}\n"
+
+
+@pytest.mark.parametrize("module", ["zeus_bso", "zeus_bso.cli.main"])
+def test_it_runs_as_a_module(module: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, "version"], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"zeus-bso {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing", "extra"),
+    [(["serve"], "fastapi", "server"), (["db", "current"], "sqlalchemy", "server"), (["demo"], "sklearn", "demo")],
+)
+def test_a_missing_extra_is_named(
+    arguments: list[str], missing: str, extra: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("zeus_bso.server", missing))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+
+    assert main(arguments) == 1
+    assert f'pip install "zeus-bso[{extra}]"' in capsys.readouterr().err
+
+
+def test_help_loads_neither_server_nor_client() -> None:
+    program = (
+        "import sys; from zeus_bso.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('pydantic', 'rich', 'fastapi', 'sqlalchemy', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.stdout.splitlines()[-1] == "[]"
