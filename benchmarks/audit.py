@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -33,7 +34,7 @@ def audit(url: str, acknowledged: Iterable[tuple[str, int, int]] = ()) -> list[s
 
 def _faults(connection: Connection, acknowledged: set[tuple[str, int, int]]) -> list[str]:
     faults: list[str] = []
-    trials: dict[str, list[dict[str, object]]] = {}
+    trials: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(select(trial).order_by(trial.c.job_id, trial.c.trial_number)).mappings():
         trials.setdefault(row["job_id"], []).append(dict(row))
     for row in connection.execute(select(job)).mappings():
@@ -46,7 +47,7 @@ def _faults(connection: Connection, acknowledged: set[tuple[str, int, int]]) -> 
     return faults
 
 
-def _job_faults(connection: Connection, row: dict, trials: list[dict]) -> list[str]:
+def _job_faults(connection: Connection, row: dict[str, Any], trials: list[dict[str, Any]]) -> list[str]:
     name, faults = row["job_id"], []
     numbers = [found["trial_number"] for found in trials]
     if numbers != list(range(1, len(numbers) + 1)) or row["last_trial_number"] != len(numbers):

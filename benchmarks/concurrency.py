@@ -1,6 +1,6 @@
 """Is the state right when many servers share a database? 4 servers, 8 clients of 8 connections, 1 job and 64 jobs.
 
-    python benchmarks/concurrency.py [--database sqlite mariadb postgresql] [--seconds 60]
+    python -m benchmarks.concurrency [--database sqlite mariadb postgresql] [--seconds 60]
 
 The databases are those of ZEUS_BSO_TEST_MYSQL_URL and ZEUS_BSO_TEST_POSTGRES_URL, or the local ones; each run makes a
 fresh database beside them. Prints a table in Markdown; exits 1 if anything was wrong.
@@ -17,9 +17,9 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from audit import audit
-from load import Tally, drive
-from servers import DATABASES, fresh_database, servers
+from benchmarks.audit import audit
+from benchmarks.load import Tally, drive
+from benchmarks.servers import DATABASES, fresh_database, servers
 
 CLIENTS = 8
 CONNECTIONS = 8

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -67,7 +68,7 @@ class Connection:
             try:
                 status, headers, answer = await asyncio.wait_for(self._send(method, path, body), self._timeout_s)
             except (OSError, EOFError, asyncio.TimeoutError):
-                self.close()
+                await self.close()
                 self._tally.statuses[0] += 1
                 return 0, None
             self._tally.latencies_s.append(time.perf_counter() - started)
@@ -78,11 +79,14 @@ class Connection:
                 return status, answer
             await asyncio.sleep(float(headers.get("retry-after", "1")))
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the connection."""
         if self._streams is not None:
-            self._streams[1].close()
+            writer = self._streams[1]
             self._streams = None
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _send(self, method: str, path: str, body: Any) -> tuple[int, dict[str, str], Any]:
         if self._streams is None:
@@ -127,7 +131,7 @@ async def recurrences(connection: Connection, tally: Tally, job_id: str, until: 
             if status != 200 or answer["stop_train"]:
                 break
         finished += status == 200
-    connection.close()
+    await connection.close()
     return finished
 
 

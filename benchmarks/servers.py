@@ -71,7 +71,8 @@ class Server:
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        quiet = os.environ | {"ZEUS_BSO_LOG_LEVEL": "warning"}
+        process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, env=quiet)
         for _ in range(300):
             if process.poll() is not None:
                 raise SystemExit(f"the server ended at once, with exit code {process.returncode}")

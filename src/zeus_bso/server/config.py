@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import platformdirs
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -23,7 +25,7 @@ class Settings(BaseSettings):
         host: Address to listen on.
         port: Port to listen on.
         trial_lease_s: How long a trial whose client sends no heartbeats may stay silent [s].
-        log_level: Level of the server's log.
+        log_level: Level of the server's log; ``info`` is a line per decision.
     """
 
     model_config = SettingsConfigDict(env_prefix="ZEUS_BSO_", env_file=".env", extra="ignore", frozen=True)
@@ -33,4 +35,10 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     trial_lease_s: float = Field(default=6 * 3600.0, gt=0, le=365 * 86400.0)
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _not_a_service_link(cls, port: object) -> object:
+        """Kubernetes sets ``ZEUS_BSO_PORT=tcp://...`` by itself beside a Service named zeus-bso; that is no port."""
+        return 8000 if isinstance(port, str) and port.startswith("tcp://") else port

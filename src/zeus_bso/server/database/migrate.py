@@ -22,8 +22,6 @@ from zeus_bso.server.database.engine import parse_url
 from zeus_bso.server.database.networked import networked_engine
 from zeus_bso.server.database.sqlite import database_file, sqlite_engine, use_write_ahead_log, writing
 
-logger = logging.getLogger(__name__)
-
 VERSION_TABLE = "zeus_bso_schema_version"
 
 T = TypeVar("T")
@@ -163,7 +161,7 @@ async def _in_server(url: URL, work: Callable[[Connection], T]) -> T:
         async with engine.begin() as connection:
             return await connection.run_sync(locked)
     except (DBAPIError, OSError) as error:
-        logger.error("The database cannot be reached: %s", getattr(error, "orig", error))
-        raise DatabaseUnavailableError("The database cannot be reached.") from error
+        reason = next(iter(str(getattr(error, "orig", error)).splitlines()), "no answer")
+        raise DatabaseUnavailableError(f"The database cannot be reached: {reason}") from error
     finally:
         await engine.dispose()

@@ -22,13 +22,13 @@ class Turn:
     """
 
     def __init__(self, path: Path | None) -> None:
+        self._path = None if path is None or fcntl is None else path.with_name(f"{path.name}-turn")
         self._file: IO[bytes] | None = None
-        if path is not None and fcntl is not None:
-            self._file = path.with_name(f"{path.name}-turn").open("ab")
 
     def __enter__(self) -> None:
         """Wait for the turn."""
-        if self._file is not None:
+        if self._path is not None:
+            self._file = self._file or self._path.open("ab")
             fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,228 @@
+"""Real databases for tests: named by the environment, else private instances of what is installed, else none.
+
+``ZEUS_BSO_TEST_MYSQL_URL`` and ``ZEUS_BSO_TEST_POSTGRES_URL`` name a database of a server that tests may use; every
+test database is a fresh one beside it. Without them a private instance is started from the installed binaries. Where
+that is not possible either, the test is skipped and says so; under ``CI`` it fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+# Read now: the tests themselves run without any setting of whoever starts them.
+_NAMED = {
+    "mariadb": os.environ.get("ZEUS_BSO_TEST_MYSQL_URL"),
+    "postgresql": os.environ.get("ZEUS_BSO_TEST_POSTGRES_URL"),
+}
+_IN_CI = bool(os.environ.get("CI"))
+
+KINDS = ("sqlite", "mariadb", "postgresql")
+
+
+class PrivateServer:
+    """A private instance of an installed database server, its data in a folder of its own."""
+
+    url: URL
+    command: list[str]
+
+    def __init__(self) -> None:
+        # Not among pytest's temporary files: those are closed to the user that the server runs as.
+        self.folder = Path(tempfile.mkdtemp(prefix="zeus-bso-test-"))
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "nobody")
+        self._log = self.folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._spawn()
+        for _ in range(600):
+            try:
+                asyncio.run(execute(self.url, "SELECT 1"))
+            except (SQLAlchemyError, OSError):
+                time.sleep(0.1)
+            else:
+                return
+            if self._process is None or self._process.poll() is not None:
+                self._spawn()  # What was killed may still hold its files for a moment.
+        raise RuntimeError(f"{self.command[0]} does not answer; its log: {self._log}")
+
+    def kill(self) -> None:
+        """End it and all its processes with SIGKILL."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT if "postgres" in self.command[0] else signal.SIGTERM)
+            self._process.wait()
+
+    def remove(self) -> None:
+        """End it, and remove its data."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _spawn(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command, stdout=log, stderr=log, start_new_session=True, user=_service_user()
+            )
+
+
+class PrivatePostgres(PrivateServer):
+    """A private PostgreSQL server.
+
+    Raises:
+        FileNotFoundError: None is installed.
+    """
+
+    def __init__(self) -> None:
+        binaries = _postgres_binaries()
+        super().__init__()
+        folder = self.folder / "data"
+        subprocess.run(
+            [str(binaries / "initdb"), "-D", str(folder), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            user=_service_user(),
+        )
+        port = _free_port()
+        self.command = [
+            str(binaries / "postgres"),
+            *("-D", str(folder), "-p", str(port), "-c", "listen_addresses=127.0.0.1"),
+            *("-c", f"unix_socket_directories={folder}"),
+        ]
+        self.url = make_url(f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres")
+
+
+class PrivateMariaDb(PrivateServer):
+    """A private MariaDB server.
+
+    Raises:
+        FileNotFoundError: None is installed.
+    """
+
+    def __init__(self) -> None:
+        server, install = _binary("mariadbd"), _binary("mariadb-install-db")
+        super().__init__()
+        folder = self.folder / "data"
+        subprocess.run(
+            [str(install), "--no-defaults", f"--datadir={folder}", "--auth-root-authentication-method=normal"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=_service_user(),
+        )
+        port = _free_port()
+        self.command = [
+            str(server),
+            *("--no-defaults", f"--datadir={folder}", f"--port={port}", "--bind-address=127.0.0.1"),
+            *(f"--socket={folder}/mariadb.sock", f"--pid-file={folder}/mariadb.pid"),
+        ]
+        self.url = make_url(f"mysql+asyncmy://root@127.0.0.1:{port}/test")
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        named, self.url = self.url, self.url.set(database="mysql")
+        super().start()
+        asyncio.run(execute(self.url, "CREATE DATABASE IF NOT EXISTS test"))
+        self.url = named
+
+
+_PRIVATE = {"mariadb": PrivateMariaDb, "postgresql": PrivatePostgres}
+
+
+def private_server(kind: str) -> PrivateServer:
+    """Make a private database server, not yet started; without the binaries the test is skipped, in CI it fails."""
+    try:
+        return _PRIVATE[kind]()
+    except FileNotFoundError as error:
+        return without(kind, f"no private instance can be started: {error}")
+
+
+def without(kind: str, why: str) -> PrivateServer:
+    """Skip the test loudly, since a database is missing; in CI fail."""
+    message = f"NO {kind.upper()}: {why}; set ZEUS_BSO_TEST_{'MYSQL' if kind == 'mariadb' else 'POSTGRES'}_URL"
+    if _IN_CI:
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def named_url(kind: str) -> URL | None:
+    """The database that the environment names."""
+    url = _NAMED.get(kind)
+    return None if url is None else make_url(url)
+
+
+@contextmanager
+def fresh_database(base: URL) -> Iterator[str]:
+    """An empty database on the server of ``base``, dropped afterwards; yields its URL."""
+    name = f"zeus_bso_test_{uuid.uuid4().hex[:12]}"
+    asyncio.run(execute(base, f"CREATE DATABASE {name}"))
+    try:
+        yield base.set(database=name).render_as_string(hide_password=False)
+    finally:
+        force = " WITH (FORCE)" if base.get_backend_name() == "postgresql" else ""
+        asyncio.run(execute(base, f"DROP DATABASE {name}{force}"))
+
+
+async def execute(url: URL, statement: str) -> None:
+    """Run one statement in a connection of its own."""
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text(statement))
+    finally:
+        await engine.dispose()
+
+
+def _binary(name: str) -> Path:
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise FileNotFoundError(f"{name} is not installed")
+    return Path(found)
+
+
+def _postgres_binaries() -> Path:
+    if shutil.which("initdb"):
+        return _binary("initdb").parent
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    if not versions:
+        raise FileNotFoundError("initdb is not installed")
+    return versions[-1]
+
+
+def _service_user() -> str | None:
+    """Database servers refuse to run as root."""
+    return "nobody" if os.geteuid() == 0 else None
+
+
+def _free_port() -> int:
+    """A free port below those that the system gives to clients: none of them may sit on it during a restart."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port")
