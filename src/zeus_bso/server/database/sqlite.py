@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +35,8 @@ BUSY_TIMEOUT_S = 1.0
 
 LARGEST_GROUP = 32
 """So many units of work share a commit at most, so that another process gets its turn soon."""
+
+READERS = 2
 
 _WRITES = "zeus_bso_writes"
 
@@ -103,10 +106,10 @@ def use_write_ahead_log(engine: Engine, path: Path | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """A unit of work that waits for the writer."""
+    """A unit of work that waits for its thread."""
 
-    work: Work[Any]
-    deadline: float
+    work: Callable[..., Any]
+    deadline: float = math.inf
     done: Future[Any] = field(default_factory=Future)
 
 
@@ -128,19 +131,28 @@ class SqliteDatabase:
         self._turn = Turn(self._path)
         self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="zeus-bso-writer", daemon=True)
-        self._readers = ThreadPoolExecutor(2, thread_name_prefix="zeus-bso-reader")
+        self._reading: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._readers = [
+            threading.Thread(target=self._read_all, name=f"zeus-bso-reader-{i}", daemon=True) for i in range(READERS)
+        ]
 
     async def start(self) -> None:
         """Open the file."""
-        await self._in_reader(functools.partial(use_write_ahead_log, self._engine, self._path))
-        self._writer.start()
+        # Threads of our own, and daemons: a pool takes no work any more when an embedded client ends its run at the
+        # interpreter's exit.
+        for thread in (self._writer, *self._readers):
+            thread.start()
+        await self._in_reader(lambda: use_write_ahead_log(self._engine, self._path))
 
     async def close(self) -> None:
         """Finish what runs and close all connections."""
         self._waiting.put(None)
         await self._in_reader(self._writer.join)
+        for _ in self._readers:
+            self._reading.put(None)
+        for thread in self._readers:
+            thread.join()
         self._turn.close()
-        self._readers.shutdown()
         self._engine.dispose()
 
     async def write(self, work: Work[T]) -> T:
@@ -170,7 +182,15 @@ class SqliteDatabase:
         return await self._in_reader(transact)
 
     async def _in_reader(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, function)
+        unit = _Unit(lambda _: function())
+        self._reading.put(unit)
+        result: T = await asyncio.wrap_future(unit.done)
+        return result
+
+    def _read_all(self) -> None:
+        while (unit := self._reading.get()) is not None:
+            if unit.done.set_running_or_notify_cancel():
+                _settle(unit, functools.partial(unit.work, None))
 
     def _write_all(self) -> None:
         open_for_work = True

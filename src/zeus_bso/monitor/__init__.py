@@ -1,0 +1,13 @@
+"""Energy monitors: windows of time and energy, from whatever sensor the machine has.
+
+Nothing beyond the standard library is loaded until a sensor needs it.
+"""
+
+from __future__ import annotations
+
+from zeus_bso.monitor.devices import devices_of
+from zeus_bso.monitor.energy import EnergyMonitor
+from zeus_bso.monitor.protocol import DeviceInfo, Measured, Measurement, Monitor
+from zeus_bso.monitor.replay import ReplayMonitor
+
+__all__ = ["DeviceInfo", "EnergyMonitor", "Measured", "Measurement", "Monitor", "ReplayMonitor", "devices_of"]

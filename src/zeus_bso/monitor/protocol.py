@@ -1,0 +1,87 @@
+"""What the client asks of an energy monitor, and what it gets back.
+
+The interface is that of the ``zeus`` package's monitor, so that either works in the other's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from zeus_bso.common import EnergySource
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a window took; energies by device index [J].
+
+    Attributes:
+        time: Length of the window [s].
+        gpu_energy: Energy of each GPU; null: no GPU was measured.
+        cpu_energy: Energy of each CPU package.
+        dram_energy: Energy of each package's memory.
+        source: What the reading rests on.
+    """
+
+    time: float
+    gpu_energy: Mapping[int, float] | None = None
+    cpu_energy: Mapping[int, float] | None = None
+    dram_energy: Mapping[int, float] | None = None
+    source: EnergySource | None = None
+
+    @property
+    def total_energy(self) -> float:
+        """The reported energy [J]: the GPUs' if there are any, else CPU packages and memory."""
+        if self.gpu_energy:
+            return sum(self.gpu_energy.values())
+        return sum((self.cpu_energy or {}).values()) + sum((self.dram_energy or {}).values())
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """The devices that a monitor measures.
+
+    Attributes:
+        max_power_w: Sum of their maximum power limits [W].
+        number_of_gpus: How many GPUs; 0: training runs on the CPU.
+        gpu_model: Model name of the GPUs, or of the CPU where there are none.
+    """
+
+    max_power_w: float
+    number_of_gpus: int
+    gpu_model: str
+
+
+class Measured(Protocol):
+    """The least that a measurement says; a ``source`` is welcome."""
+
+    @property
+    def time(self) -> float:
+        """Length of the window [s]."""
+
+    @property
+    def total_energy(self) -> float:
+        """Energy used in the window [J]."""
+
+
+class Monitor(Protocol):
+    """Measures time and energy of named windows."""
+
+    @property
+    def gpu_indices(self) -> Sequence[int]:
+        """The measured GPUs, numbered as the process sees them."""
+
+    def begin_window(self, name: str, /) -> None:
+        """Open a window."""
+
+    def end_window(self, name: str, /) -> Measured:
+        """Close a window and tell what it took."""
+
+
+@runtime_checkable
+class DescribesDevices(Protocol):
+    """A monitor that knows its devices; all of ours do."""
+
+    def devices(self) -> DeviceInfo:
+        """The measured devices."""

@@ -1,0 +1,200 @@
+"""The NVIDIA sensor over a library with the functions that it uses: no GPU is needed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from zeus_bso.common import EnergySource
+from zeus_bso.exceptions import ZeusBSOMonitorError
+from zeus_bso.monitor import DeviceInfo, Measured, devices_of
+from zeus_bso.monitor.nvml import NvmlSensor, gpu_is_visible, load_nvml
+
+
+class NvmlTestError(Exception):
+    pass
+
+
+class Gpus:
+    """A management library over invented GPUs; a handle is a GPU's number."""
+
+    NVMLError: type[Exception] = NvmlTestError
+
+    def __init__(self, names: list[str], *, counts_energy: bool = True, works: bool = True) -> None:
+        self.names = names
+        self.works = works
+        self.counts_energy = counts_energy
+        self.millijoules = [1000 * number for number in range(len(names))]
+        self.limits_w: list[int] = [300] * len(names)
+
+    def nvmlInit(self) -> None:  # noqa: N802
+        if not self.works:
+            raise NvmlTestError("Driver/library version mismatch")
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return len(self.names)
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> object:  # noqa: N802
+        return index
+
+    def nvmlDeviceGetHandleByUUID(self, uuid: str) -> object:  # noqa: N802
+        number = uuid.rpartition("-")[2]
+        if not number.isdecimal() or int(number) >= len(self.names):
+            raise NvmlTestError("Not Found")
+        return int(number)
+
+    def nvmlDeviceGetDeviceHandleFromMigDeviceHandle(self, handle: object) -> object:  # noqa: N802
+        return handle
+
+    def nvmlDeviceGetName(self, handle: object) -> str:  # noqa: N802
+        return self.names[int(str(handle))]
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: object) -> int:  # noqa: N802
+        if not self.counts_energy:
+            raise NvmlTestError("Not Supported")
+        return self.millijoules[int(str(handle))]
+
+    def nvmlDeviceGetPowerUsage(self, handle: object) -> int:  # noqa: N802
+        return 100_000
+
+    def nvmlDeviceGetPowerManagementLimitConstraints(self, handle: object) -> list[int]:  # noqa: N802
+        if not self.limits_w:
+            raise NvmlTestError("Not Supported")
+        return [100_000, 1000 * self.limits_w[int(str(handle))]]
+
+
+@pytest.fixture(autouse=True)
+def _all_gpus_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def test_the_energy_counter_is_read_in_joules() -> None:
+    sensor = NvmlSensor(library=Gpus(["H", "H"]))
+    assert sensor.source is EnergySource.COUNTER
+    assert sensor.read().gpu == {0: 0.0, 1: 1.0}
+
+
+def test_a_gpu_without_a_counter_has_its_power_integrated() -> None:
+    began = time.monotonic()
+    sensor = NvmlSensor(library=Gpus(["K"], counts_energy=False))
+    first = sensor.read().gpu[0]
+    time.sleep(0.25)
+    used_j = sensor.read().gpu[0] - first
+    assert sensor.source is EnergySource.POWER
+    assert 0.25 * 100 <= used_j <= (time.monotonic() - began) * 100
+
+
+@pytest.mark.parametrize(
+    ("selection", "names"),
+    [
+        (None, "ABC"),
+        ("2,0", "CA"),
+        ("1", "B"),
+        ("GPU-x-2, GPU-x-1", "CB"),
+        ("", ""),
+        ("-1", ""),
+        ("0,-1,1", "A"),
+        ("1,7,0", "B"),
+        ("MIG-x-2", "C"),
+    ],
+)
+def test_only_what_cuda_shows_is_measured_in_its_order(
+    monkeypatch: pytest.MonkeyPatch, selection: str | None, names: str
+) -> None:
+    if selection is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", selection)
+    gpus = Gpus(["A", "B", "C"])
+    gpus.millijoules = [65_000, 66_000, 67_000]
+    joules = NvmlSensor(library=gpus).read().gpu
+    assert "".join(chr(int(joules[index])) for index in range(len(joules))) == names
+
+
+def test_given_indices_count_from_the_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    sensor = NvmlSensor([1], library=Gpus(["A"] * 4))
+    assert sensor.read().gpu == {1: 3.0}
+
+
+def test_a_gpu_that_is_not_there_is_an_error_that_names_it() -> None:
+    with pytest.raises(ZeusBSOMonitorError, match="GPU 2 was asked for, but this process sees 2 GPUs"):
+        NvmlSensor([0, 2], library=Gpus(["A", "A"]))
+
+
+def test_the_maximum_power_is_the_sum_of_the_largest_limits() -> None:
+    gpus = Gpus(["H", "H"])
+    gpus.limits_w = [700, 650]
+    devices = NvmlSensor(library=gpus).devices()
+    assert (devices.max_power_w, devices.number_of_gpus, devices.gpu_model) == (1350.0, 2, "H")
+
+
+def test_a_limit_that_the_gpu_does_not_state_is_asked_for() -> None:
+    gpus = Gpus(["laptop"])
+    gpus.limits_w = []
+    with pytest.raises(ZeusBSOMonitorError, match="max_power="):
+        NvmlSensor(library=gpus).devices()
+
+
+def test_a_limit_given_by_hand_is_taken() -> None:
+    gpus = Gpus(["laptop"])
+    gpus.limits_w = []
+    assert NvmlSensor(library=gpus).devices(max_power_w=80.0).max_power_w == 80.0
+
+
+def test_gpus_of_several_models_are_an_error_that_names_them() -> None:
+    with pytest.raises(ZeusBSOMonitorError, match=r"several models \(A100, H100\)"):
+        NvmlSensor(library=Gpus(["H100", "A100"])).devices()
+
+
+def test_a_missing_library_is_an_error_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    with pytest.raises(ZeusBSOMonitorError, match=r'pip install "zeus-bso\[nvidia\]"'):
+        load_nvml()
+
+
+def test_a_library_that_does_not_work_is_an_error_that_repeats_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", Gpus(["A"], works=False))
+    with pytest.raises(ZeusBSOMonitorError, match="Driver/library version mismatch"):
+        load_nvml()
+
+
+class ForeignMonitor:
+    """A monitor of another package: it knows its GPUs' numbers and nothing else about them."""
+
+    def __init__(self, gpu_indices: list[int]) -> None:
+        self.gpu_indices = gpu_indices
+
+    def begin_window(self, name: str, /) -> None:
+        raise NotImplementedError
+
+    def end_window(self, name: str, /) -> Measured:
+        raise NotImplementedError
+
+
+def test_the_library_is_asked_about_a_foreign_monitors_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", Gpus(["A100", "H100", "H100"]))
+    devices = devices_of(ForeignMonitor([1, 2]))
+    assert devices == DeviceInfo(max_power_w=600.0, number_of_gpus=2, gpu_model="H100")
+
+
+def test_a_foreign_monitor_without_gpus_is_taken_to_measure_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    devices = devices_of(ForeignMonitor([]))
+    assert devices.number_of_gpus == 0
+    assert devices.max_power_w > 0
+
+
+def test_a_device_file_makes_a_gpu_visible(tmp_path: Path) -> None:
+    (tmp_path / "nvidiactl").touch()
+    assert not gpu_is_visible(tmp_path, tmp_path / "none")
+    (tmp_path / "nvidia0").touch()
+    assert gpu_is_visible(tmp_path, tmp_path / "none")
+
+
+@pytest.mark.parametrize("selection", ["", "-1"])
+def test_a_gpu_hidden_from_cuda_is_not_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, selection: str) -> None:
+    (tmp_path / "nvidia0").touch()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", selection)
+    assert not gpu_is_visible(tmp_path, tmp_path / "none")
