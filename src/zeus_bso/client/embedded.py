@@ -23,6 +23,7 @@ _Send = Callable[[_Event], Awaitable[None]]
 _App = Callable[[_Event, _Receive, _Send], Awaitable[None]]
 _T = TypeVar("_T")
 
+IN_MEMORY = "sqlite://"
 _PREFIX = "sqlite:///"
 _START_S = 60.0
 _STOP_S = 5.0
@@ -33,6 +34,7 @@ class EmbeddedTransport:
 
     Args:
         url: ``sqlite:///relative/path`` or ``sqlite:////absolute/path``; the file is made where there is none.
+            ``sqlite://`` alone keeps everything in memory, as tests like it.
 
     Raises:
         ZeusBSOConfigError: The URL names no file, or the ``server`` extra is not installed.
@@ -40,11 +42,7 @@ class EmbeddedTransport:
     """
 
     def __init__(self, url: str) -> None:
-        path = url[len(_PREFIX) :]
-        if not url.startswith(_PREFIX) or not path or path.startswith("?"):
-            raise ZeusBSOConfigError(f"{url} names no file; it should look like sqlite:///zeus-bso.db.")
-        # Absolute, so that a script which changes its directory keeps its file.
-        self._address = _PREFIX + str(Path(path).absolute())
+        self._address = url if url == IN_MEMORY else _absolute(url)
         self._pid = os.getpid()
         self._closed = False
         self._server = _Server(_load_app(self._address))
@@ -206,6 +204,14 @@ class _Response:
         except ValueError:
             body = None
         return Answer(self._status, body if isinstance(body, dict) else {})
+
+
+def _absolute(url: str) -> str:
+    """Make the path absolute, so that a script which changes its directory keeps its file."""
+    path = url[len(_PREFIX) :]
+    if not url.startswith(_PREFIX) or not path or path.startswith("?"):
+        raise ZeusBSOConfigError(f"{url} names no file; it should look like sqlite:///zeus-bso.db.")
+    return _PREFIX + str(Path(path).absolute())
 
 
 def _load_app(database_url: str) -> _App:

@@ -10,11 +10,12 @@ from typing import Literal, SupportsFloat
 
 from zeus_bso.client.api import Api, RunIsAliveError
 from zeus_bso.client.arguments import check_options, given_job, given_run_id
+from zeus_bso.client.connect import transport_for
 from zeus_bso.client.guard import Guard
 from zeus_bso.client.lifecycle import EXIT_S, Endings, is_imported_by_child, reason_of
 from zeus_bso.client.meter import Meter
 from zeus_bso.client.run import Run
-from zeus_bso.client.transport import Transport, transport_for
+from zeus_bso.client.transport import Transport
 from zeus_bso.common import (
     AskForTrial,
     FailReason,

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from tests.unit.client.tiny_server import TinyServer
 
-from zeus_bso.client.transport import HttpTransport, TransportError, transport_for
+from zeus_bso.client.connect import transport_for
+from zeus_bso.client.transport import HttpTransport, TransportError
 from zeus_bso.exceptions import ZeusBSOConfigError
 
 

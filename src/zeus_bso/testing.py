@@ -1,0 +1,32 @@
+"""Real classes to test training scripts with: a whole server in this process, and a monitor that says what you tell it.
+
+::
+
+    from zeus_bso.testing import InMemoryServer, ReplayMonitor
+
+    def test_my_training_reaches_its_target():
+        server = InMemoryServer()
+        bso = BatchSizeOptimizer(ReplayMonitor([(10.0, 500.0)] * 20), job=JobSpec(...), transport=server)
+        train(bso)
+        assert server.request("GET", "/api/v1/job", params={"job_id": bso.job_id}).body["trials"] == 1
+
+The server needs the ``server`` extra.
+"""
+
+from __future__ import annotations
+
+from zeus_bso.client.embedded import IN_MEMORY, EmbeddedTransport
+from zeus_bso.monitor import ReplayMonitor
+
+__all__ = ["InMemoryServer", "ReplayMonitor"]
+
+
+class InMemoryServer(EmbeddedTransport):
+    """A server that lives in this process and keeps everything in memory; the same code, the same answers.
+
+    Raises:
+        ZeusBSOConfigError: The ``server`` extra is not installed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(IN_MEMORY)
