@@ -33,7 +33,7 @@ def transport_for(server_url: str | None) -> Transport:
         return HttpTransport(url)
     if scheme == "sqlite":
         # Loaded only here: it brings asyncio, which a script with a server never needs.
-        from zeus_bso.client.embedded import EmbeddedTransport
+        from zeus_bso.client.embedded import EmbeddedTransport, file_url
 
-        return EmbeddedTransport(url)
+        return EmbeddedTransport(file_url(url))
     raise ZeusBSOConfigError(f"The server's URL begins neither with http(s):// nor with sqlite:///: {_WAYS}")

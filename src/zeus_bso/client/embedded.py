@@ -42,7 +42,7 @@ class EmbeddedTransport:
     """
 
     def __init__(self, url: str) -> None:
-        self._address = url if url == IN_MEMORY else _absolute(url)
+        self._address = url if url == IN_MEMORY else file_url(url)
         self._pid = os.getpid()
         self._closed = False
         self._server = _Server(_load_app(self._address))
@@ -206,8 +206,12 @@ class _Response:
         return Answer(self._status, body if isinstance(body, dict) else {})
 
 
-def _absolute(url: str) -> str:
-    """Make the path absolute, so that a script which changes its directory keeps its file."""
+def file_url(url: str) -> str:
+    """Make the path of a URL absolute, so that a script which changes its directory keeps its file.
+
+    Raises:
+        ZeusBSOConfigError: The URL names no file.
+    """
     path = url[len(_PREFIX) :]
     if not url.startswith(_PREFIX) or not path or path.startswith("?"):
         raise ZeusBSOConfigError(f"{url} names no file; it should look like sqlite:///zeus-bso.db.")
