@@ -39,7 +39,7 @@ def cost_bound(knobs: Knobs, min_cost: float | None, *, uncapped: bool) -> float
 
 def target_reached(knobs: Knobs, metric: float | None) -> bool:
     """Whether the metric is at its target or beyond; a metric that is not finite is not."""
-    if metric is None:
+    if metric is None or not math.isfinite(metric):
         return False
     return metric >= knobs.target_metric if knobs.higher_is_better_metric else metric <= knobs.target_metric
 
@@ -62,7 +62,7 @@ def judge(
     Args:
         knobs: The job's knobs.
         cost: Cost of the run so far [J].
-        metric: Its metric; None when it is not finite.
+        metric: Its metric; None counts as one that is not finite.
         epoch: Epochs trained so far.
         bound: Cost bound [J], of :func:`cost_bound`.
         non_finite_before: Metrics in a row before this one that were not finite.
@@ -72,7 +72,8 @@ def judge(
         Zeus (NSDI'23), section 4.4, on early stopping.
     """
     reached = target_reached(knobs, metric)
-    non_finite = 0 if metric is not None else non_finite_before + 1
+    finite = metric is not None and math.isfinite(metric)
+    non_finite = 0 if finite else non_finite_before + 1
     if bound is not None and cost > bound:
         outcome = Outcome.COST_BOUND
         message = f"Stopped: the cost of {cost:.6g} J is over the bound of {bound:.6g} J (beta_knob x least cost)."

@@ -72,20 +72,27 @@ class Explorer:
         if held is not None:
             return Wait(held)
         if self.wide:
-            paths = [nearest(list(self.sizes), self.start)]
+            step = self._step(nearest(list(self.sizes), self.start), by_size, retired)
         else:
-            paths = [
-                [size for size in reversed(self.sizes) if size <= self.start],
-                [size for size in self.sizes if size > self.start],
-            ]
-        for path in paths:
-            step = self._step(path, by_size, retired)
-            if step is not None:
-                return Explore(step)
-        return self._over(by_size, retired)
+            start = self._start(by_size, retired)
+            step = self._step([size for size in reversed(self.sizes) if size <= start], by_size, retired)
+            if step is None:
+                step = self._step([size for size in self.sizes if size > start], by_size, retired, upward=True)
+        return self._over(by_size, retired) if step is None else Explore(step)
 
-    def _step(self, path: list[int], places: Mapping[int, Place], retired: Mapping[int, Retirement]) -> int | None:
-        upward = bool(path) and path[0] > self.start
+    def _start(self, places: Mapping[int, Place], retired: Mapping[int, Retirement]) -> int:
+        """With nothing left to try at the start and below it, the way down begins at the next larger size."""
+        standing = [size for size in self.sizes if size in places or size not in retired]
+        return max(self.start, min(standing, default=self.start))
+
+    def _step(
+        self,
+        path: list[int],
+        places: Mapping[int, Place],
+        retired: Mapping[int, Retirement],
+        *,
+        upward: bool = False,
+    ) -> int | None:
         for size in path:
             place = places.get(size)
             if place is None:

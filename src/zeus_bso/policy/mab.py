@@ -32,8 +32,8 @@ def belief(arm: GaussianTsArmState, knobs: Knobs) -> Belief:
         posterior precision = prior_precision + n p
         posterior mean      = (prior_precision * prior_mean + p * sum) / posterior precision
 
-    written here with the weight of the data, w = n p / (prior_precision + n p), which stays finite when v is 0: the
-    belief is then exactly the mean.
+    written here with the weights of data and prior, n p / (prior_precision + n p) and its complement, which stay finite
+    when v is 0: the belief is then exactly the mean.
 
     Args:
         arm: The rewards to look at; at least one.
@@ -43,9 +43,12 @@ def belief(arm: GaussianTsArmState, knobs: Knobs) -> Belief:
         Zeus (NSDI'23), algorithm 2.
     """
     variance_of_mean = arm.reward_variance / arm.num_observations
-    weight = 1.0 / (1.0 + knobs.mab_prior_precision * variance_of_mean)
-    mean = weight * arm.reward_mean + (1.0 - weight) * knobs.mab_prior_mean
-    return Belief(mean, math.sqrt(variance_of_mean * weight))
+    ratio = knobs.mab_prior_precision * variance_of_mean
+    weight = 1.0 / (1.0 + ratio)
+    # Of each pair the form that neither cancels nor overflows.
+    prior_weight = ratio * weight if ratio <= 1.0 else 1.0 - weight
+    variance = variance_of_mean * weight if ratio <= 1.0 else prior_weight / knobs.mab_prior_precision
+    return Belief(weight * arm.reward_mean + prior_weight * knobs.mab_prior_mean, math.sqrt(variance))
 
 
 @dataclass(frozen=True, slots=True)

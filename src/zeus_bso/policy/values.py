@@ -6,7 +6,6 @@ times seconds.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -17,7 +16,7 @@ from zeus_bso.common import Stage, TrialType
 class Retirement(str, Enum):
     """Why a batch size is not given any more."""
 
-    MISSED = "missed"
+    MISSED = "unconverged"
     FAILURES = "failures"
     OOM = "oom"
 
@@ -127,7 +126,7 @@ class SizeState:
         best_cost: Least cost of its converged trials in this generation [J].
         missed_in_row: Trials of a proven size that ended without converging, in a row.
         barren_in_row: Trials that ended without a result (error or expired), in a row.
-        oom_in_row: Times that memory ran out at this size or a smaller one, since it last converged.
+        oom_in_row: Times in a row that memory ran out at this size or a smaller one; a result ends the row.
         retired: Why the size is not given any more; None: it is live.
     """
 
@@ -217,4 +216,5 @@ class Conclusion:
 
 def nearest(sizes: list[int], anchor: int) -> list[int]:
     """Sort sizes by their distance to the anchor in octaves, the smaller of two equally near ones first."""
-    return sorted(sizes, key=lambda size: (abs(math.log2(size / anchor)), size))
+    # The ratio, not its logarithm: rounded division gives equal ratios equal values, so that a tie stays one.
+    return sorted(sizes, key=lambda size: (max(size, anchor) / min(size, anchor), size))

@@ -61,8 +61,8 @@ def choose(
     Returns:
         The choice, with the job's state after it: a round, the stage or the generation may have ended.
     """
-    message = _no_size_converges(knobs) if progress.wide else None
     for _ in range(8):
+        message = _no_size_converges(knobs) if progress.wide and progress.min_cost is None else None
         live = [size for size, state in sizes.items() if state.live]
         if not live and all(state.retired is Retirement.OOM for state in sizes.values()):
             return _smallest_again(progress, sizes)
@@ -70,7 +70,7 @@ def choose(
             progress, sizes, places = *begin_generation(knobs, progress, sizes), ()
         elif progress.stage is Stage.MAB:
             return _play(knobs, progress, sizes, rng, uncapped_open, windows, message)
-        elif progress.round > knobs.num_pruning_rounds:
+        elif progress.round > max(knobs.num_pruning_rounds, int(progress.wide)):  # A wide one has a round.
             progress, sizes = _begin_bandit(progress, sizes, progress.round_sizes)
         else:
             explorer = Explorer(progress.round_sizes, progress.round_start, progress.wide)
@@ -91,7 +91,6 @@ def choose(
                 case RoundOver(survivors, cheapest):
                     progress, sizes = _end_round(knobs, progress, sizes, survivors, cheapest)
                     places = ()
-        message = _no_size_converges(knobs) if progress.wide else None
     raise AssertionError("a new generation always has a size to give")
 
 
@@ -103,6 +102,7 @@ def conclude(
     batch_size: int,
     outcome: Outcome,
     cost: float,
+    epochs: int | None = None,
     uncapped: bool = False,
 ) -> Conclusion:
     """Learn from a trial of this generation that was decided.
@@ -118,10 +118,11 @@ def conclude(
         batch_size: The trial's size.
         outcome: What was decided.
         cost: What the trial cost [J].
+        epochs: Epochs it trained; None: as many as its outcome needs.
         uncapped: It ran without a cost bound.
     """
     bound = cost_bound(knobs, progress.min_cost, uncapped=False)
-    reward = -observed_cost(outcome, cost, progress.min_cost, bound)
+    reward = -observed_cost(knobs, outcome, cost, epochs, progress.min_cost)
     state = replace(sizes[batch_size], arm=sizes[batch_size].arm.observe(reward))
     if outcome is Outcome.CONVERGED:
         rebased = uncapped and progress.min_cost is not None and cost > progress.min_cost
@@ -228,11 +229,16 @@ def _forgive(sizes: Sizes, *, lift: bool) -> Sizes:
     }
 
 
-def observed_cost(outcome: Outcome, cost: float, min_cost: float | None, bound: float | None) -> float:
-    """A run that diverged was cut short: what it spent says nothing, so it counts as one at the bound at least."""
-    if outcome is not Outcome.DIVERGED or min_cost is None:
+def observed_cost(knobs: Knobs, outcome: Outcome, cost: float, epochs: int | None, min_cost: float | None) -> float:
+    """What a decided trial is observed to cost [J].
+
+    A run that diverged, or that its script ended before ``max_epochs``, was cut short: what it spent says little, and a
+    bargain it was not. It counts as one at the cost bound at least.
+    """
+    ended_early = outcome is Outcome.TARGET_MISSED and epochs is not None and epochs < knobs.max_epochs
+    if min_cost is None or not (outcome is Outcome.DIVERGED or ended_early):
         return cost
-    return max(cost, min_cost if bound is None else bound)
+    return max(cost, cost_bound(knobs, min_cost, uncapped=False) or min_cost)
 
 
 def _no_size_converges(knobs: Knobs) -> str:

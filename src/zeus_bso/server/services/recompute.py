@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from zeus_bso.common import Outcome
-from zeus_bso.policy.early_stop import cost_bound
 from zeus_bso.policy.values import GaussianTsArmState
 from zeus_bso.policy.zeus import observed_cost
 from zeus_bso.server.batch_size_state.models import Trial
@@ -34,8 +33,7 @@ def recompute(snapshot: Snapshot, trials: Sequence[Trial]) -> tuple[Snapshot, li
         reward = None if trial.reward is None else -cost
         if trial.generation == job.progress.generation and reward is not None and trial.outcome:
             state = sizes[trial.batch_size]
-            bound = cost_bound(knobs, min_cost, uncapped=False)
-            reward = -observed_cost(trial.outcome, cost, min_cost, bound)
+            reward = -observed_cost(knobs, trial.outcome, cost, trial.current_epoch, min_cost)
             best = state.best_cost
             if trial.outcome is Outcome.CONVERGED:
                 best = cost if best is None else min(best, cost)
