@@ -17,14 +17,20 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import URL, Connection, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from zeus_bso.server.database.networked import networked_engine
+from zeus_bso.server.database.sqlite import sqlite_engine
+
+T = TypeVar("T")
 
 # Read now: the tests themselves run without any setting of whoever starts them.
 _NAMED = {
@@ -70,6 +76,14 @@ class PrivateServer:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
+    def pause(self) -> None:
+        """Let it and all its processes hang, their connections open."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End it."""
         if self._process is not None:
@@ -80,6 +94,13 @@ class PrivateServer:
         """End it, and remove its data."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        # PostgreSQL's children lead process groups of their own.
+        for pid in (self._process.pid, *children(self._process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _spawn(self) -> None:
         with self._log.open("ab") as log:
@@ -173,6 +194,39 @@ def named_url(kind: str) -> URL | None:
     return None if url is None else make_url(url)
 
 
+class DatabaseServers:
+    """The database servers of a test session, each started when a test first wants it."""
+
+    def __init__(self) -> None:
+        self._private: dict[str, PrivateServer] = {}
+
+    def private(self, kind: str) -> PrivateServer:
+        """An instance that no other process uses."""
+        if kind not in self._private:
+            server = private_server(kind)
+            self._private[kind] = server
+            server.start()
+        return self._private[kind]
+
+    def url(self, kind: str) -> URL:
+        """An existing database, beside which others may be made."""
+        return named_url(kind) or self.private(kind).url
+
+    @contextmanager
+    def fresh(self, kind: str, folder: Path) -> Iterator[str]:
+        """An empty database of a kind; yields its URL. SQLite: a file in the folder that does not exist yet."""
+        if kind == "sqlite":
+            yield f"sqlite:///{folder / uuid.uuid4().hex}.db"
+            return
+        with fresh_database(self.url(kind)) as url:
+            yield url
+
+    def remove(self) -> None:
+        """End what was started."""
+        for server in self._private.values():
+            server.remove()
+
+
 @contextmanager
 def fresh_database(base: URL) -> Iterator[str]:
     """An empty database on the server of ``base``, dropped afterwards; yields its URL."""
@@ -193,6 +247,39 @@ async def execute(url: URL, statement: str) -> None:
             await connection.execute(text(statement))
     finally:
         await engine.dispose()
+
+
+def look(url: str, work: Callable[[Connection], T]) -> T:
+    """Run work in a transaction of one's own, behind the back of every server, and commit it."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        file = sqlite_engine(parsed)
+        try:
+            with file.begin() as connection:
+                return work(connection)
+        finally:
+            file.dispose()
+
+    async def within_a_loop() -> T:
+        engine = networked_engine(parsed)
+        try:
+            async with engine.begin() as connection:
+                return await connection.run_sync(work)
+        finally:
+            await engine.dispose()
+
+    return asyncio.run(within_a_loop())
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of a process's children."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            # The name of the command stands in brackets and may hold anything.
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(stat.parent.name))
+    return sorted(found)
 
 
 def _binary(name: str) -> Path:

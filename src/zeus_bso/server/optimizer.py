@@ -78,14 +78,14 @@ class ZeusBatchSizeOptimizer:
         job = self._service.get_job(result.job_id, for_update=True)
         trial = self._service.get_trial(job, result)
         _refuse_superseded(trial, result.instance)
-        if not _is_news(trial, result):
-            if trial.open:
-                self._service.beat(job, trial, time=result.time, energy=result.energy)
+        if trial.status is TrialStatus.SUCCEEDED or _ended_for_good(trial):
             return _stored_answer(trial)
         if not trial.open:
             before = self._service.with_sizes(job)
             after, trial = self._service.reopen(before, trial)
             self._service.save(before, after)
+        if not _is_news(trial, result):
+            return _stored_answer(self._service.renew(job, trial))
         return self._take_in(job, trial, result)
 
     def end(self, request: TrialEnd) -> Trial:
@@ -230,7 +230,7 @@ class ZeusBatchSizeOptimizer:
             raise RefusedResultError(
                 "time, energy: a run that reached its target at no cost cannot be true; check the energy monitor."
             )
-        epoch_s = (time - trial.time) / max(1, epoch - trial.current_epoch)
+        epoch_s = (time - self._service.reported_time_s(trial)) / max(1, epoch - trial.current_epoch)
         recorded = self._service.record(
             job,
             trial,
@@ -284,6 +284,7 @@ class ZeusBatchSizeOptimizer:
             batch_size=trial.batch_size,
             outcome=outcome,
             cost=cost,
+            epochs=trial.current_epoch,
             uncapped=trial.uncapped,
         )
         self._service.save(before, Snapshot(job, conclusion.sizes))
@@ -323,9 +324,11 @@ def _refuse_superseded(trial: Trial, instance: str | None) -> None:
         )
 
 
+def _ended_for_good(trial: Trial) -> bool:
+    return trial.status is TrialStatus.FAILED and trial.reason not in RETURNING
+
+
 def _is_news(trial: Trial, result: TrainingResult) -> bool:
-    if trial.status is TrialStatus.SUCCEEDED or (not trial.open and trial.reason not in RETURNING):
-        return False
     return result.final or not trial.reported or result.current_epoch > trial.current_epoch
 
 
@@ -337,11 +340,10 @@ def _stored_answer(trial: Trial) -> ReportResponse:
 
 
 def _answer(trial: Trial) -> ReportResponse:
-    ended_for_good = trial.status is TrialStatus.FAILED and trial.reason not in RETURNING
     return ReportResponse(
-        stop_train=trial.status is TrialStatus.SUCCEEDED or ended_for_good,
+        stop_train=trial.status is TrialStatus.SUCCEEDED or _ended_for_good(trial),
         converged=trial.outcome is Outcome.CONVERGED,
-        message=trial.message,
+        message=trial.message or "Go on training.",
         outcome=trial.outcome,
         target_reached=trial.target_reached,
     )

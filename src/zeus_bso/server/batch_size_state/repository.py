@@ -55,6 +55,12 @@ _SAVE_TRIAL = (
     .values({name: bindparam(name) for name in _SAVED_TRIAL_COLUMNS})
 )
 _INSERT_REPORT = insert(trial_report)
+_REPORTED_TIME = (
+    select(trial_report.c.time)
+    .where(trial_report.c.job_id == bindparam("job"), trial_report.c.trial_number == bindparam("number"))
+    .order_by(trial_report.c.epoch.desc())
+    .limit(1)
+)
 _WINDOW = (
     select(trial.c.reward)
     .where(
@@ -169,6 +175,11 @@ class BatchSizeStateRepository:
     def record_report(self, command: RecordReport) -> None:
         """Store the first report of an epoch."""
         self._connection.execute(_INSERT_REPORT, command.model_dump())
+
+    def reported_time_s(self, job_id: str, trial_number: int) -> float:
+        """Read the training time of a trial's latest report [s]; 0 before the first."""
+        reported = self._connection.execute(_REPORTED_TIME, {"job": job_id, "number": trial_number}).scalar()
+        return reported or 0.0
 
     def discard_reports(self, job_id: str, trial_number: int, after_epoch: int) -> None:
         """Remove the reports of epochs whose work was discarded."""

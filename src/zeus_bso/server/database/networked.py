@@ -130,7 +130,30 @@ class NetworkedDatabase:
 async def within(deadline: float, action: Callable[[], Awaitable[T]]) -> T:
     """Await an action up to a point in time (``time.monotonic``).
 
+    An action that took longer is cancelled, but its end is not waited for: a driver may try for many seconds to cancel
+    the statement in a database that hangs.
+
     Raises:
         asyncio.TimeoutError: It took longer.
     """
-    return await asyncio.wait_for(action(), max(0.0, deadline - time.monotonic()))
+    task = asyncio.ensure_future(action())
+    try:
+        await asyncio.wait([task], timeout=max(0.0, deadline - time.monotonic()))
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            _ENDING.add(task)
+            task.add_done_callback(_ended)
+
+
+_ENDING: set[asyncio.Future[Any]] = set()
+"""Cancelled actions that still clean up; the event loop itself keeps no tasks alive."""
+
+
+def _ended(task: asyncio.Future[Any]) -> None:
+    _ENDING.discard(task)
+    if not task.cancelled():
+        task.exception()  # nobody waits for it any more

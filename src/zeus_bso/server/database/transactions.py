@@ -63,8 +63,9 @@ def lost_a_race(error: DBAPIError) -> bool:
     """
     if isinstance(error, IntegrityError):
         return True
-    code = getattr(error.orig, "sqlstate", None) or next(iter(getattr(error.orig, "args", ())), None)
-    return code in _RACES or "database is locked" in str(error.orig)
+    # MySQL's number says more than its SQL state, which is HY000 for a lock not granted in time.
+    codes = {getattr(error.orig, "sqlstate", None), *getattr(error.orig, "args", ())[:1]}
+    return not _RACES.isdisjoint(codes) or "database is locked" in str(error.orig)
 
 
 def give_up(error: BaseException | None = None) -> NoReturn:
@@ -75,5 +76,6 @@ def give_up(error: BaseException | None = None) -> NoReturn:
     """
     if error is None:
         raise DatabaseUnavailableError("The database is busy; nothing was stored. Try again.")
-    logger.error("The database did not take a transaction: %s", getattr(error, "orig", error))
+    reason = getattr(error, "orig", error)
+    logger.error("The database did not take a transaction: %s", str(reason) or type(reason).__name__)
     raise DatabaseUnavailableError("The database is not available; nothing was stored. Try again.") from error

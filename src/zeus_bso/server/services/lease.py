@@ -12,6 +12,9 @@ LEASE_IN_EPOCHS = 10
 BEATS_ALONE_S = 6 * 3600.0
 """Heartbeats alone keep a trial for so long at least; then a hung run is given up."""
 
+LONGEST_LEASE_S = 365 * 86_400.0
+"""No silence is waited for longer, whatever epochs are reported: beyond, the calendar ends."""
+
 STILL_BEATS = 2.5
 """A client that was heard of within so many of its beats is alive."""
 
@@ -26,13 +29,13 @@ def lease_s(heartbeat_s: float | None, trial_lease_s: float, longest_epoch_s: fl
     """
     if heartbeat_s is not None:
         return max(LEASE_IN_BEATS * heartbeat_s, SHORTEST_LEASE_S)
-    return max(trial_lease_s, LEASE_IN_EPOCHS * longest_epoch_s)
+    return min(LONGEST_LEASE_S, max(trial_lease_s, LEASE_IN_EPOCHS * longest_epoch_s))
 
 
 def expiry_after_beat(trial: Trial, now: datetime, length_s: float, longest_epoch_s: float) -> datetime:
     """When the lease ends after a heartbeat: beats alone do not keep a run that never reports."""
-    last = trial.last_report_at + timedelta(seconds=max(BEATS_ALONE_S, LEASE_IN_EPOCHS * longest_epoch_s))
-    return min(now + timedelta(seconds=length_s), last)
+    beats_alone_s = min(LONGEST_LEASE_S, max(BEATS_ALONE_S, LEASE_IN_EPOCHS * longest_epoch_s))
+    return min(now + timedelta(seconds=length_s), trial.last_report_at + timedelta(seconds=beats_alone_s))
 
 
 def silence_left_s(trial: Trial, now: datetime) -> float:

@@ -314,6 +314,23 @@ class ZeusService:
         self._states.save_trial(beaten)
         return beaten
 
+    def renew(self, job: JobState, trial: Trial) -> Trial:
+        """Renew the lease of an open trial whose report is no news."""
+        renewed = replace(
+            trial,
+            last_report_at=job.read_at,
+            last_seen_at=job.read_at,
+            lease_expires_at=self._lease_end(job, trial.heartbeat_s),
+        )
+        self._states.save_trial(renewed)
+        return renewed
+
+    def reported_time_s(self, trial: Trial) -> float:
+        """Training time at the trial's latest report, without what heartbeats have told since [s]."""
+        if trial.last_seen_at <= trial.last_report_at:
+            return trial.time
+        return self._states.reported_time_s(trial.job_id, trial.trial_number)
+
     def record(self, job: JobState, trial: Trial, command: RecordResult) -> Trial:
         """The trial after a report that is news; the report is stored, the trial is not yet."""
         if command.new_epoch:

@@ -1,0 +1,454 @@
+"""No input gives a 5xx (design, section 4): whatever is wrong with a request is refused in a sentence naming the field.
+
+Bodies are sent as plain bytes: what a JSON library would never write is just what has to be refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.jobs import Json, Trial, spec
+from tests.support.refusals import assert_refused, message_of
+from tests.support.server import TABLES, Server
+
+MIB = 2**20
+
+CALLS = {
+    "register": ("POST", "/jobs"),
+    "report": ("POST", "/report"),
+    "end": ("PATCH", "/trials"),
+    "ask": ("POST", "/api/v1/trials"),
+    "beat": ("POST", "/api/v1/trials/heartbeat"),
+    "settings": ("PATCH", "/api/v1/jobs?job_id=job"),
+}
+TRIAL = Trial("job", 16, 1)
+BODIES: dict[str, Json] = {
+    "register": spec(job_id="fresh"),
+    "report": TRIAL.result(instance="i", final=False, energy_source="counter"),
+    "end": TRIAL.body | {"reason": "error", "instance": "i"},
+    "ask": {
+        "job_id": "job",
+        "run_id": "r",
+        "heartbeat_s": 30.0,
+        "instance": "i",
+        "checkpoint": {"time": 1.0, "energy": 1.0, "current_epoch": 1},
+    },
+    "beat": TRIAL.body | {"time": 1.0, "energy": 1.0, "current_epoch": 1, "instance": "i"},
+    "settings": {
+        name: spec()[name]
+        for name in (
+            "eta_knob",
+            "beta_knob",
+            "max_epochs",
+            "num_pruning_rounds",
+            "window_size",
+            "mab_prior_mean",
+            "mab_prior_precision",
+            "mab_num_explorations",
+            "mab_seed",
+        )
+    },
+}
+
+
+def fields_of(kind: type | tuple[type, ...]) -> list[tuple[str, str]]:
+    """Every ``(call, field)`` whose value in a valid body is of that kind; a dot leads into an object."""
+    found = []
+    for call, body in BODIES.items():
+        flat = body | {f"checkpoint.{name}": value for name, value in body.get("checkpoint", {}).items()}
+        found += [
+            (call, name) for name, value in flat.items() if isinstance(value, kind) and not isinstance(value, bool)
+        ]
+    return found
+
+
+NUMBERS = fields_of((int, float))
+INTEGERS = fields_of(int)
+TEXTS = [place for place in fields_of(str) if place[1] not in ("reason", "energy_source")]
+NOT_FINITE = ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"]
+
+
+def body_with(call: str, field: str, token: str) -> bytes:
+    """A valid body, but for one value, which is written as it stands."""
+    body = json.loads(json.dumps(BODIES[call]))
+    *path, last = field.split(".")
+    at = body
+    for part in path:
+        at = at[part]
+    at[last] = "@@"
+    return json.dumps(body).replace('"@@"', token).encode("utf-8", "surrogatepass")
+
+
+@pytest.fixture
+def server(server: Server) -> Server:
+    """A server with a job and an open trial, so that a valid body of any call is accepted."""
+    server.register()
+    server.ask()
+    return server
+
+
+def send(server: Server, call: str, content: bytes) -> tuple[int, str]:
+    """Send bytes to a call; what comes back has the shape of an answer whatever its code."""
+    response = server.send(*CALLS[call], content)
+    message = message_of(response) if response.status_code >= 400 else ""
+    return response.status_code, message
+
+
+def stored(server: Server) -> list[object]:
+    """All that the database holds."""
+    return [server.sql(f"SELECT * FROM {table}") for table in TABLES]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_the_valid_bodies_that_these_tests_change_are_accepted(server: Server, call: str) -> None:
+    assert send(server, call, json.dumps(BODIES[call]).encode())[0] in (200, 201)
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("token", NOT_FINITE)
+    @pytest.mark.parametrize(("call", "field"), [place for place in NUMBERS if place[1] != "metric"])
+    def test_a_number_that_is_not_finite_is_422_naming_the_field(
+        self, server: Server, call: str, field: str, token: str
+    ) -> None:
+        before = stored(server)
+        status, message = send(server, call, body_with(call, field, token))
+
+        assert status == 422
+        assert field in message
+        assert "NaN" not in message
+        assert stored(server) == before
+
+    @pytest.mark.parametrize("token", [*NOT_FINITE, "null"])
+    def test_only_a_metric_may_be_not_finite_and_is_stored_as_null(self, server: Server, token: str) -> None:
+        status, _ = send(server, "report", body_with("report", "metric", token))
+
+        assert status == 200
+        assert server.trial(TRIAL)["metric"] is None
+        assert server.trial(TRIAL)["status"] == "Dispatched"
+        assert [row["metric"] for row in server.sql("SELECT metric FROM trial_report")] == [None]
+
+    def test_an_infinite_metric_has_not_reached_a_target(self, server: Server) -> None:
+        server.register(job_id="loss", higher_is_better_metric=False, target_metric=0.1)
+        trial = server.ask("loss")
+        for epoch, token in enumerate(("Infinity", "-Infinity"), start=1):
+            content = json.dumps(trial.result(metric="@@", current_epoch=epoch)).replace('"@@"', token).encode()
+            assert server.send("POST", "/report", content).json()["target_reached"] is False
+
+    @pytest.mark.parametrize(("call", "field"), INTEGERS)
+    def test_an_integer_of_more_than_32_bits_is_422_naming_the_field(
+        self, server: Server, call: str, field: str
+    ) -> None:
+        status, message = send(server, call, body_with(call, field, "100000000000000000000"))
+
+        assert status == 422
+        assert field in message
+
+    @pytest.mark.parametrize("number", [2**31, 2**32, 2**63])
+    @pytest.mark.parametrize(("call", "field"), [place for place in INTEGERS if place[1] != "mab_seed"])
+    def test_integers_end_at_32_bits(self, server: Server, call: str, field: str, number: int) -> None:
+        assert send(server, call, body_with(call, field, str(number)))[0] == 422
+
+    @pytest.mark.parametrize("token", ["1" + "0" * 4999, "-1" + "0" * 4999, "1" + "0" * 400, "-1" + "0" * 400])
+    @pytest.mark.parametrize(("call", "field"), NUMBERS)
+    def test_an_integer_of_hundreds_of_digits_is_422(self, server: Server, call: str, field: str, token: str) -> None:
+        assert send(server, call, body_with(call, field, token))[0] == 422
+
+    @pytest.mark.parametrize(
+        ("call", "field"),
+        [place for place in NUMBERS if place[1] not in ("metric", "target_metric", "mab_prior_mean")],
+    )
+    def test_a_negative_number_is_422_naming_the_field(self, server: Server, call: str, field: str) -> None:
+        status, message = send(server, call, body_with(call, field, "-1"))
+
+        assert status == 422
+        assert field in message
+
+    @pytest.mark.parametrize(
+        ("call", "field", "token", "accepted"),
+        [
+            ("register", "eta_knob", "0", True),
+            ("register", "eta_knob", "1", True),
+            ("register", "eta_knob", "1.0000001", False),
+            ("register", "beta_knob", "0", False),
+            ("register", "beta_knob", "1e-9", True),
+            ("register", "beta_knob", "null", True),
+            ("register", "max_epochs", "0", False),
+            ("register", "max_epochs", "2147483647", True),
+            ("register", "max_power", "1e9", True),
+            ("register", "max_power", "1000000001", False),
+            ("register", "mab_prior_mean", "1e30", True),
+            ("register", "mab_prior_mean", "-1e30", True),
+            ("register", "mab_prior_mean", "1.1e30", False),
+            ("register", "mab_prior_mean", "-1.1e30", False),
+            ("register", "mab_prior_precision", "0", True),
+            ("register", "mab_seed", "null", True),
+            ("register", "mab_seed", "0", True),
+            ("register", "mab_seed", "9223372036854775807", True),
+            ("register", "mab_seed", "9223372036854775808", False),
+            ("register", "window_size", "0", True),
+            ("register", "number_of_gpus", "0", True),
+            ("report", "time", "1e15", True),
+            ("report", "time", "1.0000001e15", False),
+            ("report", "energy", "1e15", True),
+            ("report", "energy", "1.0000001e15", False),
+            ("report", "energy", "-0.0001", False),
+            ("report", "current_epoch", "0", True),
+            ("report", "current_epoch", "2147483647", True),
+            ("report", "current_epoch", "1.5", False),
+            ("report", "trial_number", "0", False),
+            ("beat", "time", "1e15", True),
+            ("beat", "time", "1e16", False),
+        ],
+    )
+    def test_a_bound_stands_where_the_design_puts_it(
+        self, server: Server, call: str, field: str, token: str, accepted: bool
+    ) -> None:
+        status, message = send(server, call, body_with(call, field, token))
+
+        assert status in ((200, 201) if accepted else (422,))
+        assert accepted or field in message
+
+    @pytest.mark.parametrize("token", ['"abc"', "[1]", "{}", '"ECHO"', '""'])
+    @pytest.mark.parametrize(("call", "field"), NUMBERS)
+    def test_what_is_no_number_is_422_naming_the_field(self, server: Server, call: str, field: str, token: str) -> None:
+        status, message = send(server, call, body_with(call, field, token))
+
+        assert status == 422
+        assert field in message
+
+    def test_the_longest_run_that_may_be_reported_does_not_stop_the_job(self, server: Server) -> None:
+        server.report(TRIAL, time=1e15, energy=1e15)
+
+        server.ask()
+        server.offer(heartbeat_s=86_400)
+        server.beat(TRIAL, time=1e15)
+        server.converge(TRIAL, energy=1e15, current_epoch=2)
+        server.ask()
+
+
+class TestTexts:
+    @pytest.mark.parametrize("token", ['"a\\u0000b"', '"' + "x" * 256 + '"', '""', "5", "[]", "{}"])
+    @pytest.mark.parametrize(("call", "field"), TEXTS)
+    def test_a_text_that_is_none_is_422_naming_the_field(
+        self, server: Server, call: str, field: str, token: str
+    ) -> None:
+        status, message = send(server, call, body_with(call, field, token))
+
+        assert status == 422
+        assert field in message
+
+    @pytest.mark.parametrize("token", ['"\\ud800"', '"a\\udfffb"', '"\\ud800\\u0041"'])
+    @pytest.mark.parametrize(("call", "field"), TEXTS)
+    def test_a_lone_surrogate_is_422(self, server: Server, call: str, field: str, token: str) -> None:
+        assert send(server, call, body_with(call, field, token))[0] == 422
+
+    @pytest.mark.parametrize("token", ['"\\ud800"', '"\ud800"'])
+    @pytest.mark.parametrize(("call", "field"), [("report", "time"), ("register", "batch_sizes"), ("end", "reason")])
+    def test_a_lone_surrogate_where_no_text_belongs_is_422(
+        self, server: Server, call: str, field: str, token: str
+    ) -> None:
+        assert send(server, call, body_with(call, field, token))[0] == 422
+
+    @pytest.mark.parametrize("broken", [b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xc0\x80"])
+    @pytest.mark.parametrize("call", CALLS)
+    def test_invalid_utf_8_is_422(self, server: Server, call: str, broken: bytes) -> None:
+        content = json.dumps(BODIES[call] | {"extra": "@@"}).encode().replace(b"@@", broken)
+
+        assert send(server, call, content)[0] == 422
+
+    def test_text_beyond_the_basic_plane_is_accepted(self, server: Server) -> None:
+        content = json.dumps(spec(job_id="\U0001f40e")).encode()
+
+        assert send(server, "register", content)[0] == 201
+        assert server.ask("\U0001f40e").job_id == "\U0001f40e"
+
+    @pytest.mark.parametrize(("call", "field"), TEXTS)
+    def test_a_text_of_255_characters_is_not_too_long(self, server: Server, call: str, field: str) -> None:
+        status, message = send(server, call, body_with(call, field, json.dumps("é" * 255)))
+
+        assert status in (200, 201, 400, 404), message
+
+    @pytest.mark.parametrize("query", ["", "job_id=", "job_id=%00", f"job_id={'x' * 256}", "job_id=job&run_id=%00"])
+    def test_a_bad_query_is_422_naming_the_parameter(self, server: Server, query: str) -> None:
+        response = server.send("GET", f"/jobs/batch_size?{query}")
+
+        assert_refused(response, 422, "run_id" if "run_id" in query else "job_id")
+
+    @pytest.mark.parametrize("query", ["job_id=%ff", "job_id=%ED%A0%80", "job_id=%F0%9F", "job_id=;%22'"])
+    def test_a_query_that_is_no_text_names_no_job(self, server: Server, query: str) -> None:
+        assert server.send("GET", f"/jobs/batch_size?{query}").status_code in (400, 422)
+
+    @pytest.mark.parametrize(
+        "query", ["after=-1", "after=1e20", f"after={10**20}", "limit=0", "limit=NaN", "limit=1001"]
+    )
+    def test_a_bad_page_is_422_naming_the_parameter(self, server: Server, query: str) -> None:
+        assert_refused(server.send("GET", f"/api/v1/trials?job_id=job&{query}"), 422, query.split("=")[0])
+
+    @pytest.mark.parametrize("token", ['"expired"', '"ECHO"', "5", "[]"])
+    def test_a_reason_that_no_client_may_give_is_422(self, server: Server, token: str) -> None:
+        status, message = send(server, "end", body_with("end", "reason", token))
+
+        assert status == 422
+        assert "reason" in message
+
+    def test_a_policy_that_does_not_exist_is_422(self, server: Server) -> None:
+        assert_refused(server.call("POST", "/jobs", spec(job_id="x", policy="ECHO")), 422, "policy")
+
+
+class TestBatchSizes:
+    @pytest.mark.parametrize(
+        "sizes",
+        [[], [16, 16], [0, 16], [-8, 16], [16, 2**31], [16, 10**20], [16, 1.5], [16, None], [16, "ECHO"], [[16]], 16],
+    )
+    def test_bad_sizes_are_422_naming_the_field(self, server: Server, sizes: object) -> None:
+        assert_refused(server.call("POST", "/jobs", spec(job_id="x", batch_sizes=sizes)), 422, "batch_sizes")
+
+    @pytest.mark.parametrize("default", [7, 0, -16, 10**20, None, "ECHO"])
+    def test_a_bad_default_is_422_naming_the_field(self, server: Server, default: object) -> None:
+        response = server.call("POST", "/jobs", spec(job_id="x", default_batch_size=default))
+
+        assert_refused(response, 422, "default_batch_size")
+
+    def test_a_thousand_sizes_are_accepted_and_usable(self, server: Server) -> None:
+        server.register(job_id="many", batch_sizes=list(range(1, 1001)))
+
+        assert server.ask("many").batch_size == 16
+        assert len(server.job("many")["batch_sizes"]) == 1000
+
+    def test_a_thousand_and_one_sizes_are_422(self, server: Server) -> None:
+        response = server.call("POST", "/jobs", spec(job_id="many", batch_sizes=list(range(1, 1002))))
+
+        assert_refused(response, 422, "batch_sizes")
+
+    def test_one_size_is_enough(self, server: Server) -> None:
+        server.register(job_id="one", batch_sizes=[2**31 - 1], default_batch_size=2**31 - 1)
+
+        assert server.ask("one").batch_size == 2**31 - 1
+
+    @pytest.mark.parametrize("field", [name for name in spec() if name not in ("job_id", "beta_knob", "mab_seed")])
+    def test_null_where_a_value_belongs_is_422_naming_the_field(self, server: Server, field: str) -> None:
+        assert_refused(server.call("POST", "/jobs", spec(job_id="x") | {field: None}), 422, field)
+
+    @pytest.mark.parametrize(
+        "field", ["job_id_prefix", "batch_sizes", "default_batch_size", "max_power", "number_of_gpus", "gpu_model"]
+    )
+    def test_a_field_that_is_missing_is_422_naming_it(self, server: Server, field: str) -> None:
+        body = spec(job_id="x")
+        del body[field]
+
+        assert_refused(server.call("POST", "/jobs", body), 422, field)
+
+
+class TestBodies:
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"null",
+            b"[]",
+            b"[{}]",
+            b'"text"',
+            b"5",
+            b"true",
+            b"NaN",
+            b"{",
+            b"}",
+            b"{]",
+            b"{'job_id': 'x'}",
+            b'{"job_id": "x",}',
+            b"\x00",
+            b"\xff\xfe{\x00}\x00",
+            b"--x\r\n",
+            b"[" * 100_000,
+            b'{"a":' * 100_000,
+            b"[" * 100_000 + b"]" * 100_000,
+        ],
+        ids=lambda content: f"{content[:12]!r} x{len(content)}",
+    )
+    @pytest.mark.parametrize("call", CALLS)
+    def test_a_body_that_is_no_object_is_422(self, server: Server, call: str, content: bytes) -> None:
+        before = stored(server)
+
+        assert send(server, call, content)[0] == 422
+        assert stored(server) == before
+
+    @pytest.mark.parametrize("call", ["register", "report", "end", "ask", "beat"])
+    def test_an_empty_object_is_422_naming_what_is_missing(self, server: Server, call: str) -> None:
+        status, message = send(server, call, b"{}")
+
+        assert status == 422
+        assert ("job_id_prefix" if call == "register" else "job_id") in message
+
+    @pytest.mark.parametrize("call", ["register", "report", "end", "ask", "beat"])
+    def test_unknown_fields_are_ignored(self, server: Server, call: str) -> None:
+        extra = {"extra": {"a": [1, None]}, "policy_options": {"curve_stop": False}, "é": "x" * 1000, "": 0}
+
+        assert send(server, call, json.dumps(BODIES[call] | extra).encode())[0] in (200, 201)
+
+    def test_what_an_unknown_field_holds_is_never_echoed(self, server: Server) -> None:
+        body = {"ECHO" * 10: "ECHO", "time": "ECHO", "energy": ["ECHO"], "metric": {"ECHO": 1}}
+
+        assert_refused(server.call("POST", "/report", body), 422, "time", "energy", "metric")
+
+    @pytest.mark.parametrize(
+        "headers", [{}, {"Content-Type": "application/json"}, {"Content-Type": "application/json; charset=utf-8"}]
+    )
+    @pytest.mark.parametrize("call", CALLS)
+    def test_a_body_is_json_with_or_without_a_content_type(
+        self, server: Server, call: str, headers: dict[str, str]
+    ) -> None:
+        response = server.send(*CALLS[call], json.dumps(BODIES[call]).encode(), headers=headers)
+
+        assert ("content-type" in response.request.headers) == bool(headers)
+        assert response.status_code in (200, 201)
+
+    @pytest.mark.parametrize(
+        "content_type", ["text/plain", "application/x-www-form-urlencoded", "nonsense", 'a/b; c="d']
+    )
+    @pytest.mark.parametrize("call", CALLS)
+    def test_another_content_type_is_no_5xx(self, server: Server, call: str, content_type: str) -> None:
+        response = server.send(*CALLS[call], json.dumps(BODIES[call]).encode(), headers={"Content-Type": content_type})
+
+        assert response.status_code in (200, 201, 415, 422)
+
+    @pytest.mark.parametrize("call", CALLS)
+    def test_a_body_of_two_mib_is_413(self, server: Server, call: str) -> None:
+        before = stored(server)
+        response = server.send(*CALLS[call], json.dumps(BODIES[call]).encode() + b" " * 2 * MIB)
+
+        assert_refused(response, 413)
+        assert stored(server) == before
+
+    @pytest.mark.parametrize("call", CALLS)
+    def test_a_body_of_two_mib_in_chunks_is_413(self, server: Server, call: str) -> None:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield json.dumps(BODIES[call]).encode()
+            for _ in range(32):
+                yield b" " * 2**16
+
+        before = stored(server)
+        response = server.send(*CALLS[call], chunks())
+
+        assert "content-length" not in response.request.headers
+        assert_refused(response, 413)
+        assert stored(server) == before
+
+    def test_a_body_of_exactly_one_mib_is_read(self, server: Server) -> None:
+        content = json.dumps(BODIES["register"]).encode().ljust(MIB)
+
+        assert send(server, "register", content)[0] == 201
+
+    def test_one_byte_more_is_413(self, server: Server) -> None:
+        content = json.dumps(BODIES["register"]).encode().ljust(MIB + 1)
+
+        assert send(server, "register", content)[0] == 413
+
+    @pytest.mark.parametrize("length", ["-1", "x", "99999999999999999999", "1e3", ""])
+    def test_a_content_length_that_lies_is_no_5xx(self, server: Server, length: str) -> None:
+        headers = {"Content-Length": length}
+        response = server.send("POST", "/jobs", json.dumps(BODIES["register"]).encode(), headers=headers)
+
+        assert response.status_code < 500

@@ -1,0 +1,1 @@
+"""What tests share: a server in this process, a server in a process of its own, and a job to talk about."""

@@ -1,0 +1,194 @@
+"""The real application over a real SQLite file, in this process: every request goes through its whole ASGI stack."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from tests.support.jobs import Json, Trial, spec
+from zeus_bso.server.app import create_app
+from zeus_bso.server.config import Settings
+
+TABLES = ("trial_report", "trial", "batch_size_state", "job", "job_tombstone")
+
+_STAMPS = ("started_at", "last_report_at", "last_seen_at", "lease_expires_at", "ended_at")
+
+
+class Server:
+    """A server that is asked without a socket; the file outlives it.
+
+    Args:
+        path: The SQLite file.
+        settings: Settings of the server, beside its database.
+    """
+
+    def __init__(self, path: Path, **settings: Any) -> None:
+        self.path = path
+        self._settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._app: FastAPI | None = None
+        self._lifespan: AbstractAsyncContextManager[Any] | None = None
+        self._client: httpx.AsyncClient | None = None
+
+    @property
+    def app(self) -> FastAPI:
+        """The running application."""
+        assert self._app is not None
+        return self._app
+
+    def start(self) -> None:
+        """Open the application."""
+        self._app = create_app(Settings(database_url=f"sqlite:///{self.path}", **self._settings))
+        self._lifespan = self._app.router.lifespan_context(self._app)
+        self._loop.run_until_complete(self._lifespan.__aenter__())
+        transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://server")
+
+    def stop(self) -> None:
+        """Close the application as a server does that is told to end."""
+        assert self._client is not None
+        assert self._lifespan is not None
+        self._loop.run_until_complete(self._client.aclose())
+        self._loop.run_until_complete(self._lifespan.__aexit__(None, None, None))
+        self._app = None
+
+    def restart(self, **settings: Any) -> None:
+        """Close the application and open another one over the same file, with changed settings."""
+        self.stop()
+        self._settings |= settings
+        self.start()
+
+    def close(self) -> None:
+        """Close everything."""
+        if self._app is not None:
+            self.stop()
+        self._loop.close()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        content: bytes | AsyncIterator[bytes] | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Send raw bytes, without a Content-Type unless the headers have one."""
+        assert self._client is not None
+        request = self._client.request(method, url, content=content, params=params, headers=headers)
+        return self._loop.run_until_complete(request)
+
+    def call(self, method: str, url: str, body: object = None, **params: Any) -> httpx.Response:
+        """Send a JSON body and query parameters; those that are None are left out."""
+        query = {name: value for name, value in params.items() if value is not None}
+        content = None if body is None else httpx.Request("POST", "http://x", json=body).content
+        return self.send(method, url, content, params=query)
+
+    def gather(self, requests: Iterable[tuple[str, str, object]]) -> list[httpx.Response]:
+        """Send many requests at once, each ``(method, url with query, JSON body)``."""
+        client = self._client
+        assert client is not None
+
+        async def together() -> list[httpx.Response]:
+            calls = [client.request(method, url, json=body) for method, url, body in requests]
+            return list(await asyncio.gather(*calls))
+
+        return self._loop.run_until_complete(together())
+
+    def register(self, **changes: Any) -> Json:
+        """Register a job that is new or identical to one that exists."""
+        return _answer(self.call("POST", "/jobs", spec(**changes)))
+
+    def ask(self, job_id: str = "job", *, run_id: str | None = None) -> Trial:
+        """Ask as a reference client does."""
+        return Trial.of(_answer(self.call("GET", "/jobs/batch_size", job_id=job_id, run_id=run_id)))
+
+    def offer(self, job_id: str = "job", **fields: Any) -> Json:
+        """Ask as our client does."""
+        return _answer(self.call("POST", "/api/v1/trials", {"job_id": job_id} | fields))
+
+    def report(self, trial: Trial, **changes: Any) -> Json:
+        """Report; by default epoch 1, 100 J, 10 s, and a metric that is short of the target."""
+        return _answer(self.call("POST", "/report", trial.result(**changes)))
+
+    def converge(self, trial: Trial, energy: float = 100.0, **changes: Any) -> Json:
+        """Report that the target is reached; with ``eta_knob`` 1 the energy is the cost."""
+        answer = self.report(trial, energy=energy, metric=1.0, **changes)
+        assert answer["converged"], answer
+        return answer
+
+    def miss(self, trial: Trial, energy: float = 100.0) -> Json:
+        """Report that ``max_epochs`` are over without the target."""
+        answer = self.report(trial, energy=energy, metric=0.1, current_epoch=10)
+        assert answer["outcome"] == "target-missed", answer
+        return answer
+
+    def end(self, trial: Trial, reason: str | None = None, **fields: Any) -> Json:
+        """End a trial without a result."""
+        given = {} if reason is None else {"reason": reason}
+        return _answer(self.call("PATCH", "/trials", trial.body | given | fields))
+
+    def beat(self, trial: Trial, **fields: Any) -> Json:
+        """Send a heartbeat."""
+        return _answer(self.call("POST", "/api/v1/trials/heartbeat", trial.body | fields))
+
+    def change(self, job_id: str = "job", **settings: Any) -> Json:
+        """Change settings of a job."""
+        return _answer(self.call("PATCH", "/api/v1/jobs", settings, job_id=job_id))
+
+    def reset(self, job_id: str = "job") -> Json:
+        """Make a job start anew."""
+        return _answer(self.call("POST", "/api/v1/jobs/reset", job_id=job_id))
+
+    def delete(self, job_id: str = "job") -> Json:
+        """Delete a job."""
+        return _answer(self.call("DELETE", "/jobs", job_id=job_id))
+
+    def job(self, job_id: str = "job") -> Json:
+        """Show a job."""
+        return _answer(self.call("GET", "/api/v1/job", job_id=job_id))
+
+    def size(self, batch_size: int, job_id: str = "job") -> Json:
+        """Show one batch size of a job."""
+        found: Json = next(size for size in self.job(job_id)["batch_sizes"] if size["batch_size"] == batch_size)
+        return found
+
+    def trials(self, job_id: str = "job") -> list[Json]:
+        """Show all trials of a job."""
+        response = self.call("GET", "/api/v1/trials", job_id=job_id)
+        assert response.status_code == 200, response.text
+        found: list[Json] = response.json()
+        return found
+
+    def trial(self, trial: Trial) -> Json:
+        """Show one trial."""
+        return next(view for view in self.trials(trial.job_id) if view["trial_number"] == trial.trial_number)
+
+    def sql(self, statement: str, *parameters: object) -> list[Json]:
+        """Look into the file, or change it, behind the server's back."""
+        with closing(sqlite3.connect(self.path, timeout=10)) as connection, connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(statement, parameters)]
+
+    def wipe(self) -> None:
+        """Forget all jobs, behind the server's back."""
+        with closing(sqlite3.connect(self.path, timeout=10)) as connection, connection:
+            connection.executescript("PRAGMA synchronous = OFF; " + "".join(f"DELETE FROM {name};" for name in TABLES))
+
+    def time_passes(self, seconds: float, job_id: str = "job") -> None:
+        """Let a job's trials be older by so much, as if the database's clock had gone on."""
+        shifted = ", ".join(f"{name} = strftime('%Y-%m-%d %H:%M:%f', {name}, ?)" for name in _STAMPS)
+        self.sql(f"UPDATE trial SET {shifted} WHERE job_id = ?", *[f"{-seconds:.3f} seconds"] * len(_STAMPS), job_id)
+
+
+def _answer(response: httpx.Response) -> Json:
+    assert response.status_code in (200, 201), f"{response.status_code}: {response.text}"
+    answer: Json = response.json()
+    return answer

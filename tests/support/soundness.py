@@ -1,0 +1,92 @@
+"""What holds for a job in the database whatever happened to it (issue 2, "Done when"), judged from the rows alone."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+import pytest
+
+from tests.support.jobs import Json
+
+_ENDS = {"Dispatched": (False, False), "Succeeded": (True, False), "Failed": (False, True)}
+"""Whether a trial of each status has an outcome and a reason."""
+
+
+def assert_sound(job: Json, trials: list[Json], sizes: list[Json], *, numbers_before: int = 0) -> None:
+    """Check a job.
+
+    Args:
+        job: Its row.
+        trials: The rows of its trials, by number.
+        sizes: The rows of its batch sizes.
+        numbers_before: Number of the last trial of deleted namesakes.
+    """
+    learnt = [
+        row
+        for row in sorted(trials, key=lambda row: row["decision"] or 0)
+        if row["generation"] == job["generation"] and row["status"] == "Succeeded" and not _foreign(row, job)
+    ]
+    assert [row["trial_number"] for row in trials] == [numbers_before + n for n in range(1, len(trials) + 1)]
+    assert job["last_trial_number"] == numbers_before + len(trials)
+    for row in trials:
+        _check_trial(row, job)
+    for row in learnt:
+        _check_observation(row)
+    _check_explorations(trials)
+    assert job["min_cost"] == _least_cost(learnt)
+    _check_arms(learnt, sizes)
+
+
+def _foreign(row: Json, job: Json) -> bool:
+    return row["energy_source"] is not None and row["energy_source"] != job["energy_source"]
+
+
+def _check_trial(row: Json, job: Json) -> None:
+    assert (row["outcome"] is not None, row["reason"] is not None) == _ENDS[row["status"]]
+    if row["status"] == "Succeeded":
+        cost = job["eta_knob"] * row["energy"] + (1 - job["eta_knob"]) * job["max_power"] * row["time"]
+        assert row["cost"] == pytest.approx(cost, rel=1e-12)
+
+
+def _check_observation(row: Json) -> None:
+    assert row["reward"] is not None, "a decided trial taught nothing"
+    if row["outcome"] == "diverged":
+        assert row["reward"] <= -row["cost"]
+    else:
+        assert row["reward"] == -row["cost"]
+
+
+def _check_explorations(trials: list[Json]) -> None:
+    open_ones: dict[int, int] = defaultdict(int)
+    places: dict[tuple[int, int, int], int] = defaultdict(int)
+    for row in trials:
+        if row["type"] == "Exploration" and row["status"] != "Failed":
+            open_ones[row["generation"]] += row["status"] == "Dispatched"
+            places[row["generation"], row["round"], row["batch_size"]] += 1
+    assert all(count <= 1 for count in open_ones.values()), "two explorations are open"
+    assert all(count <= 1 for count in places.values()), "one place was filled twice"
+
+
+def _least_cost(learnt: list[Json]) -> float | None:
+    """The least since the last run without a bound that converged: its cost replaced what was known."""
+    least: float | None = None
+    for row in learnt:
+        if row["outcome"] == "converged":
+            least = row["cost"] if row["uncapped"] or least is None else min(least, row["cost"])
+    return least
+
+
+def _check_arms(learnt: list[Json], sizes: list[Json]) -> None:
+    rewards: dict[int, list[float]] = defaultdict(list)
+    for row in learnt:
+        rewards[row["batch_size"]].append(row["reward"])
+    for size in sizes:
+        seen = rewards[size["batch_size"]]
+        assert size["num_observations"] == len(seen)
+        if seen:
+            mean = math.fsum(seen) / len(seen)
+            m2 = math.fsum((reward - mean) ** 2 for reward in seen)
+            scale = max(abs(reward) for reward in seen) ** 2
+            assert size["reward_mean"] == pytest.approx(mean, rel=1e-9)
+            assert size["reward_m2"] == pytest.approx(m2, rel=1e-9, abs=1e-9 * scale)
