@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.databases import DatabaseServers
 from tests.support.server import Server
 
 settings.register_profile("normal", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -26,26 +27,16 @@ def _plain_environment() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def _shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server") / "zeus-bso.db")
-    server.start()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def server(_shared_server: Server) -> Server:
-    """The application in this process, on an empty SQLite file.
-
-    One application serves many tests, which is quick, and which it must not notice: it keeps nothing in memory.
-    """
-    _shared_server.wipe()
-    return _shared_server
+def databases() -> Iterator[DatabaseServers]:
+    """One server per kind and test process; nothing is started before a test wants it."""
+    servers = DatabaseServers()
+    yield servers
+    servers.remove()
 
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Server]:
-    """An application that the test may restart and change."""
+    """An application in this process, on an SQLite file, that the test may restart and change."""
     server = Server(tmp_path / "zeus-bso.db")
     server.start()
     yield server

@@ -9,7 +9,6 @@ import re
 from typing import Any
 
 import pytest
-
 from tests.support.jobs import SPEC, Json, Trial, spec
 from tests.support.refusals import assert_refused, message_of
 from tests.support.server import Server

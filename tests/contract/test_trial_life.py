@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 
 import pytest
-
 from tests.support.jobs import Json, Trial
 from tests.support.refusals import assert_refused
 from tests.support.server import Server

@@ -9,7 +9,6 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
-
 from tests.support.jobs import Json, Trial, spec
 from tests.support.refusals import assert_refused, message_of
 from tests.support.server import TABLES, Server

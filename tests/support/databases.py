@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -247,6 +249,32 @@ async def execute(url: URL, statement: str) -> None:
             await connection.execute(text(statement))
     finally:
         await engine.dispose()
+
+
+def run_script(url: str, script: str) -> None:
+    """Run the statements of a script; each ends at the end of a line, and begins no transaction by itself."""
+
+    def run(connection: Connection) -> None:
+        for statement in re.split(r";[ \t]*\n", re.sub(r"^--.*$", "", script, flags=re.MULTILINE)):
+            if statement.strip():
+                connection.exec_driver_sql(statement.strip())
+
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        with closing(sqlite3.connect(str(parsed.database))) as file:
+            file.executescript(script)
+        return
+
+    async def within_a_loop() -> None:
+        engine = networked_engine(parsed)
+        try:
+            async with engine.connect() as connection:
+                connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await connection.run_sync(run)
+        finally:
+            await engine.dispose()
+
+    asyncio.run(within_a_loop())
 
 
 def look(url: str, work: Callable[[Connection], T]) -> T:

@@ -1,36 +1,44 @@
-"""The real application over a real SQLite file, in this process: every request goes through its whole ASGI stack."""
+"""The real application over a real database, in this process: every request goes through its whole ASGI stack."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, closing
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from sqlalchemy import Connection, make_url, text
 
 from tests.support.jobs import Json, Trial, spec
 from zeus_bso.server.app import create_app
 from zeus_bso.server.config import Settings
+from zeus_bso.server.database.transactions import Database
+from zeus_bso.server.dependencies import Transactions
 
 TABLES = ("trial_report", "trial", "batch_size_state", "job", "job_tombstone")
+
+_SHIFTED = {
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', {}, :by)",
+    "mysql": "{} + INTERVAL :by MICROSECOND",
+    "postgresql": "{} + :by * INTERVAL '1 microsecond'",
+}
 
 _STAMPS = ("started_at", "last_report_at", "last_seen_at", "lease_expires_at", "ended_at")
 
 
 class Server:
-    """A server that is asked without a socket; the file outlives it.
+    """A server that is asked without a socket; the database outlives it, unless it lives in memory.
 
     Args:
-        path: The SQLite file.
+        database: Its URL; or the path of an SQLite file. Migrated, unless it is SQLite.
         settings: Settings of the server, beside its database.
     """
 
-    def __init__(self, path: Path, **settings: Any) -> None:
-        self.path = path
+    def __init__(self, database: str | Path, **settings: Any) -> None:
+        self.url = f"sqlite:///{database}" if isinstance(database, Path) else database
         self._settings = settings
         self._loop = asyncio.new_event_loop()
         self._app: FastAPI | None = None
@@ -43,9 +51,14 @@ class Server:
         assert self._app is not None
         return self._app
 
+    @property
+    def path(self) -> Path:
+        """The SQLite file."""
+        return Path(str(make_url(self.url).database))
+
     def start(self) -> None:
         """Open the application."""
-        self._app = create_app(Settings(database_url=f"sqlite:///{self.path}", **self._settings))
+        self._app = create_app(Settings(database_url=self.url, **self._settings))
         self._lifespan = self._app.router.lifespan_context(self._app)
         self._loop.run_until_complete(self._lifespan.__aenter__())
         transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
@@ -60,7 +73,7 @@ class Server:
         self._app = None
 
     def restart(self, **settings: Any) -> None:
-        """Close the application and open another one over the same file, with changed settings."""
+        """Close the application and open another one over the same database, with changed settings."""
         self.stop()
         self._settings |= settings
         self.start()
@@ -89,7 +102,7 @@ class Server:
         """Send a JSON body and query parameters; those that are None are left out."""
         query = {name: value for name, value in params.items() if value is not None}
         content = None if body is None else httpx.Request("POST", "http://x", json=body).content
-        return self.send(method, url, content, params=query)
+        return self.send(method, url, content, params=query or None)
 
     def gather(self, requests: Iterable[tuple[str, str, object]]) -> list[httpx.Response]:
         """Send many requests at once, each ``(method, url with query, JSON body)``."""
@@ -171,21 +184,37 @@ class Server:
         """Show one trial."""
         return next(view for view in self.trials(trial.job_id) if view["trial_number"] == trial.trial_number)
 
-    def sql(self, statement: str, *parameters: object) -> list[Json]:
-        """Look into the file, or change it, behind the server's back."""
-        with closing(sqlite3.connect(self.path, timeout=10)) as connection, connection:
-            connection.row_factory = sqlite3.Row
-            return [dict(row) for row in connection.execute(statement, parameters)]
+    def sql(self, statement: str, **parameters: object) -> list[Json]:
+        """Look into the database, or change it, behind the server's back."""
+
+        def work(connection: Connection) -> list[Json]:
+            result = connection.execute(text(statement), parameters)
+            return [dict(row) for row in result.mappings()] if result.returns_rows else []
+
+        return self._loop.run_until_complete(self._database.write(work))
 
     def wipe(self) -> None:
         """Forget all jobs, behind the server's back."""
-        with closing(sqlite3.connect(self.path, timeout=10)) as connection, connection:
-            connection.executescript("PRAGMA synchronous = OFF; " + "".join(f"DELETE FROM {name};" for name in TABLES))
+
+        def work(connection: Connection) -> None:
+            for name in TABLES:
+                connection.execute(text(f"DELETE FROM {name}"))
+
+        self._loop.run_until_complete(self._database.write(work))
 
     def time_passes(self, seconds: float, job_id: str = "job") -> None:
         """Let a job's trials be older by so much, as if the database's clock had gone on."""
-        shifted = ", ".join(f"{name} = strftime('%Y-%m-%d %H:%M:%f', {name}, ?)" for name in _STAMPS)
-        self.sql(f"UPDATE trial SET {shifted} WHERE job_id = ?", *[f"{-seconds:.3f} seconds"] * len(_STAMPS), job_id)
+        shifted = _SHIFTED[make_url(self.url).get_backend_name()]
+        columns = ", ".join(f"{name} = {shifted.format(name)}" for name in _STAMPS)
+        by: object = f"{-seconds:.3f} seconds" if "sqlite" in self.url else -round(1e6 * seconds)
+        self.sql(f"UPDATE trial SET {columns} WHERE job_id = :job_id", by=by, job_id=job_id)
+
+    @property
+    def _database(self) -> Database:
+        # A database in memory can be reached through the server alone.
+        transactions = self.app.state.transactions
+        assert isinstance(transactions, Transactions)
+        return transactions._database
 
 
 def _answer(response: httpx.Response) -> Json:

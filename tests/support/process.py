@@ -1,0 +1,75 @@
+"""A real server in a process of its own, started as a user starts it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_URL = re.compile(r"http://\S+:\d+")
+PATIENCE_S = 60.0
+
+
+class ServerProcess:
+    """``zeus-bso serve`` on a free port over an SQLite file.
+
+    Args:
+        path: The SQLite file.
+        options: More options of the command.
+    """
+
+    def __init__(self, path: Path, *options: str) -> None:
+        self._command = [sys.executable, "-m", "zeus_bso", "serve", "--port", "0", *options]
+        self._command += ["--database-url", f"sqlite:///{path}"]
+        self._log = path.with_suffix(".log")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def said(self) -> str:
+        """All that it has written since it was started."""
+        return self._log.read_text(errors="replace")
+
+    def spawn(self) -> None:
+        """Start it, and do not wait."""
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=self._log.parent, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self.spawn()
+        assert self._process is not None
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            if found := _URL.search(self.said):
+                self.url = found.group()
+                return
+            assert self._process.poll() is None, f"the server ended: {self.said}"
+            time.sleep(0.02)
+        raise AssertionError(f"the server did not start within {PATIENCE_S} s: {self.said}")
+
+    def end(self, by: signal.Signals = signal.SIGTERM) -> int:
+        """End it; returns its exit code."""
+        assert self._process is not None
+        self._process.send_signal(by)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for its end; returns its exit code."""
+        assert self._process is not None
+        try:
+            return self._process.wait(PATIENCE_S)
+        finally:
+            self._process.kill()
+            self._process.wait()
