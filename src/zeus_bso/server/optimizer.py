@@ -256,8 +256,8 @@ class ZeusBatchSizeOptimizer:
         return _answer(recorded)
 
     def _learn(self, job: JobState, trial: Trial, outcome: Outcome, cost: float) -> tuple[JobState, Trial]:
-        decided = self._service.decide(job, trial, outcome, cost)
         job = replace(job, last_decision=job.last_decision + 1)
+        decided = trial.decided(outcome, cost, decision=job.last_decision, now=job.read_at)
         logger.info(
             "job=%s trial=%d batch_size=%d outcome=%s cost=%.6g",
             job.job_id,

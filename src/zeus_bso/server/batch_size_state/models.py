@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from zeus_bso.common import EnergySource, FailReason, Outcome, TrialStatus, TrialType
+from zeus_bso.common import EnergySource, FailReason, Outcome, Totals, TrialStatus, TrialType
 from zeus_bso.policy.values import GaussianTsArmState, SizeState
 
 __all__ = ["GaussianTsArmState", "SizeState", "SizeTotals", "Trial"]
@@ -89,6 +89,39 @@ class Trial:
     def open(self) -> bool:
         """Whether it runs."""
         return self.status is TrialStatus.DISPATCHED
+
+    def heard_of(self, now: datetime, lease_expires_at: datetime) -> Trial:
+        """The trial after its client asked or reported."""
+        return replace(self, last_report_at=now, last_seen_at=now, lease_expires_at=lease_expires_at)
+
+    def restarted(self, start: Totals) -> Trial:
+        """The trial after a process took it up from a checkpoint: work beyond is discarded, and counted as wasted."""
+        return replace(
+            self,
+            start_reported=False,
+            reported=start.current_epoch > 0,
+            current_epoch=start.current_epoch,
+            time=start.time,
+            energy=start.energy,
+            metric=None,
+            non_finite_in_row=0,
+            target_reached=False,
+            wasted_time=self.wasted_time + max(0.0, self.time - start.time),
+            wasted_energy=self.wasted_energy + max(0.0, self.energy - start.energy),
+        )
+
+    def decided(self, outcome: Outcome, cost: float, *, decision: int, now: datetime) -> Trial:
+        """The trial after the server's decision."""
+        return replace(self, status=TrialStatus.SUCCEEDED, outcome=outcome, cost=cost, decision=decision, ended_at=now)
+
+    def failed(self, reason: FailReason, now: datetime) -> Trial:
+        """The trial after it ended without a decision."""
+        message = f"The trial has ended without a result ({reason.value})."
+        return replace(self, status=TrialStatus.FAILED, reason=reason, message=message, ended_at=now)
+
+    def reopened(self, trial_type: TrialType) -> Trial:
+        """The trial after it was heard of although it had Failed."""
+        return replace(self, status=TrialStatus.DISPATCHED, type=trial_type, reason=None, message="", ended_at=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,8 @@ from zeus_bso.common import (
     FailReason,
     JobSettings,
     JobSpecFromClient,
-    Outcome,
     Stage,
     TrialId,
-    TrialStatus,
     TrialType,
 )
 from zeus_bso.exceptions import UnknownJobError, UnknownTrialError
@@ -217,30 +215,14 @@ class ZeusService:
 
     def take_up(self, job: JobState, trial: Trial, command: TakeUpTrial) -> Trial:
         """Hand an open trial to the process that asks; one that starts anew discards work beyond its checkpoint."""
-        ask, now = command.ask, job.read_at
+        ask = command.ask
         taken = replace(
-            trial,
-            heartbeat_s=ask.heartbeat_s or trial.heartbeat_s,
-            instance=ask.instance or trial.instance,
-            last_report_at=now,
-            last_seen_at=now,
+            trial, heartbeat_s=ask.heartbeat_s or trial.heartbeat_s, instance=ask.instance or trial.instance
         )
-        taken = replace(taken, lease_expires_at=self._lease_end(job, taken.heartbeat_s))
+        taken = self._heard_of(job, taken)
         if command.anew:
             start = command.checkpoint
-            taken = replace(
-                taken,
-                start_reported=False,
-                reported=start.current_epoch > 0,
-                current_epoch=start.current_epoch,
-                time=start.time,
-                energy=start.energy,
-                metric=None,
-                non_finite_in_row=0,
-                target_reached=False,
-                wasted_time=trial.wasted_time + max(0.0, trial.time - start.time),
-                wasted_energy=trial.wasted_energy + max(0.0, trial.energy - start.energy),
-            )
+            taken = taken.restarted(start)
             self._states.discard_reports(job.job_id, trial.trial_number, start.current_epoch or -1)
         self._states.save_trial(taken)
         return taken
@@ -261,12 +243,7 @@ class ZeusService:
         if steers and forgive:
             snapshot = replace(snapshot, sizes=after_return(snapshot.sizes, trial.batch_size, reason))
         opened = replace(
-            trial,
-            status=TrialStatus.DISPATCHED,
-            type=self._type_after_return(job, trial),
-            reason=None,
-            message="",
-            ended_at=None,
+            trial.reopened(self._type_after_return(job, trial)),
             last_seen_at=job.read_at,
             lease_expires_at=self._lease_end(job, trial.heartbeat_s),
         )
@@ -283,14 +260,7 @@ class ZeusService:
                 return snapshot
             if steers:
                 sizes = after_return(sizes, trial.batch_size, trial.reason)
-        failed = replace(
-            trial,
-            status=TrialStatus.FAILED,
-            reason=reason,
-            message=f"The trial has ended without a result ({reason.value}).",
-            ended_at=snapshot.job.read_at,
-        )
-        self._states.save_trial(failed)
+        self._states.save_trial(trial.failed(reason, snapshot.job.read_at))
         if steers or reason is FailReason.OOM:
             sizes = after_failure(sizes, trial.batch_size, reason)
         return replace(snapshot, sizes=sizes)
@@ -316,12 +286,7 @@ class ZeusService:
 
     def renew(self, job: JobState, trial: Trial) -> Trial:
         """Renew the lease of an open trial whose report is no news."""
-        renewed = replace(
-            trial,
-            last_report_at=job.read_at,
-            last_seen_at=job.read_at,
-            lease_expires_at=self._lease_end(job, trial.heartbeat_s),
-        )
+        renewed = self._heard_of(job, trial)
         self._states.save_trial(renewed)
         return renewed
 
@@ -345,7 +310,7 @@ class ZeusService:
                     reported_at=job.read_at,
                 )
             )
-        return replace(
+        recorded = replace(
             trial,
             time=command.time,
             energy=command.energy,
@@ -357,25 +322,12 @@ class ZeusService:
             message=command.message,
             reported=True,
             start_reported=True,
-            last_report_at=job.read_at,
-            last_seen_at=job.read_at,
-            lease_expires_at=self._lease_end(job, trial.heartbeat_s),
         )
+        return self._heard_of(job, recorded)
 
     def save_trial(self, trial: Trial) -> None:
         """Write a trial."""
         self._states.save_trial(trial)
-
-    def decide(self, job: JobState, trial: Trial, outcome: Outcome, cost: float) -> Trial:
-        """The trial after its decision, not yet written."""
-        return replace(
-            trial,
-            status=TrialStatus.SUCCEEDED,
-            outcome=outcome,
-            cost=cost,
-            decision=job.last_decision + 1,
-            ended_at=job.read_at,
-        )
 
     def fill_place(self, job: JobState, trial: Trial) -> Trial:
         """Let a decided trial fill its place in the walk, if that is still to be filled.
@@ -407,6 +359,9 @@ class ZeusService:
         taken = self._states.places(job.job_id, progress.generation, progress.round)
         held = any(place.state is PlaceState.OPEN for place, _ in taken.values())
         return TrialType.CONCURRENT if held or trial.batch_size in taken else TrialType.EXPLORATION
+
+    def _heard_of(self, job: JobState, trial: Trial) -> Trial:
+        return trial.heard_of(job.read_at, self._lease_end(job, trial.heartbeat_s))
 
     def _lease_end(self, job: JobState, heartbeat_s: float | None) -> datetime:
         return job.read_at + timedelta(seconds=self.lease_s(job, heartbeat_s))
