@@ -169,6 +169,6 @@ class _StartupFailure:
 
 
 def _without_password(database_url: str) -> str:
-    from sqlalchemy.engine import make_url
+    from zeus_bso.server.database.engine import parse_url
 
-    return make_url(database_url).render_as_string(hide_password=True)
+    return parse_url(database_url).render_as_string(hide_password=True)

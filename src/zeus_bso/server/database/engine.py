@@ -40,7 +40,7 @@ def parse_url(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ZeusBSOConfigError(f"The database URL cannot be read; it should look like {_EXAMPLES}") from None
     backend = parsed.get_backend_name()
     if backend != "sqlite" and backend not in DRIVERS:

@@ -21,6 +21,7 @@ from zeus_bso.exceptions import DatabaseUnavailableError, ZeusBSOConfigError
 from zeus_bso.server.database.engine import parse_url
 from zeus_bso.server.database.networked import networked_engine
 from zeus_bso.server.database.sqlite import database_file, sqlite_engine, use_write_ahead_log, writing
+from zeus_bso.server.database.turn import Turn
 
 VERSION_TABLE = "zeus_bso_schema_version"
 
@@ -73,18 +74,13 @@ def check_connection(connection: Connection) -> None:
     Raises:
         SchemaError: It is not the one that this version works with; the message says what to do.
     """
-    revision = _revision(connection)
     scripts = ScriptDirectory.from_config(_config())
+    revision = _known_revision(connection, scripts)
     head = scripts.get_current_head()
     if revision == head:
         return
     if revision is None:
         raise SchemaError("The database has no schema yet. Run: zeus-bso db upgrade")
-    if revision not in {script.revision for script in scripts.walk_revisions()}:
-        raise SchemaError(
-            f"The database's schema ({revision}) comes from another version of zeus-bso; this one does not know it. "
-            "Run the version that made it, or a newer one."
-        )
     raise SchemaError(
         f"The database's schema ({revision}) is older than this version's ({head}). Run: zeus-bso db upgrade"
     )
@@ -93,6 +89,16 @@ def check_connection(connection: Connection) -> None:
 def _revision(connection: Connection) -> str | None:
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
     return context.get_current_revision()
+
+
+def _known_revision(connection: Connection, scripts: ScriptDirectory) -> str | None:
+    revision = _revision(connection)
+    if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
+        raise SchemaError(
+            f"The database's schema ({revision}) comes from another version of zeus-bso; this one does not know it. "
+            "Run the version that made it, or a newer one."
+        )
+    return revision
 
 
 def _config() -> Config:
@@ -114,6 +120,7 @@ def _run(url: str, action: Callable[[Config], None], *, offline: bool) -> None:
 
 
 def _act(config: Config, connection: Connection, action: Callable[[Config], None]) -> None:
+    _known_revision(connection, ScriptDirectory.from_config(config))
     config.attributes["connection"] = connection
     action(config)
 
@@ -131,11 +138,15 @@ def _in_transaction(url: str, work: Callable[[Connection], T]) -> T:
 
 def _in_file(url: URL, work: Callable[[Connection], T]) -> T:
     engine = sqlite_engine(url)
+    # SQLite's own lock is waited for about a second only.
+    turn = Turn(database_file(url))
     try:
-        use_write_ahead_log(engine, database_file(url))
-        with writing(engine).begin() as connection:
-            return work(connection)
+        with turn:
+            use_write_ahead_log(engine, database_file(url))
+            with writing(engine).begin() as connection:
+                return work(connection)
     finally:
+        turn.close()
         engine.dispose()
 
 

@@ -60,6 +60,7 @@ def networked_engine(url: URL, *, pool_size: int = 1) -> AsyncEngine:
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
             pool_use_lifo=True,
+            pool_reset_on_return=None,  # every transaction is ended where it is begun
             connect_args=_CONNECT_ARGUMENTS[driver],
         )
     except (ModuleNotFoundError, NoSuchModuleError) as error:
