@@ -1228,6 +1228,24 @@ class TestSettings:
 
         assert set(given) == {16}
 
+    def test_the_first_decision_of_the_bandit_looks_at_the_window_too(self, server: Server) -> None:
+        """Over both rounds of Pruning 16 was the cheaper, in its latest run it was not."""
+        server.register(
+            job_id="window",
+            batch_sizes=[8, 16],
+            default_batch_size=8,
+            num_pruning_rounds=2,
+            mab_num_explorations=1,
+            window_size=1,
+            beta_knob=None,
+        )
+        for expected, cost in ((8, 100.0), (16, 50.0), (16, 120.0), (8, 100.0)):
+            trial = server.ask("window")
+            assert trial.batch_size == expected
+            server.converge(trial, cost)
+
+        assert server.ask("window").batch_size == 8
+
     @staticmethod
     def assert_arms_are_recomputed(server: Server) -> None:
         stored = {

@@ -18,13 +18,21 @@ class ServerProcess:
 
     Args:
         path: The SQLite file.
-        options: More options of the command.
+        log: Name of the file beside it that keeps what the server says.
     """
 
-    def __init__(self, path: Path, *options: str) -> None:
-        self._command = [sys.executable, "-m", "zeus_bso", "serve", "--port", "0", *options]
-        self._command += ["--database-url", f"sqlite:///{path}"]
-        self._log = path.with_suffix(".log")
+    def __init__(self, path: Path, *, log: str = "server.log") -> None:
+        self._command = [
+            sys.executable,
+            "-m",
+            "zeus_bso",
+            "serve",
+            "--port",
+            "0",
+            "--database-url",
+            f"sqlite:///{path}",
+        ]
+        self._log = path.with_name(log)
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
 

@@ -128,17 +128,20 @@ class ZeusService:
         return [place for place, _ in found.values()]
 
     def windows(self, snapshot: Snapshot) -> dict[int, GaussianTsArmState] | None:
-        """Read the latest rewards of each arm, if the job looks at a window only."""
+        """Read the latest rewards of each size, if the job looks at a window only.
+
+        Also in Pruning: this request may find that its last round is over, and decide as a bandit already.
+        """
         job = snapshot.job
         window = job.spec.window_size
-        if not window or job.progress.stage is not Stage.MAB:
+        if not window:
             return None
         return {
             size: self._states.window(
                 ReadWindow(job_id=job.job_id, batch_size=size, generation=job.progress.generation, window_size=window)
             )
             for size, state in snapshot.sizes.items()
-            if state.is_arm and state.live and state.arm.num_observations > window
+            if state.live and state.arm.num_observations > window
         }
 
     def uncapped_open(self, job: JobState) -> bool:

@@ -1,0 +1,183 @@
+BEGIN;
+
+CREATE TABLE zeus_bso_schema_version (
+    version_num VARCHAR(32) NOT NULL, 
+    CONSTRAINT zeus_bso_schema_version_pkc PRIMARY KEY (version_num)
+);
+
+-- Running upgrade  -> 0001
+
+CREATE TABLE job (
+    job_id VARCHAR(255) NOT NULL, 
+    job_id_prefix VARCHAR(255) NOT NULL, 
+    derived_id BOOLEAN NOT NULL, 
+    batch_sizes TEXT NOT NULL, 
+    default_batch_size INTEGER NOT NULL, 
+    eta_knob DOUBLE PRECISION NOT NULL, 
+    beta_knob DOUBLE PRECISION, 
+    target_metric DOUBLE PRECISION NOT NULL, 
+    higher_is_better_metric BOOLEAN NOT NULL, 
+    max_epochs INTEGER NOT NULL, 
+    num_pruning_rounds INTEGER NOT NULL, 
+    window_size INTEGER NOT NULL, 
+    mab_prior_mean DOUBLE PRECISION NOT NULL, 
+    mab_prior_precision DOUBLE PRECISION NOT NULL, 
+    mab_num_explorations INTEGER NOT NULL, 
+    mab_seed BIGINT, 
+    policy VARCHAR(32) NOT NULL, 
+    max_power DOUBLE PRECISION NOT NULL, 
+    number_of_gpus INTEGER NOT NULL, 
+    gpu_model VARCHAR(255) NOT NULL, 
+    stage VARCHAR(16) NOT NULL, 
+    generation INTEGER NOT NULL, 
+    wide BOOLEAN NOT NULL, 
+    round INTEGER NOT NULL, 
+    round_start INTEGER NOT NULL, 
+    round_sizes TEXT NOT NULL, 
+    min_cost DOUBLE PRECISION, 
+    min_cost_since INTEGER NOT NULL, 
+    cost_bound_in_row INTEGER NOT NULL, 
+    rng_state TEXT, 
+    last_trial_number INTEGER NOT NULL, 
+    last_decision INTEGER NOT NULL, 
+    longest_epoch_s DOUBLE PRECISION NOT NULL, 
+    energy_source VARCHAR(16), 
+    foreign_source_in_row INTEGER NOT NULL, 
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    updated_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (job_id)
+);
+
+CREATE TABLE job_tombstone (
+    job_id VARCHAR(255) NOT NULL, 
+    last_trial_number INTEGER NOT NULL, 
+    generation INTEGER NOT NULL, 
+    deleted_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (job_id)
+);
+
+CREATE TABLE batch_size_state (
+    job_id VARCHAR(255) NOT NULL, 
+    batch_size INTEGER NOT NULL, 
+    num_observations INTEGER NOT NULL, 
+    reward_mean DOUBLE PRECISION NOT NULL, 
+    reward_m2 DOUBLE PRECISION NOT NULL, 
+    is_arm BOOLEAN NOT NULL, 
+    converged INTEGER NOT NULL, 
+    ever_converged BOOLEAN NOT NULL, 
+    best_cost DOUBLE PRECISION, 
+    missed_in_row INTEGER NOT NULL, 
+    barren_in_row INTEGER NOT NULL, 
+    oom_in_row INTEGER NOT NULL, 
+    retired VARCHAR(16), 
+    PRIMARY KEY (job_id, batch_size), 
+    CONSTRAINT fk_batch_size_state_job FOREIGN KEY(job_id) REFERENCES job (job_id) ON DELETE CASCADE
+);
+
+CREATE TABLE trial (
+    job_id VARCHAR(255) NOT NULL, 
+    trial_number INTEGER NOT NULL, 
+    batch_size INTEGER NOT NULL, 
+    generation INTEGER NOT NULL, 
+    type VARCHAR(16) NOT NULL, 
+    round INTEGER, 
+    uncapped BOOLEAN NOT NULL, 
+    status VARCHAR(16) NOT NULL, 
+    outcome VARCHAR(16), 
+    reason VARCHAR(16), 
+    message TEXT NOT NULL, 
+    run_id VARCHAR(255), 
+    instance VARCHAR(255), 
+    heartbeat_s DOUBLE PRECISION, 
+    reported BOOLEAN NOT NULL, 
+    start_reported BOOLEAN NOT NULL, 
+    started_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    last_report_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    last_seen_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    lease_expires_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    ended_at TIMESTAMP WITH TIME ZONE, 
+    current_epoch INTEGER NOT NULL, 
+    time DOUBLE PRECISION NOT NULL, 
+    energy DOUBLE PRECISION NOT NULL, 
+    metric DOUBLE PRECISION, 
+    non_finite_in_row INTEGER NOT NULL, 
+    target_reached BOOLEAN NOT NULL, 
+    energy_source VARCHAR(16), 
+    wasted_time DOUBLE PRECISION NOT NULL, 
+    wasted_energy DOUBLE PRECISION NOT NULL, 
+    cost DOUBLE PRECISION, 
+    reward DOUBLE PRECISION, 
+    decision INTEGER, 
+    PRIMARY KEY (job_id, trial_number), 
+    CONSTRAINT fk_trial_job FOREIGN KEY(job_id) REFERENCES job (job_id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_trial_job_id_batch_size_generation_decision ON trial (job_id, batch_size, generation, decision);
+
+CREATE INDEX ix_trial_job_id_generation_round ON trial (job_id, generation, round);
+
+CREATE INDEX ix_trial_job_id_run_id ON trial (job_id, run_id);
+
+CREATE INDEX ix_trial_job_id_status ON trial (job_id, status);
+
+CREATE TABLE trial_report (
+    job_id VARCHAR(255) NOT NULL, 
+    trial_number INTEGER NOT NULL, 
+    epoch INTEGER NOT NULL, 
+    time DOUBLE PRECISION NOT NULL, 
+    energy DOUBLE PRECISION NOT NULL, 
+    metric DOUBLE PRECISION, 
+    reported_at TIMESTAMP WITH TIME ZONE NOT NULL, 
+    PRIMARY KEY (job_id, trial_number, epoch), 
+    CONSTRAINT fk_trial_report_trial FOREIGN KEY(job_id, trial_number) REFERENCES trial (job_id, trial_number) ON DELETE CASCADE
+);
+
+INSERT INTO zeus_bso_schema_version (version_num) VALUES ('0001') RETURNING zeus_bso_schema_version.version_num;
+
+COMMIT;
+
+INSERT INTO job (job_id, job_id_prefix, derived_id, batch_sizes, default_batch_size, eta_knob, beta_knob, target_metric, higher_is_better_metric, max_epochs, num_pruning_rounds, window_size, mab_prior_mean, mab_prior_precision, mab_num_explorations, mab_seed, policy, max_power, number_of_gpus, gpu_model, stage, generation, wide, round, round_start, round_sizes, min_cost, min_cost_since, cost_bound_in_row, rng_state, last_trial_number, last_decision, longest_epoch_s, energy_source, foreign_source_in_row, created_at, updated_at) VALUES ('nightly/Ünï 🚀', 'unit', false, '[8,16,32,64]', 16, 0.5, 2.0, 0.9, true, 10, 1, 3, 0.0, 0.0, 2, 1, 'zeus', 300.0, 1, 'A100', 'MAB', 1, false, 1, 16, '[8,16,32,64]', 2418.1, 0, 0, '{"bit_generator":"PCG64","state":{"state":329438673042910885865317534504207240504,"inc":194290289479364712180083596243593368443},"has_uint32":0,"uinteger":1972832594}', 14, 12, 10.0, NULL, 0, '2026-11-21 22:01:34.501269+00:00', '2026-11-21 22:01:35.643717+00:00');
+INSERT INTO job_tombstone (job_id, last_trial_number, generation, deleted_at) VALUES ('deleted', 1, 1, '2026-11-21 22:01:35.687155+00:00');
+INSERT INTO batch_size_state (job_id, batch_size, num_observations, reward_mean, reward_m2, is_arm, converged, ever_converged, best_cost, missed_in_row, barren_in_row, oom_in_row, retired) VALUES ('nightly/Ünï 🚀', 8, 7, -2418.1, 0.0, true, 7, true, 2418.1, 0, 0, 1, NULL);
+INSERT INTO batch_size_state (job_id, batch_size, num_observations, reward_mean, reward_m2, is_arm, converged, ever_converged, best_cost, missed_in_row, barren_in_row, oom_in_row, retired) VALUES ('nightly/Ünï 🚀', 16, 2, -2426.1, 0.0, true, 2, true, 2426.1, 0, 0, 1, NULL);
+INSERT INTO batch_size_state (job_id, batch_size, num_observations, reward_mean, reward_m2, is_arm, converged, ever_converged, best_cost, missed_in_row, barren_in_row, oom_in_row, retired) VALUES ('nightly/Ünï 🚀', 32, 2, -2442.1, 0.0, true, 2, true, 2442.1, 0, 0, 1, NULL);
+INSERT INTO batch_size_state (job_id, batch_size, num_observations, reward_mean, reward_m2, is_arm, converged, ever_converged, best_cost, missed_in_row, barren_in_row, oom_in_row, retired) VALUES ('nightly/Ünï 🚀', 64, 1, -4836.2, 0.0, false, 0, false, NULL, 1, 0, 1, 'oom');
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 1, 16, 1, 'Exploration', 1, false, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2426.1 J.', 'night-0', NULL, NULL, true, true, '2026-11-21 22:01:34.596446+00:00', '2026-11-21 22:01:34.906906+00:00', '2026-11-21 22:01:34.906906+00:00', '2026-11-22 04:01:34.906906+00:00', '2026-11-21 22:01:34.906906+00:00', 2, 15.4, 232.2, 0.95, 0, true, NULL, 0.0, 0.0, 2426.1, -2426.1, 1);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 2, 8, 1, 'Exploration', 1, false, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-1', NULL, NULL, true, true, '2026-11-21 22:01:34.933299+00:00', '2026-11-21 22:01:34.982017+00:00', '2026-11-21 22:01:34.982017+00:00', '2026-11-22 04:01:34.982017+00:00', '2026-11-21 22:01:34.982017+00:00', 2, 15.4, 216.2, 0.95, 0, true, NULL, 0.0, 0.0, 2418.1, -2418.1, 2);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 3, 32, 1, 'Exploration', 1, false, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2442.1 J.', 'night-2', NULL, NULL, true, true, '2026-11-21 22:01:35.007775+00:00', '2026-11-21 22:01:35.062636+00:00', '2026-11-21 22:01:35.062636+00:00', '2026-11-22 04:01:35.062636+00:00', '2026-11-21 22:01:35.062636+00:00', 2, 15.4, 264.2, 0.95, 0, true, NULL, 0.0, 0.0, 2442.1, -2442.1, 3);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 4, 64, 1, 'Exploration', 1, false, 'Succeeded', 'target-missed', NULL, 'The run ended at epoch 2 of at most 10 without reaching its target.', 'night-3', NULL, NULL, true, true, '2026-11-21 22:01:35.076865+00:00', '2026-11-21 22:01:35.105661+00:00', '2026-11-21 22:01:35.105661+00:00', '2026-11-22 04:01:35.105661+00:00', '2026-11-21 22:01:35.105661+00:00', 2, 15.4, 328.2, NULL, 1, false, NULL, 0.0, 0.0, 2474.1, -4836.2, 4);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 5, 8, 1, 'MAB', NULL, false, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-4', NULL, NULL, true, true, '2026-11-21 22:01:35.122665+00:00', '2026-11-21 22:01:35.152729+00:00', '2026-11-21 22:01:35.152729+00:00', '2026-11-22 04:01:35.152729+00:00', '2026-11-21 22:01:35.152729+00:00', 2, 15.4, 216.2, 0.95, 0, true, NULL, 0.0, 0.0, 2418.1, -2418.1, 5);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 6, 16, 1, 'MAB', NULL, false, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2426.1 J.', 'night-5', NULL, NULL, true, true, '2026-11-21 22:01:35.165146+00:00', '2026-11-21 22:01:35.234803+00:00', '2026-11-21 22:01:35.234803+00:00', '2026-11-22 04:01:35.234803+00:00', '2026-11-21 22:01:35.234803+00:00', 2, 15.4, 232.2, 0.95, 0, true, NULL, 0.0, 0.0, 2426.1, -2426.1, 6);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 7, 32, 1, 'MAB', NULL, false, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2442.1 J.', 'night-6', NULL, NULL, true, true, '2026-11-21 22:01:35.247021+00:00', '2026-11-21 22:01:35.270656+00:00', '2026-11-21 22:01:35.270656+00:00', '2026-11-22 04:01:35.270656+00:00', '2026-11-21 22:01:35.270656+00:00', 2, 15.4, 264.2, 0.95, 0, true, NULL, 0.0, 0.0, 2442.1, -2442.1, 7);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 8, 8, 1, 'MAB', NULL, false, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-7', NULL, NULL, true, true, '2026-11-21 22:01:35.287565+00:00', '2026-11-21 22:01:35.340535+00:00', '2026-11-21 22:01:35.340535+00:00', '2026-11-22 04:01:35.340535+00:00', '2026-11-21 22:01:35.340535+00:00', 2, 15.4, 216.2, 0.95, 0, true, NULL, 0.0, 0.0, 2418.1, -2418.1, 8);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 9, 8, 1, 'MAB', NULL, false, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-8', NULL, NULL, true, true, '2026-11-21 22:01:35.358703+00:00', '2026-11-21 22:01:35.398626+00:00', '2026-11-21 22:01:35.398626+00:00', '2026-11-22 04:01:35.398626+00:00', '2026-11-21 22:01:35.398626+00:00', 2, 15.4, 216.2, 0.95, 0, true, NULL, 0.0, 0.0, 2418.1, -2418.1, 9);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 10, 8, 1, 'MAB', NULL, false, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-9', NULL, NULL, true, true, '2026-11-21 22:01:35.418580+00:00', '2026-11-21 22:01:35.450782+00:00', '2026-11-21 22:01:35.450782+00:00', '2026-11-22 04:01:35.450782+00:00', '2026-11-21 22:01:35.450782+00:00', 2, 15.4, 216.2, 0.95, 0, true, NULL, 0.0, 0.0, 2418.1, -2418.1, 10);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 11, 8, 1, 'MAB', NULL, false, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-10', NULL, NULL, true, true, '2026-11-21 22:01:35.467531+00:00', '2026-11-21 22:01:35.525867+00:00', '2026-11-21 22:01:35.525867+00:00', '2026-11-22 04:01:35.525867+00:00', '2026-11-21 22:01:35.525867+00:00', 2, 15.4, 216.2, 0.95, 0, true, NULL, 0.0, 0.0, 2418.1, -2418.1, 11);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 12, 8, 1, 'MAB', NULL, false, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-11', NULL, NULL, true, true, '2026-11-21 22:01:35.542565+00:00', '2026-11-21 22:01:35.571493+00:00', '2026-11-21 22:01:35.571493+00:00', '2026-11-22 04:01:35.571493+00:00', '2026-11-21 22:01:35.571493+00:00', 2, 15.4, 216.2, 0.95, 0, true, NULL, 0.0, 0.0, 2418.1, -2418.1, 12);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 13, 8, 1, 'MAB', NULL, false, 'Failed', NULL, 'oom', 'The trial has ended without a result (oom).', 'out of memory', NULL, NULL, false, false, '2026-11-21 22:01:35.590574+00:00', '2026-11-21 22:01:35.590574+00:00', '2026-11-21 22:01:35.590574+00:00', '2026-11-22 04:01:35.590574+00:00', '2026-11-21 22:01:35.613530+00:00', 0, 0.0, 0.0, NULL, 0, false, NULL, 0.0, 0.0, NULL, NULL, NULL);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 14, 8, 1, 'MAB', NULL, false, 'Dispatched', NULL, NULL, 'Go on training.', 'still running', NULL, NULL, true, true, '2026-11-21 22:01:35.625858+00:00', '2026-11-21 22:01:35.638666+00:00', '2026-11-21 22:01:35.638666+00:00', '2026-11-22 04:01:35.638666+00:00', NULL, 1, 10.0, 100.0, NULL, 1, false, NULL, 0.0, 0.0, NULL, NULL, NULL);
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 1, 1, 7.7, 116.1, 0.1, '2026-11-21 22:01:34.867198+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 1, 2, 15.4, 232.2, 0.95, '2026-11-21 22:01:34.906906+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 2, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:34.952327+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 2, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:34.982017+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 3, 1, 7.7, 132.1, 0.1, '2026-11-21 22:01:35.039198+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 3, 2, 15.4, 264.2, 0.95, '2026-11-21 22:01:35.062636+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 4, 1, 7.7, 164.1, 0.1, '2026-11-21 22:01:35.093551+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 4, 2, 15.4, 328.2, NULL, '2026-11-21 22:01:35.105661+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 5, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:35.142397+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 5, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:35.152729+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 6, 1, 7.7, 116.1, 0.1, '2026-11-21 22:01:35.208376+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 6, 2, 15.4, 232.2, 0.95, '2026-11-21 22:01:35.234803+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 7, 1, 7.7, 132.1, 0.1, '2026-11-21 22:01:35.258682+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 7, 2, 15.4, 264.2, 0.95, '2026-11-21 22:01:35.270656+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 8, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:35.300847+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 8, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:35.340535+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 9, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:35.386606+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 9, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:35.398626+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 10, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:35.436229+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 10, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:35.450782+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 11, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:35.516830+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 11, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:35.525867+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 12, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:35.561744+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 12, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:35.571493+00:00');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 14, 1, 10.0, 100.0, NULL, '2026-11-21 22:01:35.638666+00:00');

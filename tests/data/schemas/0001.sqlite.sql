@@ -1,0 +1,179 @@
+CREATE TABLE zeus_bso_schema_version (
+    version_num VARCHAR(32) NOT NULL, 
+    CONSTRAINT zeus_bso_schema_version_pkc PRIMARY KEY (version_num)
+);
+
+-- Running upgrade  -> 0001
+
+CREATE TABLE job (
+    job_id VARCHAR(255) NOT NULL, 
+    job_id_prefix VARCHAR(255) NOT NULL, 
+    derived_id BOOLEAN NOT NULL, 
+    batch_sizes TEXT NOT NULL, 
+    default_batch_size INTEGER NOT NULL, 
+    eta_knob DOUBLE NOT NULL, 
+    beta_knob DOUBLE, 
+    target_metric DOUBLE NOT NULL, 
+    higher_is_better_metric BOOLEAN NOT NULL, 
+    max_epochs INTEGER NOT NULL, 
+    num_pruning_rounds INTEGER NOT NULL, 
+    window_size INTEGER NOT NULL, 
+    mab_prior_mean DOUBLE NOT NULL, 
+    mab_prior_precision DOUBLE NOT NULL, 
+    mab_num_explorations INTEGER NOT NULL, 
+    mab_seed BIGINT, 
+    policy VARCHAR(32) NOT NULL, 
+    max_power DOUBLE NOT NULL, 
+    number_of_gpus INTEGER NOT NULL, 
+    gpu_model VARCHAR(255) NOT NULL, 
+    stage VARCHAR(16) NOT NULL, 
+    generation INTEGER NOT NULL, 
+    wide BOOLEAN NOT NULL, 
+    round INTEGER NOT NULL, 
+    round_start INTEGER NOT NULL, 
+    round_sizes TEXT NOT NULL, 
+    min_cost DOUBLE, 
+    min_cost_since INTEGER NOT NULL, 
+    cost_bound_in_row INTEGER NOT NULL, 
+    rng_state TEXT, 
+    last_trial_number INTEGER NOT NULL, 
+    last_decision INTEGER NOT NULL, 
+    longest_epoch_s DOUBLE NOT NULL, 
+    energy_source VARCHAR(16), 
+    foreign_source_in_row INTEGER NOT NULL, 
+    created_at VARCHAR(26) NOT NULL, 
+    updated_at VARCHAR(26) NOT NULL, 
+    PRIMARY KEY (job_id)
+);
+
+CREATE TABLE job_tombstone (
+    job_id VARCHAR(255) NOT NULL, 
+    last_trial_number INTEGER NOT NULL, 
+    generation INTEGER NOT NULL, 
+    deleted_at VARCHAR(26) NOT NULL, 
+    PRIMARY KEY (job_id)
+);
+
+CREATE TABLE batch_size_state (
+    job_id VARCHAR(255) NOT NULL, 
+    batch_size INTEGER NOT NULL, 
+    num_observations INTEGER NOT NULL, 
+    reward_mean DOUBLE NOT NULL, 
+    reward_m2 DOUBLE NOT NULL, 
+    is_arm BOOLEAN NOT NULL, 
+    converged INTEGER NOT NULL, 
+    ever_converged BOOLEAN NOT NULL, 
+    best_cost DOUBLE, 
+    missed_in_row INTEGER NOT NULL, 
+    barren_in_row INTEGER NOT NULL, 
+    oom_in_row INTEGER NOT NULL, 
+    retired VARCHAR(16), 
+    PRIMARY KEY (job_id, batch_size), 
+    CONSTRAINT fk_batch_size_state_job FOREIGN KEY(job_id) REFERENCES job (job_id) ON DELETE CASCADE
+);
+
+CREATE TABLE trial (
+    job_id VARCHAR(255) NOT NULL, 
+    trial_number INTEGER NOT NULL, 
+    batch_size INTEGER NOT NULL, 
+    generation INTEGER NOT NULL, 
+    type VARCHAR(16) NOT NULL, 
+    round INTEGER, 
+    uncapped BOOLEAN NOT NULL, 
+    status VARCHAR(16) NOT NULL, 
+    outcome VARCHAR(16), 
+    reason VARCHAR(16), 
+    message TEXT NOT NULL, 
+    run_id VARCHAR(255), 
+    instance VARCHAR(255), 
+    heartbeat_s DOUBLE, 
+    reported BOOLEAN NOT NULL, 
+    start_reported BOOLEAN NOT NULL, 
+    started_at VARCHAR(26) NOT NULL, 
+    last_report_at VARCHAR(26) NOT NULL, 
+    last_seen_at VARCHAR(26) NOT NULL, 
+    lease_expires_at VARCHAR(26) NOT NULL, 
+    ended_at VARCHAR(26), 
+    current_epoch INTEGER NOT NULL, 
+    time DOUBLE NOT NULL, 
+    energy DOUBLE NOT NULL, 
+    metric DOUBLE, 
+    non_finite_in_row INTEGER NOT NULL, 
+    target_reached BOOLEAN NOT NULL, 
+    energy_source VARCHAR(16), 
+    wasted_time DOUBLE NOT NULL, 
+    wasted_energy DOUBLE NOT NULL, 
+    cost DOUBLE, 
+    reward DOUBLE, 
+    decision INTEGER, 
+    PRIMARY KEY (job_id, trial_number), 
+    CONSTRAINT fk_trial_job FOREIGN KEY(job_id) REFERENCES job (job_id) ON DELETE CASCADE
+);
+
+CREATE INDEX ix_trial_job_id_batch_size_generation_decision ON trial (job_id, batch_size, generation, decision);
+
+CREATE INDEX ix_trial_job_id_generation_round ON trial (job_id, generation, round);
+
+CREATE INDEX ix_trial_job_id_run_id ON trial (job_id, run_id);
+
+CREATE INDEX ix_trial_job_id_status ON trial (job_id, status);
+
+CREATE TABLE trial_report (
+    job_id VARCHAR(255) NOT NULL, 
+    trial_number INTEGER NOT NULL, 
+    epoch INTEGER NOT NULL, 
+    time DOUBLE NOT NULL, 
+    energy DOUBLE NOT NULL, 
+    metric DOUBLE, 
+    reported_at VARCHAR(26) NOT NULL, 
+    PRIMARY KEY (job_id, trial_number, epoch), 
+    CONSTRAINT fk_trial_report_trial FOREIGN KEY(job_id, trial_number) REFERENCES trial (job_id, trial_number) ON DELETE CASCADE
+);
+
+INSERT INTO zeus_bso_schema_version (version_num) VALUES ('0001') RETURNING version_num;
+
+INSERT INTO job (job_id, job_id_prefix, derived_id, batch_sizes, default_batch_size, eta_knob, beta_knob, target_metric, higher_is_better_metric, max_epochs, num_pruning_rounds, window_size, mab_prior_mean, mab_prior_precision, mab_num_explorations, mab_seed, policy, max_power, number_of_gpus, gpu_model, stage, generation, wide, round, round_start, round_sizes, min_cost, min_cost_since, cost_bound_in_row, rng_state, last_trial_number, last_decision, longest_epoch_s, energy_source, foreign_source_in_row, created_at, updated_at) VALUES ('nightly/Ünï 🚀', 'unit', 0, '[8,16,32,64]', 16, 0.5, 2.0, 0.9, 1, 10, 1, 3, 0.0, 0.0, 2, 1, 'zeus', 300.0, 1, 'A100', 'MAB', 1, 0, 1, 16, '[8,16,32,64]', 2418.1, 0, 0, '{"bit_generator":"PCG64","state":{"state":329438673042910885865317534504207240504,"inc":194290289479364712180083596243593368443},"has_uint32":0,"uinteger":1972832594}', 14, 12, 10.0, NULL, 0, '2026-11-21 22:01:19.804000', '2026-11-21 22:01:20.383000');
+INSERT INTO job_tombstone (job_id, last_trial_number, generation, deleted_at) VALUES ('deleted', 1, 1, '2026-11-21 22:01:20.404000');
+INSERT INTO batch_size_state (job_id, batch_size, num_observations, reward_mean, reward_m2, is_arm, converged, ever_converged, best_cost, missed_in_row, barren_in_row, oom_in_row, retired) VALUES ('nightly/Ünï 🚀', 8, 7, -2418.1, 0.0, 1, 7, 1, 2418.1, 0, 0, 1, NULL);
+INSERT INTO batch_size_state (job_id, batch_size, num_observations, reward_mean, reward_m2, is_arm, converged, ever_converged, best_cost, missed_in_row, barren_in_row, oom_in_row, retired) VALUES ('nightly/Ünï 🚀', 16, 2, -2426.1, 0.0, 1, 2, 1, 2426.1, 0, 0, 1, NULL);
+INSERT INTO batch_size_state (job_id, batch_size, num_observations, reward_mean, reward_m2, is_arm, converged, ever_converged, best_cost, missed_in_row, barren_in_row, oom_in_row, retired) VALUES ('nightly/Ünï 🚀', 32, 2, -2442.1, 0.0, 1, 2, 1, 2442.1, 0, 0, 1, NULL);
+INSERT INTO batch_size_state (job_id, batch_size, num_observations, reward_mean, reward_m2, is_arm, converged, ever_converged, best_cost, missed_in_row, barren_in_row, oom_in_row, retired) VALUES ('nightly/Ünï 🚀', 64, 1, -4836.2, 0.0, 0, 0, 0, NULL, 1, 0, 1, 'oom');
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 1, 16, 1, 'Exploration', 1, 0, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2426.1 J.', 'night-0', NULL, NULL, 1, 1, '2026-11-21 22:01:20.017000', '2026-11-21 22:01:20.058000', '2026-11-21 22:01:20.058000', '2026-11-22 04:01:20.058000', '2026-11-21 22:01:20.058000', 2, 15.4, 232.2, 0.95, 0, 1, NULL, 0.0, 0.0, 2426.1, -2426.1, 1);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 2, 8, 1, 'Exploration', 1, 0, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-1', NULL, NULL, 1, 1, '2026-11-21 22:01:20.072000', '2026-11-21 22:01:20.080000', '2026-11-21 22:01:20.080000', '2026-11-22 04:01:20.080000', '2026-11-21 22:01:20.080000', 2, 15.4, 216.2, 0.95, 0, 1, NULL, 0.0, 0.0, 2418.1, -2418.1, 2);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 3, 32, 1, 'Exploration', 1, 0, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2442.1 J.', 'night-2', NULL, NULL, 1, 1, '2026-11-21 22:01:20.084000', '2026-11-21 22:01:20.091000', '2026-11-21 22:01:20.091000', '2026-11-22 04:01:20.091000', '2026-11-21 22:01:20.091000', 2, 15.4, 264.2, 0.95, 0, 1, NULL, 0.0, 0.0, 2442.1, -2442.1, 3);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 4, 64, 1, 'Exploration', 1, 0, 'Succeeded', 'target-missed', NULL, 'The run ended at epoch 2 of at most 10 without reaching its target.', 'night-3', NULL, NULL, 1, 1, '2026-11-21 22:01:20.096000', '2026-11-21 22:01:20.111000', '2026-11-21 22:01:20.111000', '2026-11-22 04:01:20.111000', '2026-11-21 22:01:20.111000', 2, 15.4, 328.2, NULL, 1, 0, NULL, 0.0, 0.0, 2474.1, -4836.2, 4);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 5, 8, 1, 'MAB', NULL, 0, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-4', NULL, NULL, 1, 1, '2026-11-21 22:01:20.116000', '2026-11-21 22:01:20.132000', '2026-11-21 22:01:20.132000', '2026-11-22 04:01:20.132000', '2026-11-21 22:01:20.132000', 2, 15.4, 216.2, 0.95, 0, 1, NULL, 0.0, 0.0, 2418.1, -2418.1, 5);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 6, 16, 1, 'MAB', NULL, 0, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2426.1 J.', 'night-5', NULL, NULL, 1, 1, '2026-11-21 22:01:20.140000', '2026-11-21 22:01:20.169000', '2026-11-21 22:01:20.169000', '2026-11-22 04:01:20.169000', '2026-11-21 22:01:20.169000', 2, 15.4, 232.2, 0.95, 0, 1, NULL, 0.0, 0.0, 2426.1, -2426.1, 6);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 7, 32, 1, 'MAB', NULL, 0, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2442.1 J.', 'night-6', NULL, NULL, 1, 1, '2026-11-21 22:01:20.175000', '2026-11-21 22:01:20.187000', '2026-11-21 22:01:20.187000', '2026-11-22 04:01:20.187000', '2026-11-21 22:01:20.187000', 2, 15.4, 264.2, 0.95, 0, 1, NULL, 0.0, 0.0, 2442.1, -2442.1, 7);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 8, 8, 1, 'MAB', NULL, 0, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-7', NULL, NULL, 1, 1, '2026-11-21 22:01:20.191000', '2026-11-21 22:01:20.209000', '2026-11-21 22:01:20.209000', '2026-11-22 04:01:20.209000', '2026-11-21 22:01:20.209000', 2, 15.4, 216.2, 0.95, 0, 1, NULL, 0.0, 0.0, 2418.1, -2418.1, 8);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 9, 8, 1, 'MAB', NULL, 0, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-8', NULL, NULL, 1, 1, '2026-11-21 22:01:20.220000', '2026-11-21 22:01:20.253000', '2026-11-21 22:01:20.253000', '2026-11-22 04:01:20.253000', '2026-11-21 22:01:20.253000', 2, 15.4, 216.2, 0.95, 0, 1, NULL, 0.0, 0.0, 2418.1, -2418.1, 9);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 10, 8, 1, 'MAB', NULL, 0, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-9', NULL, NULL, 1, 1, '2026-11-21 22:01:20.259000', '2026-11-21 22:01:20.281000', '2026-11-21 22:01:20.281000', '2026-11-22 04:01:20.281000', '2026-11-21 22:01:20.281000', 2, 15.4, 216.2, 0.95, 0, 1, NULL, 0.0, 0.0, 2418.1, -2418.1, 10);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 11, 8, 1, 'MAB', NULL, 0, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-10', NULL, NULL, 1, 1, '2026-11-21 22:01:20.285000', '2026-11-21 22:01:20.293000', '2026-11-21 22:01:20.293000', '2026-11-22 04:01:20.293000', '2026-11-21 22:01:20.293000', 2, 15.4, 216.2, 0.95, 0, 1, NULL, 0.0, 0.0, 2418.1, -2418.1, 11);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 12, 8, 1, 'MAB', NULL, 0, 'Succeeded', 'converged', NULL, 'Converged: the target metric was reached at a cost of 2418.1 J.', 'night-11', NULL, NULL, 1, 1, '2026-11-21 22:01:20.304000', '2026-11-21 22:01:20.344000', '2026-11-21 22:01:20.344000', '2026-11-22 04:01:20.344000', '2026-11-21 22:01:20.344000', 2, 15.4, 216.2, 0.95, 0, 1, NULL, 0.0, 0.0, 2418.1, -2418.1, 12);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 13, 8, 1, 'MAB', NULL, 0, 'Failed', NULL, 'oom', 'The trial has ended without a result (oom).', 'out of memory', NULL, NULL, 0, 0, '2026-11-21 22:01:20.352000', '2026-11-21 22:01:20.352000', '2026-11-21 22:01:20.352000', '2026-11-22 04:01:20.352000', '2026-11-21 22:01:20.369000', 0, 0.0, 0.0, NULL, 0, 0, NULL, 0.0, 0.0, NULL, NULL, NULL);
+INSERT INTO trial (job_id, trial_number, batch_size, generation, type, round, uncapped, status, outcome, reason, message, run_id, instance, heartbeat_s, reported, start_reported, started_at, last_report_at, last_seen_at, lease_expires_at, ended_at, current_epoch, time, energy, metric, non_finite_in_row, target_reached, energy_source, wasted_time, wasted_energy, cost, reward, decision) VALUES ('nightly/Ünï 🚀', 14, 8, 1, 'MAB', NULL, 0, 'Dispatched', NULL, NULL, 'Go on training.', 'still running', NULL, NULL, 1, 1, '2026-11-21 22:01:20.376000', '2026-11-21 22:01:20.380000', '2026-11-21 22:01:20.380000', '2026-11-22 04:01:20.380000', NULL, 1, 10.0, 100.0, NULL, 1, 0, NULL, 0.0, 0.0, NULL, NULL, NULL);
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 1, 1, 7.7, 116.1, 0.1, '2026-11-21 22:01:20.048000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 1, 2, 15.4, 232.2, 0.95, '2026-11-21 22:01:20.058000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 2, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:20.077000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 2, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:20.080000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 3, 1, 7.7, 132.1, 0.1, '2026-11-21 22:01:20.088000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 3, 2, 15.4, 264.2, 0.95, '2026-11-21 22:01:20.091000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 4, 1, 7.7, 164.1, 0.1, '2026-11-21 22:01:20.105000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 4, 2, 15.4, 328.2, NULL, '2026-11-21 22:01:20.111000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 5, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:20.124000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 5, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:20.132000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 6, 1, 7.7, 116.1, 0.1, '2026-11-21 22:01:20.149000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 6, 2, 15.4, 232.2, 0.95, '2026-11-21 22:01:20.169000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 7, 1, 7.7, 132.1, 0.1, '2026-11-21 22:01:20.184000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 7, 2, 15.4, 264.2, 0.95, '2026-11-21 22:01:20.187000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 8, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:20.196000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 8, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:20.209000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 9, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:20.226000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 9, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:20.253000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 10, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:20.272000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 10, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:20.281000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 11, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:20.289000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 11, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:20.293000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 12, 1, 7.7, 108.1, 0.1, '2026-11-21 22:01:20.316000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 12, 2, 15.4, 216.2, 0.95, '2026-11-21 22:01:20.344000');
+INSERT INTO trial_report (job_id, trial_number, epoch, time, energy, metric, reported_at) VALUES ('nightly/Ünï 🚀', 14, 1, 10.0, 100.0, NULL, '2026-11-21 22:01:20.380000');

@@ -1,0 +1,200 @@
+"""Every statement of a request finds its rows by an index, however long the history is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event, insert, text
+from tests.support.databases import look
+from tests.support.server import Server
+
+from zeus_bso.server.database.schema import trial, trial_report
+
+GUARDED = ("trial", "trial_report", "batch_size_state")
+JOBS = 20
+TRIALS = 200
+"""Of each job; so many that no database prefers to read all rows."""
+
+STATEMENTS = 15
+"""So many statements read or change those tables; one of them is the scenario's own, which lets time pass."""
+
+Plan = list[str]
+
+
+def test_no_statement_of_a_request_reads_more_than_it_needs(database_url: str) -> None:
+    server = Server(database_url)
+    server.start()
+    try:
+        for number in range(JOBS):
+            server.register(job_id=f"job-{number}", window_size=3 * (number % 2))
+        look(database_url, _grow)
+        with _statements() as seen:
+            _every_request(server)
+    finally:
+        server.close()
+    guarded = {text_: parameters for text_, parameters in seen.items() if _is_guarded(text_)}
+    assert len(guarded) >= STATEMENTS, "the scenario should run every statement"
+    scans = look(database_url, lambda connection: _scans(connection, guarded))
+    assert scans == {}
+
+
+def test_a_statement_without_an_index_would_be_found(database_url: str) -> None:
+    server = Server(database_url)
+    server.start()
+    try:
+        for number in range(JOBS):
+            server.register(job_id=f"job-{number}")
+    finally:
+        server.close()
+    look(database_url, _grow)
+    for bad in (
+        "SELECT energy FROM trial WHERE energy > 7",
+        "DELETE FROM trial_report WHERE epoch = 7",
+        "SELECT energy FROM trial WHERE job_id = 'job-1' AND instance = 'x'",
+    ):
+        assert list(look(database_url, partial(_scans, statements={bad: ()}))) == [bad]
+
+
+def _every_request(server: Server) -> None:
+    for job_id in ("job-0", "job-1"):
+        server.register(job_id=job_id, window_size=3 * (job_id == "job-1"))
+        for _ in range(12):
+            server.converge(server.ask(job_id), energy=90.0)
+        first = server.offer(job_id, run_id="run", instance="a", heartbeat_s=10.0)
+        server.offer(job_id, run_id="run", instance="a")
+        taken = server.ask(job_id, run_id="other")
+        server.beat(taken, time=5.0, energy=5.0)
+        server.report(taken)
+        server.report(taken)
+        server.end(taken, "preempted")
+        server.report(taken, current_epoch=2)
+        server.miss(server.ask(job_id))
+        server.end(server.ask(job_id), "oom")
+        server.time_passes(10 * 86_400, job_id)
+        server.ask(job_id)
+        assert first["job_id"] == job_id
+        server.offer(job_id, run_id="run", instance="b")
+        server.change(job_id, eta_knob=0.25)
+        server.call("GET", "/api/v1/trials", job_id=job_id, after=100, limit=50)
+        server.trials(job_id)
+        server.job(job_id)
+        server.reset(job_id)
+    server.call("GET", "/api/v1/jobs")
+    server.register(job_id=None)
+    server.register(job_id=None, max_epochs=11)
+    server.delete("job-1")
+    server.register(job_id="job-1")
+
+
+def _grow(connection: Connection) -> None:
+    """Give every job a long history of ended trials, with reports."""
+    columns = {column.name: 0 for column in trial.columns}
+    then = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    stamps = dict.fromkeys(("started_at", "last_report_at", "last_seen_at", "lease_expires_at", "ended_at"), then)
+    texts = {"message": "", "instance": None, "reason": None, "energy_source": None, "outcome": "converged"}
+    kinds = {"type": "MAB", "status": "Succeeded", "round": None, "heartbeat_s": None, "generation": 1}
+    for job_id in [f"job-{number}" for number in range(JOBS)]:
+        trials = [
+            columns
+            | stamps
+            | texts
+            | kinds
+            | {"uncapped": False, "reported": True, "start_reported": True, "target_reached": True}
+            | {"job_id": job_id, "trial_number": n, "batch_size": [8, 16, 32, 64][n % 4], "run_id": f"run-{n}"}
+            | {"decision": n, "cost": 100.0 + n, "reward": -100.0 - n, "energy": 100.0 + n, "current_epoch": 2}
+            for n in range(1, TRIALS + 1)
+        ]
+        connection.execute(insert(trial), trials)
+        report = {"time": 1.0, "energy": 1.0, "metric": 0.5, "reported_at": then, "job_id": job_id}
+        reports = [report | {"trial_number": n, "epoch": epoch} for n in range(1, TRIALS + 1) for epoch in (1, 2)]
+        connection.execute(insert(trial_report), reports)
+    connection.execute(
+        text("UPDATE job SET last_trial_number = :n, last_decision = :n, min_cost = 101.0"), {"n": TRIALS}
+    )
+    if connection.dialect.name == "mysql":
+        connection.exec_driver_sql("ANALYZE TABLE trial, trial_report, batch_size_state, job").fetchall()
+    elif connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ANALYZE")
+
+
+@contextmanager
+def _statements() -> Iterator[dict[str, Any]]:
+    """Collect every statement that is run, with its parameters."""
+    seen: dict[str, Any] = {}
+
+    def note(
+        connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+    ) -> None:
+        seen[statement] = parameters[0] if executemany else parameters
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def _is_guarded(statement: str) -> bool:
+    words = statement.replace("\n", " ").replace(",", " ").split()
+    if words[0] not in ("SELECT", "UPDATE", "DELETE") or not set(words).intersection(GUARDED):
+        return False
+    # The list of jobs counts the trials of each.
+    return "GROUP BY trial.job_id" not in statement
+
+
+def _scans(connection: Connection, statements: dict[str, Any]) -> dict[str, Plan]:
+    """The statements that read a whole table or index, or all trials of a job without need, with their plans."""
+    judge = {"sqlite": _sqlite_scans, "mysql": _mysql_scans, "postgresql": _postgresql_scans}[connection.dialect.name]
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+    found = {statement: judge(connection, statement, parameters) for statement, parameters in statements.items()}
+    return {statement: plan for statement, plan in found.items() if plan}
+
+
+def _reads_all_of_a_job(statement: str) -> bool:
+    """Whether a statement is about all trials of a job, or all its batch sizes; others must be flat in their number."""
+    whole = ("GROUP BY trial.batch_size", "ORDER BY trial.decision", "ORDER BY batch_size_state.batch_size")
+    # A page of a list may as well be found among all trials of a job that has few.
+    page = "trial.trial_number > " in statement
+    return page or statement.endswith(whole) or statement.startswith("UPDATE trial SET started_at")
+
+
+def _sqlite_scans(connection: Connection, statement: str, parameters: Any) -> Plan:
+    rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).mappings()
+    plan = [row["detail"] for row in rows]
+    by_job = () if _reads_all_of_a_job(statement) else ("(job_id=?)",)
+    return [step for step in plan if step.startswith("SCAN") or step.endswith(by_job)]
+
+
+def _mysql_scans(connection: Connection, statement: str, parameters: Any) -> Plan:
+    rows = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).mappings()
+    length_of_job_id = 255 * 4 + 2
+    by_job = 0 if _reads_all_of_a_job(statement) else length_of_job_id
+    # A row without a table says that there is nothing to read; an intersection names the length of each index.
+    return [
+        f"{row['type']} of {row['table']} by {row['key']}"
+        for row in rows
+        if row["table"]
+        and (row["type"] in ("ALL", "index") or max(map(int, (row["key_len"] or "0").split(","))) <= by_job)
+    ]
+
+
+def _postgresql_scans(connection: Connection, statement: str, parameters: Any) -> Plan:
+    answer = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
+    (explained,) = json.loads(answer) if isinstance(answer, str) else answer
+    return list(_postgresql_steps(explained["Plan"], by_job=_reads_all_of_a_job(statement)))
+
+
+def _postgresql_steps(node: dict[str, Any], *, by_job: bool) -> Iterator[str]:
+    # Every index begins with the job; without it a condition is only tried at each entry of the index.
+    condition = node.get("Index Cond", "")
+    enough = "job_id" in condition and (by_job or " AND " in condition)
+    if node["Node Type"] == "Seq Scan" or ("Index Name" in node and not enough):
+        yield f"{node['Node Type']} {node.get('Index Name', '')} {condition}"
+    for child in node.get("Plans", ()):
+        yield from _postgresql_steps(child, by_job=by_job)

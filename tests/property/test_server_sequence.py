@@ -1,0 +1,271 @@
+"""The same seed and the same costs give the sequence of the design's text, draw for draw, whatever restarts between.
+
+``expected`` below is the reference algorithm (design, section 6) written down once more, from the text alone, for
+recurrences that run one after the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.support.jobs import Json, spec
+from tests.support.server import Server
+
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+RECURRENCES = 45
+ALL_SIZES = [8, 16, 32, 64, 128]
+
+
+@dataclass(frozen=True)
+class World:
+    """A job, and what its runs would do.
+
+    Attributes:
+        knobs: The fields of the spec that steer.
+        costs: What the runs of each size cost, in turn.
+        converges: Whether they converge if they are let, in turn.
+        cancelled: Recurrences that are cancelled by their user.
+        restarts: Recurrences before which the server is closed and opened again.
+    """
+
+    knobs: Json
+    costs: dict[int, list[float]]
+    converges: dict[int, list[bool]]
+    cancelled: frozenset[int]
+    restarts: frozenset[int]
+
+    def run(self, size: int, nth: int) -> tuple[float, bool]:
+        """Cost and success of the nth run of a size."""
+        return self.costs[size][nth % len(self.costs[size])], self.converges[size][nth % len(self.converges[size])]
+
+
+@dataclass
+class Arm:
+    """What the text keeps for each size."""
+
+    rewards: list[float] = field(default_factory=list)
+    converged: bool = False
+    misses: int = 0
+    retired: bool = False
+
+
+class Expected:
+    """The reference algorithm as the design tells it."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.knobs = world, world.knobs
+        self.rng = np.random.default_rng(self.knobs["mab_seed"])
+        self.runs = dict.fromkeys(self.knobs["batch_sizes"], 0)
+        self.step = 0
+        self.sequence: list[tuple[int, str]] = []
+        wide = False
+        while self.step < RECURRENCES:
+            self.arms = {size: Arm() for size in self.knobs["batch_sizes"]}
+            self.least: float | None = None
+            self.bound_ends = 0
+            self.generation(wide)
+            wide = self.least is None
+
+    def generation(self, wide: bool) -> None:
+        """Pruning, then the bandit, until no size is left."""
+        sizes, start = list(self.knobs["batch_sizes"]), self.knobs["default_batch_size"]
+        # "the new one tries every size": a generation that is wide has a round in any case.
+        for _ in range(max(self.knobs["num_pruning_rounds"], int(wide))):
+            survivors = self.round(sizes, start, wide)
+            if not survivors:
+                return
+            sizes, start = sorted(survivors), min(survivors, key=lambda size: survivors[size])
+        self.bandit(sizes)
+
+    def round(self, sizes: list[int], start: int, wide: bool) -> dict[int, float]:
+        """Walk down, then up; a size that does not converge ends its direction, unless the generation is wide."""
+        if wide:
+            paths = [sorted(sizes, key=lambda size: (max(size / start, start / size), size))]
+        else:
+            paths = [[size for size in reversed(sizes) if size <= start], [size for size in sizes if size > start]]
+        survivors: dict[int, float] = {}
+        for path in paths:
+            for size in path:
+                cost = self.recur(size, "Exploration")
+                if cost is not None:
+                    survivors[size] = cost
+                elif not wide:
+                    break
+        return survivors
+
+    def bandit(self, arms: list[int]) -> None:
+        """Thompson sampling over the survivors."""
+        while self.step < RECURRENCES:
+            live = [size for size in arms if not self.arms[size].retired]
+            if not live:
+                return
+            if self.bound_ends >= 2:
+                seen = [size for size in live if self.arms[size].rewards]
+                self.once(max(seen, key=lambda size: self.belief(size)[0]), "MAB", uncapped=True)
+            else:
+                self.once(self.choose(live), "MAB")
+
+    def choose(self, live: list[int]) -> int:
+        for size in self.rng.choice(live, len(live), replace=False):
+            if len(self.arms[int(size)].rewards) < max(1, self.knobs["mab_num_explorations"]):
+                return int(size)
+        draws = []
+        for size in live:
+            mean, scale = self.belief(size)
+            draws.append(self.rng.normal(mean, scale))
+        return live[int(np.argmax(draws))]
+
+    def belief(self, size: int) -> tuple[float, float]:
+        rewards = np.array(self.arms[size].rewards[-self.knobs["window_size"] :])
+        variance = float(rewards.var())
+        if variance == 0:
+            return float(rewards.mean()), 0.0
+        p, prior = 1 / variance, self.knobs["mab_prior_precision"]
+        precision = prior + len(rewards) * p
+        return (prior * self.knobs["mab_prior_mean"] + p * rewards.sum()) / precision, 1 / np.sqrt(precision)
+
+    def recur(self, size: int, kind: str) -> float | None:
+        """Recur until a run of this size is not cancelled; its cost if it converged."""
+        while self.step < RECURRENCES:
+            ended, cost = self.once(size, kind)
+            if ended:
+                return cost
+        return None
+
+    def once(self, size: int, kind: str, uncapped: bool = False) -> tuple[bool, float | None]:
+        """One recurrence: whether it was decided, and its cost if it converged."""
+        self.sequence.append((size, kind))
+        self.step += 1
+        if self.step - 1 in self.world.cancelled:
+            return False, None
+        cost, succeeds = self.world.run(size, self.runs[size])
+        self.runs[size] += 1
+        arm, beta = self.arms[size], self.knobs["beta_knob"]
+        bound = None if beta is None or self.least is None else beta * self.least
+        over = bound is not None and cost > bound
+        arm.rewards.append(-cost)
+        if succeeds and (uncapped or not over):
+            arm.converged, arm.misses, self.bound_ends = True, 0, 0
+            self.least = cost if uncapped or self.least is None else min(self.least, cost)
+            if uncapped:
+                for other in self.arms.values():
+                    other.misses = 0
+                    other.retired &= not over
+            return True, cost
+        arm.misses += 1
+        if kind == "MAB" and arm.converged:
+            self.bound_ends = self.bound_ends + 1 if over and not uncapped else 0
+        arm.retired = kind == "Exploration" or not arm.converged or arm.misses >= 2
+        return True, None
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Worlds in which sizes differ, costs vary, drift and fail."""
+    sizes = sorted(draw(st.sets(st.sampled_from(ALL_SIZES), min_size=1)))
+    base = {size: draw(st.integers(100, 300)) for size in sizes}
+    noise = draw(st.sampled_from([0, 10, 150]))
+    knobs = {
+        "batch_sizes": sizes,
+        "default_batch_size": draw(st.sampled_from(sizes)),
+        "mab_seed": draw(st.integers(0, 2**63 - 1)),
+        "num_pruning_rounds": draw(st.integers(0, 3)),
+        "mab_num_explorations": draw(st.integers(0, 3)),
+        "beta_knob": draw(st.sampled_from([None, 1.3, 2.0])),
+        "window_size": draw(st.sampled_from([0, 0, 1, 3])),
+        "mab_prior_mean": draw(st.sampled_from([0.0, -200.0])),
+        "mab_prior_precision": draw(st.sampled_from([0.0, 0.001, 1.0])),
+    }
+    runs = {size: draw(st.lists(st.integers(0, noise), min_size=1, max_size=5)) for size in sizes}
+    whims = st.sampled_from(
+        [[True], [True], [True], [False], [True, True, False], [True, False, False, True, True, True]]
+    )
+    return World(
+        knobs=knobs,
+        # A size's own fraction keeps costs of different sizes apart: a tie may fall either way.
+        costs={
+            size: [base[size] + extra + size / 1024 + nth / 2**20 for nth, extra in enumerate(runs[size])]
+            for size in sizes
+        },
+        converges={size: draw(whims) for size in sizes},
+        cancelled=frozenset(draw(st.sets(st.integers(0, RECURRENCES - 1), max_size=4))),
+        restarts=frozenset(draw(st.sets(st.integers(0, RECURRENCES - 1), max_size=4))),
+    )
+
+
+def drifting(**knobs: object) -> World:
+    """Four sizes in the bandit whose costs rise by 2.5 after their first three runs."""
+    sizes = [8, 16, 32, 64]
+    fixed = {
+        "batch_sizes": sizes,
+        "default_batch_size": 16,
+        "mab_seed": 7,
+        "num_pruning_rounds": 2,
+        "mab_num_explorations": 2,
+        "beta_knob": 2.0,
+        "window_size": 0,
+        "mab_prior_mean": 0.0,
+        "mab_prior_precision": 0.0,
+    }
+    costs = {size: [100.0 + size / 8 + nth for nth in range(3)] + [250.0 + size / 8] * 50 for size in sizes}
+    return World(fixed | knobs, costs, {size: [True] for size in sizes}, frozenset({5, 20}), frozenset({3, 12, 30}))
+
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def sequence_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that is restarted as the world has it."""
+    server = Server(tmp_path_factory.mktemp("sequence") / "zeus-bso.db")
+    server.start()
+    with closing(server):
+        yield server
+
+
+def played(server: Server, world: World) -> list[tuple[int, str]]:
+    """What the server gives to a client that plays the world."""
+    job_id = f"job-{next(numbers)}"
+    server.register(**spec(job_id=job_id) | world.knobs)
+    runs = dict.fromkeys(world.knobs["batch_sizes"], 0)
+    for step in range(RECURRENCES):
+        if step in world.restarts:
+            server.restart()
+        trial = server.ask(job_id)
+        if step in world.cancelled:
+            server.end(trial, "cancelled")
+            continue
+        cost, succeeds = world.run(trial.batch_size, runs[trial.batch_size])
+        runs[trial.batch_size] += 1
+        server.report(trial, energy=cost, metric=1.0 if succeeds else 0.1, current_epoch=10)
+    return [(view["batch_size"], view["type"]) for view in server.trials(job_id)]
+
+
+@given(world=worlds())
+@example(world=drifting())
+@example(world=drifting(window_size=2))
+@example(world=drifting(window_size=1, mab_num_explorations=0))
+@example(world=drifting(mab_num_explorations=0, num_pruning_rounds=1))
+@example(world=drifting(beta_knob=None))
+@settings(max_examples=400 if THOROUGH else 25)
+@pytest.mark.timeout(3600 if THOROUGH else 300)
+def test_the_sequence_is_the_one_of_the_text(sequence_server: Server, world: World) -> None:
+    assert played(sequence_server, world) == Expected(world).sequence
+
+
+@given(world=worlds())
+@settings(max_examples=50 if THOROUGH else 5)
+@pytest.mark.timeout(3600 if THOROUGH else 300)
+def test_restarts_make_no_difference(sequence_server: Server, world: World) -> None:
+    never = World(world.knobs, world.costs, world.converges, world.cancelled, frozenset())
+    often = World(world.knobs, world.costs, world.converges, world.cancelled, frozenset(range(0, RECURRENCES, 4)))
+
+    assert played(sequence_server, often) == played(sequence_server, never)
