@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -100,9 +100,6 @@ class NetworkedDatabase:
         for attempt in range(1, WRITE_ATTEMPTS + 1):
             try:
                 return await within(deadline, lambda: self._transact(work))
-            except IntegrityError:
-                if attempt == WRITE_ATTEMPTS:
-                    raise
             except DBAPIError as error:
                 # A connection that broke while it committed may have committed: to run again is safe all the same,
                 # because every request of the protocol is idempotent, or leaves at most a trial that expires.

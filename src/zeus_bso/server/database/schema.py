@@ -142,9 +142,9 @@ trial = Table(
     Column("decision", Integer),
     PrimaryKeyConstraint("job_id", "trial_number"),
     ForeignKeyConstraint(["job_id"], ["job.job_id"], ondelete="CASCADE"),
-    Index(None, "job_id", "status"),
-    Index(None, "job_id", "run_id"),
-    Index(None, "job_id", "generation", "round"),
+    Index(None, "job_id", "status", "trial_number"),
+    Index(None, "job_id", "run_id", "trial_number"),
+    Index(None, "job_id", "generation", "round", "trial_number"),
     Index(None, "job_id", "batch_size", "generation", "decision"),
     **TABLE_OPTIONS,
 )

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool, StaticPool
 
 from zeus_bso.exceptions import ZeusBSOConfigError
@@ -256,9 +256,7 @@ class SqliteDatabase:
                     return unit.work(self._connected())
             except DBAPIError as error:
                 self._disconnect()
-                if isinstance(error, IntegrityError) and attempt == WRITE_ATTEMPTS:
-                    raise
-                if not lost_a_race(error):
+                if not lost_a_race(error) or attempt == WRITE_ATTEMPTS:
                     give_up(error)
         return give_up()
 

@@ -78,4 +78,4 @@ def give_up(error: BaseException | None = None) -> NoReturn:
         raise DatabaseUnavailableError("The database is busy; nothing was stored. Try again.")
     reason = getattr(error, "orig", error)
     logger.error("The database did not take a transaction: %s", str(reason) or type(reason).__name__)
-    raise DatabaseUnavailableError("The database is not available; nothing was stored. Try again.") from error
+    raise DatabaseUnavailableError("The database is not available. Send the request again.") from error

@@ -141,9 +141,18 @@ def upgrade() -> None:
         ["job_id", "batch_size", "generation", "decision"],
         unique=False,
     )
-    op.create_index(op.f("ix_trial_job_id_generation_round"), "trial", ["job_id", "generation", "round"], unique=False)
-    op.create_index(op.f("ix_trial_job_id_run_id"), "trial", ["job_id", "run_id"], unique=False)
-    op.create_index(op.f("ix_trial_job_id_status"), "trial", ["job_id", "status"], unique=False)
+    op.create_index(
+        op.f("ix_trial_job_id_generation_round_trial_number"),
+        "trial",
+        ["job_id", "generation", "round", "trial_number"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_trial_job_id_run_id_trial_number"), "trial", ["job_id", "run_id", "trial_number"], unique=False
+    )
+    op.create_index(
+        op.f("ix_trial_job_id_status_trial_number"), "trial", ["job_id", "status", "trial_number"], unique=False
+    )
     op.create_table(
         "trial_report",
         sa.Column("job_id", types.Identifier(), nullable=False),
