@@ -146,7 +146,6 @@ def assert_all_there(path: Path, noted: Acknowledged) -> None:
 
 
 class TestStartAndEnd:
-    @pytest.mark.xfail(strict=True, reason="uvicorn raises the signal again when it has shut down: exit code -15")
     def test_sigterm_ends_it_cleanly(self, path: Path) -> None:
         server = ServerProcess(path)
         server.start()

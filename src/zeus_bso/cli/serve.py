@@ -6,7 +6,9 @@ import argparse
 import errno
 import ipaddress
 import logging
+import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -132,6 +134,9 @@ def _serve(app: FastAPI, listener: socket.socket, announcement: str, access_log:
 
     server = Server(uvicorn.Config(app, log_level="info" if access_log else "warning", access_log=access_log))
     failure = _StartupFailure(app)
+    # uvicorn drains and then raises the signal again, for whoever handled it before: a server that was told to end, and
+    # did, has not failed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:
