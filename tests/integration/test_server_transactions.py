@@ -209,7 +209,7 @@ def test_an_error_of_ours_is_500_without_a_word_about_the_inside(own_server: Ser
     """No input gives a 5xx; should the server have a bug all the same, its answer gives nothing away."""
 
     def broken(*_: object) -> NoReturn:
-        raise RuntimeError("ECHO: /work/secret.py SELECT")
+        raise RuntimeError("ECHO: /secret/place.py SELECT")
 
     before = stored(own_server)
     with pytest.MonkeyPatch.context() as patch:

@@ -219,6 +219,14 @@ def drifting(**knobs: object) -> World:
     return World(fixed | knobs, costs, {size: [True] for size in sizes}, frozenset({5, 20}), frozenset({3, 12, 30}))
 
 
+def turning() -> World:
+    """Two sizes of which the cheaper over all its runs is the dearer in its latest."""
+    knobs = drifting().knobs | {"batch_sizes": [8, 16], "default_batch_size": 8, "window_size": 1}
+    costs = {8: [100.0], 16: [50.0, 120.0]}
+    whims = {8: [True], 16: [True]}
+    return World(knobs | {"mab_num_explorations": 0, "beta_knob": None}, costs, whims, frozenset(), frozenset())
+
+
 numbers = itertools.count(1)
 
 
@@ -252,7 +260,7 @@ def played(server: Server, world: World) -> list[tuple[int, str]]:
 @given(world=worlds())
 @example(world=drifting())
 @example(world=drifting(window_size=2))
-@example(world=drifting(window_size=1, mab_num_explorations=0))
+@example(world=turning())
 @example(world=drifting(mab_num_explorations=0, num_pruning_rounds=1))
 @example(world=drifting(beta_knob=None))
 @settings(max_examples=400 if THOROUGH else 25)
