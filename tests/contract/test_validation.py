@@ -227,6 +227,19 @@ class TestNumbers:
         server.converge(TRIAL, energy=1e15, current_epoch=2)
         server.ask()
 
+    @pytest.mark.parametrize("eta_knob", [0.0, 0.5, 1.0])
+    def test_figures_at_the_bounds_of_what_is_valid_do_not_stop_the_job(self, server: Server, eta_knob: float) -> None:
+        extremes = {"max_power": 1e9, "mab_prior_mean": 1e30, "mab_prior_precision": 1.7e308, "beta_knob": 1.7e308}
+        server.register(job_id="extreme", eta_knob=eta_knob, **extremes)
+        for total in (1e15, 1e-300, 1.0) * 6:
+            trial = server.ask("extreme")
+            response = server.call("POST", "/report", trial.result(energy=total, time=total, metric=1.0))
+            assert response.status_code in (200, 422)
+        server.change("extreme", eta_knob=0.25, mab_prior_precision=5e-324, window_size=2)
+        server.ask("extreme")
+
+        assert server.job("extreme")["stage"] == "MAB"
+
 
 class TestTexts:
     @pytest.mark.parametrize("token", ['"a\\u0000b"', '"' + "x" * 256 + '"', '""', "5", "[]", "{}"])

@@ -227,6 +227,12 @@ def turning() -> World:
     return World(knobs | {"mab_num_explorations": 0, "beta_knob": None}, costs, whims, frozenset(), frozenset())
 
 
+def hard() -> World:
+    """Only the largest of four sizes converges, which the first walk does not reach."""
+    world = drifting()
+    return World(world.knobs, world.costs, {size: [size == 64] for size in world.costs}, frozenset(), frozenset({4}))
+
+
 numbers = itertools.count(1)
 
 
@@ -261,6 +267,7 @@ def played(server: Server, world: World) -> list[tuple[int, str]]:
 @example(world=drifting())
 @example(world=drifting(window_size=2))
 @example(world=turning())
+@example(world=hard())
 @example(world=drifting(mab_num_explorations=0, num_pruning_rounds=1))
 @example(world=drifting(beta_knob=None))
 @settings(max_examples=400 if THOROUGH else 25)
