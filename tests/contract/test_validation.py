@@ -15,6 +15,9 @@ from tests.support.server import TABLES, Server
 
 MIB = 2**20
 
+REFUSED_BEFOREHAND = pytest.mark.parametrize("_shared_server", ["sqlite"], indirect=True)
+"""What is refused before the database is asked is refused alike whatever database that is."""
+
 CALLS = {
     "register": ("POST", "/jobs"),
     "report": ("POST", "/report"),
@@ -107,6 +110,7 @@ def test_the_valid_bodies_that_these_tests_change_are_accepted(server: Server, c
 
 
 class TestNumbers:
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("token", NOT_FINITE)
     @pytest.mark.parametrize(("call", "field"), [place for place in NUMBERS if place[1] != "metric"])
     def test_a_number_that_is_not_finite_is_422_naming_the_field(
@@ -136,6 +140,7 @@ class TestNumbers:
             content = json.dumps(trial.result(metric="@@", current_epoch=epoch)).replace('"@@"', token).encode()
             assert server.send("POST", "/report", content).json()["target_reached"] is False
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize(("call", "field"), INTEGERS)
     def test_an_integer_of_more_than_32_bits_is_422_naming_the_field(
         self, server: Server, call: str, field: str
@@ -145,16 +150,19 @@ class TestNumbers:
         assert status == 422
         assert field in message
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("number", [2**31, 2**32, 2**63])
     @pytest.mark.parametrize(("call", "field"), [place for place in INTEGERS if place[1] != "mab_seed"])
     def test_integers_end_at_32_bits(self, server: Server, call: str, field: str, number: int) -> None:
         assert send(server, call, body_with(call, field, str(number)))[0] == 422
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("token", ["1" + "0" * 4999, "-1" + "0" * 4999, "1" + "0" * 400, "-1" + "0" * 400])
     @pytest.mark.parametrize(("call", "field"), NUMBERS)
     def test_an_integer_of_hundreds_of_digits_is_422(self, server: Server, call: str, field: str, token: str) -> None:
         assert send(server, call, body_with(call, field, token))[0] == 422
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize(
         ("call", "field"),
         [place for place in NUMBERS if place[1] not in ("metric", "target_metric", "mab_prior_mean")],
@@ -210,6 +218,7 @@ class TestNumbers:
         assert status in ((200, 201) if accepted else (422,))
         assert accepted or field in message
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("token", ['"abc"', "[1]", "{}", '"ECHO"', '""'])
     @pytest.mark.parametrize(("call", "field"), NUMBERS)
     def test_what_is_no_number_is_422_naming_the_field(self, server: Server, call: str, field: str, token: str) -> None:
@@ -242,6 +251,7 @@ class TestNumbers:
 
 
 class TestTexts:
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("token", ['"a\\u0000b"', '"' + "x" * 256 + '"', '""', "5", "[]", "{}"])
     @pytest.mark.parametrize(("call", "field"), TEXTS)
     def test_a_text_that_is_none_is_422_naming_the_field(
@@ -252,11 +262,13 @@ class TestTexts:
         assert status == 422
         assert field in message
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("token", ['"\\ud800"', '"a\\udfffb"', '"\\ud800\\u0041"'])
     @pytest.mark.parametrize(("call", "field"), TEXTS)
     def test_a_lone_surrogate_is_422(self, server: Server, call: str, field: str, token: str) -> None:
         assert send(server, call, body_with(call, field, token))[0] == 422
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("token", ['"\\ud800"', '"\ud800"'])
     @pytest.mark.parametrize(("call", "field"), [("report", "time"), ("register", "batch_sizes"), ("end", "reason")])
     def test_a_lone_surrogate_where_no_text_belongs_is_422(
@@ -264,6 +276,7 @@ class TestTexts:
     ) -> None:
         assert send(server, call, body_with(call, field, token))[0] == 422
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("broken", [b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xc0\x80"])
     @pytest.mark.parametrize("call", CALLS)
     def test_invalid_utf_8_is_422(self, server: Server, call: str, broken: bytes) -> None:
@@ -311,6 +324,7 @@ class TestTexts:
 
 
 class TestBatchSizes:
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize(
         "sizes",
         [[], [16, 16], [0, 16], [-8, 16], [16, 2**31], [16, 10**20], [16, 1.5], [16, None], [16, "ECHO"], [[16]], 16],
@@ -318,6 +332,7 @@ class TestBatchSizes:
     def test_bad_sizes_are_422_naming_the_field(self, server: Server, sizes: object) -> None:
         assert_refused(server.call("POST", "/jobs", spec(job_id="x", batch_sizes=sizes)), 422, "batch_sizes")
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("default", [7, 0, -16, 10**20, None, "ECHO"])
     def test_a_bad_default_is_422_naming_the_field(self, server: Server, default: object) -> None:
         response = server.call("POST", "/jobs", spec(job_id="x", default_batch_size=default))
@@ -340,10 +355,12 @@ class TestBatchSizes:
 
         assert server.ask("one").batch_size == 2**31 - 1
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("field", [name for name in spec() if name not in ("job_id", "beta_knob", "mab_seed")])
     def test_null_where_a_value_belongs_is_422_naming_the_field(self, server: Server, field: str) -> None:
         assert_refused(server.call("POST", "/jobs", spec(job_id="x") | {field: None}), 422, field)
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize(
         "field", ["job_id_prefix", "batch_sizes", "default_batch_size", "max_power", "number_of_gpus", "gpu_model"]
     )
@@ -355,6 +372,7 @@ class TestBatchSizes:
 
 
 class TestBodies:
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize(
         "content",
         [
@@ -426,6 +444,7 @@ class TestBodies:
 
         assert response.status_code in (200, 201, 415, 422)
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("call", CALLS)
     def test_a_body_of_two_mib_is_413(self, server: Server, call: str) -> None:
         before = stored(server)
@@ -434,6 +453,7 @@ class TestBodies:
         assert_refused(response, 413)
         assert stored(server) == before
 
+    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("call", CALLS)
     def test_a_body_of_two_mib_in_chunks_is_413(self, server: Server, call: str) -> None:
         async def chunks() -> AsyncIterator[bytes]:
