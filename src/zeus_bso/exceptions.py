@@ -106,7 +106,7 @@ class RefusedResultError(ZeusBSOServerError):
 
 
 class DatabaseUnavailableError(ZeusBSOServerError):
-    """The database did not take the transaction; nothing was stored, and the request may be sent again."""
+    """The database did not acknowledge the transaction; the request may be sent again."""
 
     status_code = 503
 

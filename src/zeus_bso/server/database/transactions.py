@@ -40,7 +40,8 @@ class Database(Protocol):
         """Run ``work`` in a transaction of its own and commit it.
 
         Raises:
-            DatabaseUnavailableError: Nothing was stored.
+            DatabaseUnavailableError: The database did not acknowledge it. Nothing was stored, unless the connection
+                broke in the middle of the commit.
         """
 
     async def read(self, work: Work[T]) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from zeus_bso.common import SETTINGS_FIELDS, EnergySource, JobSpecFromClient, Stage
 from zeus_bso.policy.values import Progress
@@ -126,10 +126,6 @@ class JobStateRepository:
     def clear_tombstone(self, job_id: str) -> None:
         """Remove the tombstone, if there is one."""
         self._connection.execute(delete(job_tombstone).where(job_tombstone.c.job_id == job_id))
-
-    def count(self) -> int:
-        """How many jobs there are."""
-        return self._connection.execute(select(func.count()).select_from(job)).scalar_one()
 
 
 def _progress_values(progress: Progress) -> dict[str, Any]:
