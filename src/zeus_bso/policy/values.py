@@ -6,7 +6,7 @@ times seconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -36,6 +36,7 @@ class Knobs:
         mab_prior_mean: Prior mean of an arm's reward.
         mab_prior_precision: Prior precision of an arm's reward.
         mab_num_explorations: Observations an arm needs before beliefs decide.
+        curve_stop: The surrogate also stops a run whose learning curve says that it would cost too much.
     """
 
     batch_sizes: tuple[int, ...]
@@ -48,6 +49,49 @@ class Knobs:
     mab_prior_mean: float = 0.0
     mab_prior_precision: float = 0.0
     mab_num_explorations: int = 2
+    curve_stop: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SurrogateState:
+    """What the surrogate policy knows about a job as a whole.
+
+    Attributes:
+        noise_ss: Pooled sum of squared deviations of log epochs-to-target.
+        noise_dof: Its degrees of freedom.
+        started: Recurrences started, without the retries.
+        retries_owed: Runs that ended without converging and have not been made good yet.
+        incumbent: The live size of least believed cost among those that converged; None: there is none.
+        incumbent_cost: Its believed cost [J].
+    """
+
+    noise_ss: float = 0.0
+    noise_dof: int = 0
+    started: int = 0
+    retries_owed: int = 0
+    incumbent: int | None = None
+    incumbent_cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SurrogateArmState:
+    """What the surrogate policy has learnt about one batch size.
+
+    Attributes:
+        runs: Runs that the mean rests on.
+        mean_log_epochs: Mean of the logarithm of epochs-to-target.
+        guess: Logarithm of epochs-to-target, guessed after a run that was stopped; None once a run has converged.
+        cost_sum: Cost of all runs [J].
+        epoch_sum: Epochs of all runs.
+        curve: Reference learning curve: metric levels, each with the epoch at which it is passed.
+    """
+
+    runs: int = 0
+    mean_log_epochs: float = 0.0
+    guess: float | None = None
+    cost_sum: float = 0.0
+    epoch_sum: int = 0
+    curve: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +107,7 @@ class Progress:
         round_sizes: Batch sizes of the round, ascending.
         min_cost: Least cost of a converged trial [J]; None before the first.
         cost_bound_in_row: Cost-bound ends of proven sizes since the last other end: two are a sign of drift.
+        surrogate: What the surrogate policy knows about the job as a whole.
     """
 
     stage: Stage
@@ -73,6 +118,7 @@ class Progress:
     round_sizes: tuple[int, ...]
     min_cost: float | None = None
     cost_bound_in_row: int = 0
+    surrogate: SurrogateState = field(default_factory=SurrogateState)
 
     @classmethod
     def begin(
@@ -120,6 +166,7 @@ class SizeState:
     Attributes:
         batch_size: The size.
         arm: Its rewards in this generation.
+        surrogate: What the surrogate policy has learnt about it in this generation.
         is_arm: It survived pruning.
         converged: Converged trials in this generation.
         ever_converged: It has converged in some generation.
@@ -132,6 +179,7 @@ class SizeState:
 
     batch_size: int
     arm: GaussianTsArmState = field(default_factory=GaussianTsArmState)
+    surrogate: SurrogateArmState = field(default_factory=SurrogateArmState)
     is_arm: bool = False
     converged: int = 0
     ever_converged: bool = False
@@ -172,6 +220,58 @@ class Place:
     batch_size: int
     state: PlaceState
     cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a policy looks at when it chooses.
+
+    Attributes:
+        knobs: The job's knobs.
+        progress: How far the job is.
+        sizes: What is known about each size.
+        places: The places of the current round that are held or filled.
+        in_flight: Open trials of this generation by batch size.
+        uncapped_open: A trial without a cost bound runs already, so drift needs no second one.
+        windows: The latest rewards of each arm, when the job looks at a window only.
+    """
+
+    knobs: Knobs
+    progress: Progress
+    sizes: Sizes
+    places: Sequence[Place] = ()
+    in_flight: Mapping[int, int] = field(default_factory=dict)
+    uncapped_open: bool = False
+    windows: Mapping[int, GaussianTsArmState] | None = None
+
+
+Curve = Sequence[tuple[int, float | None]]
+"""A run's evaluations in order: epoch and metric; None: the metric was not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run, as its latest report tells.
+
+    Attributes:
+        batch_size: Its batch size.
+        cost: Its cost so far [J].
+        epoch: Epochs trained so far.
+        metric: Its latest metric; None: it was not finite.
+        non_finite_before: Metrics in a row before this one that were not finite.
+        uncapped: It is not stopped by its cost.
+        final: The script has ended by itself.
+        curve: Its evaluations up to this one; empty where the policy does not ask for them.
+    """
+
+    batch_size: int
+    cost: float
+    epoch: int
+    metric: float | None = None
+    non_finite_before: int = 0
+    uncapped: bool = False
+    final: bool = False
+    curve: Curve = ()
 
 
 @dataclass(frozen=True, slots=True)

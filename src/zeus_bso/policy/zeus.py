@@ -14,6 +14,7 @@ import numpy as np
 from zeus_bso.common import Outcome, Stage, TrialType
 from zeus_bso.policy.early_stop import cost_bound
 from zeus_bso.policy.explorer import Explore, Explorer, RoundOver, Wait
+from zeus_bso.policy.generation import begin_generation, forgive, no_size_converges, smallest_again
 from zeus_bso.policy.mab import Mab
 from zeus_bso.policy.retirement import after_miss, after_success
 from zeus_bso.policy.values import (
@@ -25,7 +26,6 @@ from zeus_bso.policy.values import (
     Progress,
     Retirement,
     Sizes,
-    SizeState,
     nearest,
 )
 
@@ -62,10 +62,10 @@ def choose(
         The choice, with the job's state after it: a round, the stage or the generation may have ended.
     """
     for _ in range(8):
-        message = _no_size_converges(knobs) if progress.wide and progress.min_cost is None else None
+        message = no_size_converges(knobs) if progress.wide and progress.min_cost is None else None
         live = [size for size, state in sizes.items() if state.live]
         if not live and all(state.retired is Retirement.OOM for state in sizes.values()):
-            return _smallest_again(progress, sizes)
+            return smallest_again(progress, sizes)
         if not live or (progress.stage is Stage.MAB and not any(sizes[size].is_arm for size in live)):
             progress, sizes, places = *begin_generation(knobs, progress, sizes), ()
         elif progress.stage is Stage.MAB:
@@ -128,7 +128,7 @@ def conclude(
         rebased = uncapped and progress.min_cost is not None and cost > progress.min_cost
         sizes = {**sizes, batch_size: after_success(state, cost)}
         if uncapped:
-            sizes = _forgive(sizes, lift=bound is not None and cost > bound)
+            sizes = forgive(sizes, lift=bound is not None and cost > bound)
         least = cost if rebased or progress.min_cost is None else min(progress.min_cost, cost)
         return Conclusion(replace(progress, min_cost=least, cost_bound_in_row=0), sizes, reward, rebased)
     signs = progress.cost_bound_in_row
@@ -136,32 +136,6 @@ def conclude(
         signs = signs + 1 if outcome is Outcome.COST_BOUND else 0
     sizes = {**sizes, batch_size: after_miss(state, progress.stage)}
     return Conclusion(replace(progress, cost_bound_in_row=signs), sizes, reward)
-
-
-def begin_generation(
-    knobs: Knobs, progress: Progress, sizes: Sizes, *, forget_oom: bool = False
-) -> tuple[Progress, Sizes]:
-    """Start anew with all sizes but those that do not fit into memory.
-
-    If nothing converged in the generation that ends, the new one tries every size.
-
-    Args:
-        knobs: The job's knobs.
-        progress: How far the job is.
-        sizes: What is known about each size.
-        forget_oom: Also forget which sizes ran out of memory: a person asked for the fresh start.
-    """
-    fresh = {size: _fresh(state, forget_oom=forget_oom) for size, state in sizes.items()}
-    wide = progress.min_cost is None and not forget_oom
-    begun = Progress.begin(knobs.batch_sizes, knobs.default_batch_size, generation=progress.generation + 1, wide=wide)
-    return begun, fresh
-
-
-def _fresh(state: SizeState, *, forget_oom: bool) -> SizeState:
-    if forget_oom:
-        return SizeState(state.batch_size, ever_converged=state.ever_converged)
-    oom = state.retired if state.retired is Retirement.OOM else None
-    return SizeState(state.batch_size, ever_converged=state.ever_converged, oom_in_row=state.oom_in_row, retired=oom)
 
 
 def _end_round(
@@ -211,24 +185,6 @@ def _meanwhile(knobs: Knobs, sizes: Sizes, under_exploration: int) -> int:
     return nearest([size for size, state in sizes.items() if state.live], knobs.default_batch_size)[0]
 
 
-def _smallest_again(progress: Progress, sizes: Sizes) -> Choice:
-    smallest = min(sizes)
-    message = f"Every batch size has run out of memory; the smallest, {smallest}, is tried again."
-    trial_type = TrialType.MAB if progress.stage is Stage.MAB else TrialType.CONCURRENT
-    return Choice(smallest, trial_type, progress, sizes, message=message)
-
-
-def _forgive(sizes: Sizes, *, lift: bool) -> Sizes:
-    return {
-        size: replace(
-            state,
-            missed_in_row=0,
-            retired=None if lift and state.is_arm and state.retired is Retirement.MISSED else state.retired,
-        )
-        for size, state in sizes.items()
-    }
-
-
 def observed_cost(knobs: Knobs, outcome: Outcome, cost: float, epochs: int | None, min_cost: float | None) -> float:
     """What a decided trial is observed to cost [J].
 
@@ -239,10 +195,3 @@ def observed_cost(knobs: Knobs, outcome: Outcome, cost: float, epochs: int | Non
     if min_cost is None or not (outcome is Outcome.DIVERGED or ended_early):
         return cost
     return max(cost, cost_bound(knobs, min_cost, uncapped=False) or min_cost)
-
-
-def _no_size_converges(knobs: Knobs) -> str:
-    return (
-        f"No batch size reached the target within max_epochs ({knobs.max_epochs}) in the last generation; "
-        "every size is tried again. A larger max_epochs or an easier target_metric would help."
-    )

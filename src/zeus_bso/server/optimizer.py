@@ -24,7 +24,8 @@ from zeus_bso.common import (
 )
 from zeus_bso.exceptions import RefusedResultError, SupersededError
 from zeus_bso.policy.early_stop import cost_bound, judge
-from zeus_bso.policy.zeus import begin_generation, choose, conclude
+from zeus_bso.policy.generation import begin_generation
+from zeus_bso.policy.zeus import choose, conclude
 from zeus_bso.server.batch_size_state.models import Trial
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.services.commands import RecordResult, Snapshot, TakeUpTrial

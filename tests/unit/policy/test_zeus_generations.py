@@ -8,8 +8,8 @@ import pytest
 from tests.unit.policy.policy_job import CONCURRENT, EXPLORATION, MAB, SIZES, Job, playing, pruning
 
 from zeus_bso.common import FailReason, Stage, TrialType
+from zeus_bso.policy.generation import begin_generation
 from zeus_bso.policy.values import Retirement, SizeState
-from zeus_bso.policy.zeus import begin_generation
 
 
 def test_when_every_arm_is_retired_a_new_generation_explores_from_the_default() -> None:

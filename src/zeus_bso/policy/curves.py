@@ -1,0 +1,75 @@
+"""Learning curves: how fast a run passes the metric levels that a reference run has passed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zeus_bso.policy.values import Curve, Knobs
+
+MAX_LEVELS = 64
+"""A reference curve has at most so many points."""
+
+NEW_WEIGHT = 0.3
+"""Weight of the latest run in a reference curve."""
+
+ReferenceCurve = tuple[tuple[float, float], ...]
+"""Metric levels, each with the epoch at which it is passed; later levels are nearer to the target."""
+
+
+def reference_curve(knobs: Knobs, curve: Curve) -> ReferenceCurve:
+    """The levels that a converged run passed on its way; the last one is the target."""
+    points: list[tuple[float, float]] = []
+    for epoch, level in _improvements(knobs, curve):
+        reached = _at_least(knobs, level, knobs.target_metric)
+        points.append((knobs.target_metric if reached else level, float(epoch)))
+        if reached:
+            break
+    if len(points) <= MAX_LEVELS:
+        return tuple(points)
+    step = (len(points) - 1) / (MAX_LEVELS - 1)
+    return tuple(points[round(index * step)] for index in range(MAX_LEVELS))
+
+
+def blended(knobs: Knobs, reference: ReferenceCurve, curve: Curve) -> ReferenceCurve:
+    """The reference after one more converged run: its levels stay, their epochs move towards the run's."""
+    if not reference:
+        return reference_curve(knobs, curve)
+    passed = list(_improvements(knobs, curve))
+    last = float(curve[-1][0]) if curve else 0.0
+    blend: list[tuple[float, float]] = []
+    for level, epoch in reference:
+        new = next((float(at) for at, best in passed if _at_least(knobs, best, level)), last)
+        blend.append((level, (1 - NEW_WEIGHT) * epoch + NEW_WEIGHT * new))
+    return tuple(blend)
+
+
+def slowness(knobs: Knobs, reference: ReferenceCurve, curve: Curve) -> float:
+    """How many times more epochs a run needs than the reference, as far as can be told: at least so many.
+
+    The largest ratio, over the reference's levels, of the epochs that the run survived without passing the level to
+    the epoch at which the reference passed it; 0 where nothing can be told.
+    """
+    passed = list(_improvements(knobs, curve))
+    ratio = 0.0
+    for level, reference_epoch in reference:
+        survived = 0
+        at = next((epoch for epoch, best in passed if _at_least(knobs, best, level)), None)
+        for epoch, _ in curve:
+            if at is not None and epoch >= at:
+                break
+            survived = epoch
+        ratio = max(ratio, survived / reference_epoch)
+    return ratio
+
+
+def _improvements(knobs: Knobs, curve: Curve) -> Iterator[tuple[int, float]]:
+    """The evaluations that were better than all before."""
+    best: float | None = None
+    for epoch, metric in curve:
+        if metric is not None and (best is None or (metric != best and _at_least(knobs, metric, best))):
+            best = metric
+            yield max(1, epoch), metric
+
+
+def _at_least(knobs: Knobs, metric: float, level: float) -> bool:
+    return metric >= level if knobs.higher_is_better_metric else metric <= level

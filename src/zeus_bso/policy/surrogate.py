@@ -1,0 +1,298 @@
+"""The surrogate policy: cost is smooth in the batch size, so each run teaches about its neighbours too.
+
+A Gaussian process over the log cost replaces the rounds of exploration; the knowledge gradient says which size is worth
+trying, and learning curves say early which run is not worth finishing. It draws no random numbers.
+
+Source:
+    Frazier, Powell and Dayanik, The Knowledge-Gradient Policy for Correlated Normal Beliefs (2009).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from zeus_bso.common import INT32_MAX, Outcome, Stage, TrialType
+from zeus_bso.policy.curves import blended, slowness
+from zeus_bso.policy.early_stop import Verdict
+from zeus_bso.policy.early_stop import judge as judge_by_cost
+from zeus_bso.policy.gaussian_process import LogCost, Observed, posterior
+from zeus_bso.policy.generation import begin_generation, forgive, no_size_converges, smallest_again
+from zeus_bso.policy.retirement import after_miss, after_success
+from zeus_bso.policy.values import (
+    Choice,
+    Conclusion,
+    Knobs,
+    Progress,
+    Retirement,
+    Run,
+    Situation,
+    Sizes,
+    SizeState,
+    SurrogateArmState,
+    SurrogateState,
+    nearest,
+)
+
+NOISE_PRIOR_STD = 0.3
+"""Spread of log epochs-to-target from run to run, as it is believed before any is known."""
+
+NOISE_PRIOR_DOF = 4
+"""Weight of that belief, in observations."""
+
+HORIZON = 2.0
+"""A recurrence is believed to be followed by so many times the recurrences before it."""
+
+FRONTIER_OCTAVES = 1.0
+"""No size farther than this from all tried ones is tried, unless it stands next to one in the list."""
+
+UNBOUNDED_RATIO = 3.0
+"""Without a cost bound, a bad choice is taken to cost at most so many times the best one."""
+
+STOPPED_FACTOR = 1.5
+"""A run that was stopped is guessed to have needed so many times what it was allowed."""
+
+LEAST_COST_J = 1e-9
+"""Keeps the logarithm of a cost per epoch finite."""
+
+_RETRY = "The run before did not converge; this one takes the best known batch size, without a cost bound."
+
+
+def choose(situation: Situation) -> Choice:
+    """Choose what the next recurrence runs.
+
+    Before anything has converged: the live size nearest to the default. After a run that did not converge: the
+    incumbent, without a bound. Else the size whose believed extra cost, less what its result is worth to the runs to
+    come, is the least.
+    """
+    knobs, progress, sizes = situation.knobs, situation.progress, situation.sizes
+    live = [size for size, state in sizes.items() if state.live]
+    if not live and all(state.retired is Retirement.OOM for state in sizes.values()):
+        return smallest_again(progress, sizes)
+    if not live:
+        progress, sizes = begin_generation(knobs, progress, sizes)
+        live = [size for size, state in sizes.items() if state.live]
+    message = no_size_converges(knobs) if progress.wide and progress.min_cost is None else None
+    beliefs = beliefs_of(knobs, progress, sizes)
+    state = _with_incumbent(progress.surrogate, sizes, beliefs)
+    if state.incumbent is not None and state.retries_owed > 0:
+        owed = replace(progress, surrogate=replace(state, retries_owed=state.retries_owed - 1))
+        return Choice(state.incumbent, TrialType.MAB, owed, sizes, uncapped=True, message=_RETRY)
+    if state.incumbent is None:
+        batch_size = nearest(live, knobs.default_batch_size)[0]
+    else:
+        batch_size = _most_worthwhile(knobs, state, sizes, beliefs, situation.in_flight)
+    begun = replace(progress, surrogate=replace(state, started=state.started + 1))
+    return Choice(batch_size, TrialType.MAB, begun, sizes, message=message)
+
+
+def cost_bound(knobs: Knobs, progress: Progress, *, uncapped: bool) -> float | None:
+    """Cost at which a run is stopped [J]: ``beta_knob`` times the incumbent's believed cost; None: it is not."""
+    believed = progress.surrogate.incumbent_cost
+    if uncapped or knobs.beta_knob is None or believed is None:
+        return None
+    bound = knobs.beta_knob * believed
+    return bound if math.isfinite(bound) else None
+
+
+def judge(knobs: Knobs, progress: Progress, sizes: Sizes, run: Run) -> Verdict:
+    """Judge a report: by cost, target and epochs, and at a size that has not converged yet by its learning curve too.
+
+    The run is stopped when what remains of it is expected to cost more than starting the incumbent afresh.
+    """
+    verdict = judge_by_cost(
+        knobs,
+        cost=run.cost,
+        metric=run.metric,
+        epoch=run.epoch,
+        bound=cost_bound(knobs, progress, uncapped=run.uncapped),
+        non_finite_before=run.non_finite_before,
+        final=run.final,
+    )
+    state = progress.surrogate
+    if verdict.outcome is not None or run.uncapped or state.incumbent is None or state.incumbent_cost is None:
+        return verdict
+    predicted = predicted_epochs(knobs, progress, sizes, run)
+    if predicted is None:
+        return verdict
+    remaining = run.cost / max(1, run.epoch) * (predicted - run.epoch)
+    if remaining <= state.incumbent_cost:
+        return verdict
+    message = (
+        f"Stopped: by its learning curve the run would need {predicted:.3g} epochs, another {remaining:.6g} J, "
+        f"and a run with batch size {state.incumbent} costs {state.incumbent_cost:.6g} J."
+    )
+    return replace(verdict, outcome=Outcome.CURVE_STOP, message=message)
+
+
+def predicted_epochs(knobs: Knobs, progress: Progress, sizes: Sizes, run: Run) -> float | None:
+    """Epochs that a run is expected to need at least, by its learning curve; None: it is not judged by it."""
+    incumbent = progress.surrogate.incumbent
+    if not knobs.curve_stop or incumbent is None or sizes[run.batch_size].converged or run.batch_size == incumbent:
+        return None
+    reference = sizes[incumbent].surrogate
+    return slowness(knobs, reference.curve, run.curve) * math.exp(reference.mean_log_epochs)
+
+
+def conclude(
+    knobs: Knobs, progress: Progress, sizes: Sizes, run: Run, outcome: Outcome, *, reward: float
+) -> Conclusion:
+    """Learn from a trial of this generation that was decided.
+
+    Args:
+        knobs: The job's knobs.
+        progress: How far the job is.
+        sizes: What is known about each size.
+        run: The run, with its curve.
+        outcome: What was decided.
+        reward: The observation that its arm gets [-J].
+    """
+    old = sizes[run.batch_size]
+    arm = replace(
+        old.surrogate,
+        cost_sum=old.surrogate.cost_sum + run.cost,
+        epoch_sum=old.surrogate.epoch_sum + max(1, run.epoch),
+    )
+    state = progress.surrogate
+    rebased = False
+    if outcome is Outcome.CONVERGED:
+        arm, state = _after_success(knobs, arm, state, run, first=not old.converged)
+        least = progress.min_cost
+        rebased = run.uncapped and least is not None and run.cost > least
+        bound = cost_bound(knobs, progress, uncapped=False)
+        learnt = replace(after_success(old, run.cost), arm=old.arm.observe(reward), surrogate=arm, is_arm=True)
+        sizes = {**sizes, run.batch_size: learnt}
+        if run.uncapped:
+            sizes = forgive(sizes, lift=bound is not None and run.cost > bound)
+        progress = replace(
+            progress,
+            stage=Stage.MAB,
+            min_cost=run.cost if rebased or least is None else min(least, run.cost),
+        )
+    else:
+        arm = _after_stop(knobs, progress, sizes, arm, run, outcome)
+        state = replace(state, retries_owed=state.retries_owed + 1)
+        learnt = replace(old, arm=old.arm.observe(reward), surrogate=arm)
+        sizes = {**sizes, run.batch_size: after_miss(learnt, progress.stage)}
+    progress = replace(progress, surrogate=state)
+    state = _with_incumbent(state, sizes, beliefs_of(knobs, progress, sizes))
+    return Conclusion(replace(progress, surrogate=state), sizes, reward, rebased)
+
+
+def beliefs_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, LogCost]:
+    """Belief about the log cost of every size [log J]; empty before the first run has ended."""
+    noise = noise_variance(progress.surrogate)
+    observed = {size: seen for size, state in sizes.items() if (seen := _observed(state, noise)) is not None}
+    return posterior(list(sizes), knobs.default_batch_size, observed) if observed else {}
+
+
+def noise_variance(state: SurrogateState) -> float:
+    """Variance of log epochs-to-target from run to run."""
+    return (NOISE_PRIOR_DOF * NOISE_PRIOR_STD**2 + state.noise_ss) / (NOISE_PRIOR_DOF + state.noise_dof)
+
+
+def _observed(state: SizeState, noise: float) -> Observed | None:
+    arm = state.surrogate
+    if not arm.epoch_sum:
+        return None
+    log_cost_per_epoch = math.log(max(arm.cost_sum / arm.epoch_sum, LEAST_COST_J))
+    if arm.runs:
+        return Observed(arm.mean_log_epochs + log_cost_per_epoch, noise / arm.runs)
+    return None if arm.guess is None else Observed(arm.guess + log_cost_per_epoch, noise)
+
+
+def _with_incumbent(state: SurrogateState, sizes: Sizes, beliefs: Mapping[int, LogCost]) -> SurrogateState:
+    proven = [size for size, known in sizes.items() if known.live and known.converged and size in beliefs]
+    if not proven:
+        return replace(state, incumbent=None, incumbent_cost=None)
+    best = min(proven, key=lambda size: beliefs[size].mean)
+    return replace(state, incumbent=best, incumbent_cost=math.exp(beliefs[best].mean))
+
+
+def _most_worthwhile(
+    knobs: Knobs, state: SurrogateState, sizes: Sizes, beliefs: Mapping[int, LogCost], in_flight: Mapping[int, int]
+) -> int:
+    noise = noise_variance(state)
+    candidates = _candidates(sizes)
+    means = {size: beliefs[size].mean for size, known in sizes.items() if known.live}
+    cheapest = min(means.values())
+    cap = UNBOUNDED_RATIO if knobs.beta_knob is None else 1 + knobs.beta_knob
+    scores = {}
+    for size in candidates:
+        open_trials = in_flight.get(size, 0)
+        variance = beliefs[size].variance * noise / (noise + open_trials * beliefs[size].variance)
+        others = [mean for other, mean in means.items() if other != size]
+        gain = knowledge_gradient(means[size], min(others), variance, noise) if others else 0.0
+        ratio = min(math.exp(min(means[size] - cheapest, 700.0)), cap)
+        scores[size] = ratio - HORIZON * max(state.started, 1) * gain
+    return min(scores, key=lambda size: scores[size])
+
+
+def knowledge_gradient(mean: float, best_other: float, variance: float, noise: float) -> float:
+    """By how much one run at a size is expected to lower the least believed log cost.
+
+    Args:
+        mean: Believed log cost of the size.
+        best_other: Least believed log cost of the other sizes.
+        variance: Variance of the belief.
+        noise: Variance of one run.
+    """
+    spread = variance / math.sqrt(variance + noise)
+    if spread <= 0.0:
+        return 0.0
+    z = -abs(mean - best_other) / spread
+    density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    return spread * (density + z * math.erfc(-z / math.sqrt(2)) / 2)
+
+
+def _candidates(sizes: Sizes) -> list[int]:
+    """Live sizes within an octave of a tried one, or between or next to tried ones in the list."""
+    tried = [size for size, state in sizes.items() if state.surrogate.epoch_sum]
+    known = [size for size, state in sizes.items() if state.live or state.surrogate.epoch_sum]
+    low, high = known.index(min(tried)), known.index(max(tried))
+    near = set(known[max(0, low - 1) : high + 2])
+    reach = 2.0**FRONTIER_OCTAVES
+    return [
+        size
+        for size in known
+        if sizes[size].live and (size in near or any(max(size, at) / min(size, at) <= reach for at in tried))
+    ]
+
+
+def _after_success(
+    knobs: Knobs, arm: SurrogateArmState, state: SurrogateState, run: Run, *, first: bool
+) -> tuple[SurrogateArmState, SurrogateState]:
+    log_epochs = math.log(max(1, run.epoch))
+    if first:
+        arm = replace(arm, runs=0, mean_log_epochs=0.0, guess=None)
+    count = arm.runs + 1
+    deviation = log_epochs - arm.mean_log_epochs
+    if arm.runs:
+        state = replace(
+            state,
+            noise_ss=state.noise_ss + arm.runs / count * deviation**2,
+            noise_dof=state.noise_dof + 1,
+        )
+    arm = replace(
+        arm,
+        runs=count,
+        mean_log_epochs=arm.mean_log_epochs + deviation / count,
+        curve=blended(knobs, arm.curve, run.curve),
+    )
+    return arm, state
+
+
+def _after_stop(
+    knobs: Knobs, progress: Progress, sizes: Sizes, arm: SurrogateArmState, run: Run, outcome: Outcome
+) -> SurrogateArmState:
+    predicted = predicted_epochs(knobs, progress, sizes, run) if outcome is Outcome.CURVE_STOP else None
+    if predicted is None:
+        believed = progress.surrogate.incumbent_cost or 0.0
+        allowed = (knobs.beta_knob or 1.0) * believed / max(arm.cost_sum / arm.epoch_sum, LEAST_COST_J)
+        predicted = STOPPED_FACTOR * max(run.epoch, allowed, 1.0)
+    log_epochs = math.log(min(max(1.0, predicted), INT32_MAX))
+    if not sizes[run.batch_size].converged:
+        return replace(arm, guess=log_epochs)
+    count = arm.runs + 1
+    return replace(arm, runs=count, mean_log_epochs=arm.mean_log_epochs + (log_epochs - arm.mean_log_epochs) / count)
