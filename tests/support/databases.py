@@ -148,13 +148,16 @@ class PrivateMariaDb(PrivateServer):
         server, install = _binary("mariadbd"), _binary("mariadb-install-db")
         super().__init__()
         folder = self.folder / "data"
-        subprocess.run(
+        installed = subprocess.run(
             [str(install), "--no-defaults", f"--datadir={folder}", "--auth-root-authentication-method=normal"],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
             user=_service_user(),
         )
+        if installed.returncode:
+            raise RuntimeError(f"{install} failed ({installed.returncode}):\n{installed.stdout}")
         port = _free_port()
         self.command = [
             str(server),
