@@ -31,6 +31,9 @@ HEARTBEAT_URL = f"{API_PREFIX}/trials/heartbeat"
 JOBS_URL = f"{API_PREFIX}/jobs"
 JOB_URL = f"{API_PREFIX}/job"
 RESET_URL = f"{API_PREFIX}/jobs/reset"
+SAVINGS_URL = f"{API_PREFIX}/savings"
+SAVINGS_HISTORY_URL = f"{API_PREFIX}/savings/history"
+FLEET_SAVINGS_URL = f"{API_PREFIX}/savings/fleet"
 
 MAX_BODY_BYTES = 2**20
 """Larger request bodies are answered 413."""

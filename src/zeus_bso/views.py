@@ -78,6 +78,146 @@ class BatchSizeView(BaseModel):
     is_arm: bool
 
 
+class SavedView(BaseModel):
+    """What was saved of one quantity against the default batch size; see :mod:`zeus_bso.savings` for the formula.
+
+    Attributes:
+        saved: So much; negative: it was a loss so far.
+        low: Lower end of the 95 % interval.
+        high: Upper end.
+        spent: Everything that was used.
+        lost: The part of it that delivered nothing: stopped and failed runs, and discarded work.
+        per_default_run: Mean of the default size's converged runs.
+        fraction: ``saved`` as a fraction of what the default size would have used.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    saved: float
+    low: float
+    high: float
+    spent: float
+    lost: float
+    per_default_run: float
+    fraction: float
+
+
+class SavedAmount(BaseModel):
+    """Saved energy in another unit: so much, and the ends of its 95 % interval."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    saved: float
+    low: float
+    high: float
+
+
+class RunCounts(BaseModel):
+    """Ended runs behind a saving.
+
+    Attributes:
+        converged: They delivered a model.
+        unconverged: They were decided without converging; pure cost.
+        failed: They ended without a decision; pure cost.
+        left_out: Their energy rests on another source than the job's; compared with nothing.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    converged: int
+    unconverged: int
+    failed: int
+    left_out: int
+
+
+class Savings(BaseModel):
+    """What was saved; every figure is null while there is not enough data.
+
+    Attributes:
+        energy: Saved energy [J].
+        time: Saved time [s].
+        energy_kwh: Saved energy [kWh].
+        money: What it would have cost, in ``currency``; null also where no price is set.
+        co2e_kg: What it would have emitted [kg CO2e]; null also where no carbon intensity is set.
+        currency: Of ``money``.
+        runs: The runs behind the figures.
+        estimated: Some of the energy was not measured but estimated.
+        message: The figure and what it rests on, or why there is none, in a sentence.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    energy: SavedView | None
+    time: SavedView | None
+    energy_kwh: SavedAmount | None
+    money: SavedAmount | None
+    co2e_kg: SavedAmount | None
+    currency: str
+    runs: RunCounts
+    estimated: bool
+    message: str
+
+
+class JobSavings(Savings):
+    """What a job has saved.
+
+    Attributes:
+        cost: Saved cost [J].
+        baseline_batch_size: The default batch size, with which all runs are compared.
+        baseline_runs: Its converged runs.
+        baseline_last_at: When the latest of them ended; null before the first.
+        alarm: None of the latest runs converged, in a sentence; null: all is well.
+    """
+
+    job_id: str
+    cost: SavedView | None
+    baseline_batch_size: int
+    baseline_runs: int
+    baseline_last_at: str | None
+    energy_source: EnergySource | None
+    alarm: str | None
+
+
+class FleetSavings(Savings):
+    """What all jobs have saved together.
+
+    Attributes:
+        jobs: All jobs.
+        compared_jobs: Those with a figure; the totals are about them.
+        estimated_jobs: Those whose energy is an estimate.
+        alarmed_jobs: Those of whose latest runs none converged.
+        spent_energy: Energy that the runs of all jobs used, compared or not [J].
+        spent_time: Time that they took [s].
+    """
+
+    jobs: int
+    compared_jobs: int
+    estimated_jobs: int
+    alarmed_jobs: int
+    spent_energy: float
+    spent_time: float
+
+
+class SavingsPoint(BaseModel):
+    """What had been saved when a run ended, in the light of today's baseline.
+
+    Attributes:
+        trial_number: The run.
+        batch_size: Its batch size.
+        ended_at: When it ended.
+        energy_kwh: Saved energy up to then [kWh].
+        time: Saved time up to then [s].
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    trial_number: int
+    batch_size: int
+    ended_at: str
+    energy_kwh: SavedAmount
+    time: SavedAmount
+
+
 class JobSummary(BaseModel):
     """A job in the list of jobs.
 
@@ -85,6 +225,7 @@ class JobSummary(BaseModel):
         chosen_batch_size: The best size known so far; null before any has converged.
         min_cost: Least cost of a converged trial in this generation [J].
         no_size_converges: In the last generation no size reached the target within ``max_epochs``.
+        savings: What it has saved.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -104,6 +245,7 @@ class JobSummary(BaseModel):
     no_size_converges: bool
     created_at: str
     updated_at: str
+    savings: JobSavings | None = None
 
 
 class JobView(JobSummary):

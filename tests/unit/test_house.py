@@ -13,7 +13,12 @@ import zeus_bso
 SOURCE = Path(zeus_bso.__file__).parent
 MODULES = {path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text()) for path in SOURCE.rglob("*.py")}
 
-SQL_HOMES = ("server/database/", "server/job/repository.py", "server/batch_size_state/repository.py")
+SQL_HOMES = (
+    "server/database/",
+    "server/job/repository.py",
+    "server/batch_size_state/repository.py",
+    "server/overview/repository.py",
+)
 SQL_HOMES_TO_COME = ("server/dashboard/queries.py",)
 STATEMENTS = {"select", "insert", "update", "delete", "text", "bindparam", "Table"}
 

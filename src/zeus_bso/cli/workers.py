@@ -43,7 +43,7 @@ def serve_with_workers(
         if parse_url(settings.database_url).get_backend_name() == "sqlite":
             migrate.upgrade(settings.database_url)
         migrate.check(settings.database_url)
-    for name, value in settings.model_dump().items():
+    for name, value in settings.model_dump(exclude_none=True).items():
         os.environ[f"ZEUS_BSO_{name.upper()}"] = str(value)
     host, port = listener.getsockname()[:2]
     listener.close()

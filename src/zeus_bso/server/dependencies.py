@@ -13,6 +13,9 @@ from zeus_bso.server.config import Settings
 from zeus_bso.server.database.transactions import Database
 from zeus_bso.server.job.repository import JobStateRepository
 from zeus_bso.server.optimizer import ZeusBatchSizeOptimizer
+from zeus_bso.server.overview.overview import Overview
+from zeus_bso.server.overview.prices import Prices
+from zeus_bso.server.overview.repository import OverviewRepository
 from zeus_bso.server.services.service import ZeusService
 
 T = TypeVar("T")
@@ -43,6 +46,15 @@ class Transactions:
     async def read(self, work: Callable[[ZeusService], T]) -> T:
         """Run work on the service in a reading transaction."""
         return await self._database.read(lambda connection: work(self._service(connection)))
+
+    async def look(self, work: Callable[[Overview], T]) -> T:
+        """Run work of the overview in a reading transaction."""
+        return await self._database.read(lambda connection: work(self._overview(connection)))
+
+    def _overview(self, connection: Connection) -> Overview:
+        settings = self._settings
+        prices = Prices(settings.electricity_price, settings.currency, settings.carbon_intensity)
+        return Overview(self._service(connection), OverviewRepository(connection), prices)
 
     def _service(self, connection: Connection) -> ZeusService:
         return ZeusService(

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from zeus_bso.common import (
     ASK_URL,
     DELETE_JOB_URL,
+    FLEET_SAVINGS_URL,
     GET_NEXT_BATCH_SIZE_URL,
     HEARTBEAT_URL,
     JOB_URL,
@@ -19,6 +20,8 @@ from zeus_bso.common import (
     REPORT_END_URL,
     REPORT_RESULT_URL,
     RESET_URL,
+    SAVINGS_HISTORY_URL,
+    SAVINGS_URL,
     TRIALS_URL,
     AskForTrial,
     Heartbeat,
@@ -37,7 +40,7 @@ from zeus_bso.server import presenter
 from zeus_bso.server.dependencies import Zeus
 from zeus_bso.server.errors import StrictJsonRequest
 from zeus_bso.server.registration import register
-from zeus_bso.views import JobSummary, JobView, TrialView
+from zeus_bso.views import FleetSavings, JobSavings, JobSummary, JobView, SavingsPoint, TrialView
 
 JobId = Annotated[Text, Query(description="The job.")]
 
@@ -122,20 +125,38 @@ async def list_jobs(zeus: Zeus) -> list[JobSummary]:
 async def change_settings(job_id: JobId, changes: JobSettings, zeus: Zeus) -> JobView:
     """Change settings of a job; those that are left out stay. A changed eta_knob recomputes all costs."""
     await zeus.optimize(lambda optimizer: optimizer.change_settings(job_id, changes))
-    return await zeus.read(lambda service: presenter.show_job(service, job_id))
+    return await zeus.look(lambda overview: overview.job(job_id))
 
 
 @router.post(RESET_URL, tags=["v1"])
 async def reset_job(job_id: JobId, zeus: Zeus) -> JobView:
     """Forget what was learnt about a job and explore again; its trials stay on record."""
     await zeus.optimize(lambda optimizer: optimizer.reset(job_id))
-    return await zeus.read(lambda service: presenter.show_job(service, job_id))
+    return await zeus.look(lambda overview: overview.job(job_id))
 
 
 @router.get(JOB_URL, tags=["v1"])
 async def show_job(job_id: JobId, zeus: Zeus) -> JobView:
     """One job with its spec and what is known about each batch size."""
-    return await zeus.read(lambda service: presenter.show_job(service, job_id))
+    return await zeus.look(lambda overview: overview.job(job_id))
+
+
+@router.get(SAVINGS_URL, tags=["v1"])
+async def show_savings(job_id: JobId, zeus: Zeus) -> JobSavings:
+    """What a job has saved against its default batch size."""
+    return await zeus.look(lambda overview: overview.savings(job_id))
+
+
+@router.get(SAVINGS_HISTORY_URL, tags=["v1"])
+async def show_savings_history(job_id: JobId, zeus: Zeus) -> list[SavingsPoint]:
+    """What a job had saved after each run, in the light of today's baseline: at most 500 points."""
+    return await zeus.look(lambda overview: overview.savings_over_time(job_id))
+
+
+@router.get(FLEET_SAVINGS_URL, tags=["v1"])
+async def show_fleet_savings(zeus: Zeus) -> FleetSavings:
+    """What all jobs have saved together."""
+    return await zeus.look(lambda overview: overview.fleet())
 
 
 @router.get("/healthz", tags=["health"])

@@ -1,0 +1,138 @@
+"""Queries over many trials, or many jobs, at once; none of them writes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select
+
+from zeus_bso.common import Outcome, TrialStatus
+from zeus_bso.savings import Use
+from zeus_bso.server.database.schema import job, trial
+from zeus_bso.server.overview.models import EndedTrial, SizeRecord
+
+_ENDED = trial.c.status != TrialStatus.DISPATCHED.value
+_OWN = or_(trial.c.energy_source.is_(None), trial.c.energy_source == job.c.energy_source)
+_CONVERGED = and_(_OWN, trial.c.outcome == Outcome.CONVERGED.value)
+_LOST = and_(_OWN, _ENDED)
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count(case((condition, 1)))
+
+
+def _sum(condition: ColumnElement[bool], value: ColumnElement[float]) -> ColumnElement[float]:
+    return func.sum(case((condition, value), else_=0.0))
+
+
+def _use(name: str, value: Any, wasted: Any = None) -> list[ColumnElement[Any]]:
+    columns: list[ColumnElement[Any]] = [
+        _sum(_CONVERGED, value).label(f"{name}_total"),
+        _sum(_CONVERGED, value * value).label(f"{name}_squares"),
+    ]
+    if wasted is not None:
+        lost = case((_CONVERGED, wasted), (_LOST, value + wasted), else_=0.0)
+        columns.append(func.sum(lost).label(f"{name}_lost"))
+    return columns
+
+
+_RECORDS = select(
+    trial.c.batch_size,
+    func.count().label("trials"),
+    _count(trial.c.status == TrialStatus.DISPATCHED.value).label("running"),
+    _count(and_(trial.c.energy_source.is_not(None), trial.c.energy_source != job.c.energy_source, _ENDED)).label(
+        "foreign"
+    ),
+    _count(_CONVERGED).label("converged"),
+    _count(and_(_OWN, trial.c.status == TrialStatus.SUCCEEDED.value)).label("decided"),
+    _count(and_(_OWN, trial.c.status == TrialStatus.FAILED.value)).label("failed"),
+    *_use("energy", trial.c.energy, trial.c.wasted_energy),
+    *_use("time", trial.c.time, trial.c.wasted_time),
+    *_use("cost", trial.c.cost),
+    func.max(case((_CONVERGED, trial.c.ended_at))).label("last_converged_at"),
+).select_from(trial.join(job, job.c.job_id == trial.c.job_id))
+
+_LAST_CONVERGED = (
+    select(trial.c.trial_number)
+    .where(
+        trial.c.job_id == job.c.job_id,
+        trial.c.status == TrialStatus.SUCCEEDED.value,
+        trial.c.outcome == Outcome.CONVERGED.value,
+    )
+    .order_by(trial.c.trial_number.desc())
+    .limit(1)
+    .correlate(job)
+    .scalar_subquery()
+)
+
+
+class OverviewRepository:
+    """Queries over many trials, or many jobs, within the caller's transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def records(self, job_id: str) -> list[SizeRecord]:
+        """Sum up the trials of each batch size of a job."""
+        statement = _RECORDS.where(trial.c.job_id == job_id).group_by(trial.c.batch_size)
+        return [_record(row) for row in self._connection.execute(statement)]
+
+    def records_of(self, job_ids: Sequence[str] | None = None) -> dict[str, list[SizeRecord]]:
+        """Sum up the trials of each batch size of several jobs; None: of all."""
+        statement = _RECORDS.add_columns(trial.c.job_id).group_by(trial.c.job_id, trial.c.batch_size)
+        if job_ids is not None:
+            statement = statement.where(trial.c.job_id.in_(job_ids))
+        found: dict[str, list[SizeRecord]] = defaultdict(list)
+        for row in self._connection.execute(statement):
+            found[row.job_id].append(_record(row))
+        return found
+
+    def ended_since_converged(self, job_ids: Sequence[str] | None = None) -> dict[str, int]:
+        """Count the ended trials of several jobs since the latest that converged; None: of all jobs."""
+        since = (
+            select(func.count())
+            .select_from(trial)
+            .where(trial.c.job_id == job.c.job_id, trial.c.trial_number > func.coalesce(_LAST_CONVERGED, 0), _ENDED)
+            .correlate(job)
+            .scalar_subquery()
+        )
+        statement = select(job.c.job_id, since.label("ended"))
+        if job_ids is not None:
+            statement = statement.where(job.c.job_id.in_(job_ids))
+        return {row.job_id: row.ended for row in self._connection.execute(statement)}
+
+    def ended_trials(self, job_id: str) -> list[EndedTrial]:
+        """Read what every ended trial of a job used, in the order in which they ended."""
+        names = [trial.c[name] for name in EndedTrial.__dataclass_fields__ if name != "converged"]
+        rows = self._connection.execute(
+            select(*names, trial.c.outcome)
+            .select_from(trial.join(job, job.c.job_id == trial.c.job_id))
+            .where(trial.c.job_id == job_id, _LOST)
+        ).mappings()
+        ended = [
+            EndedTrial(
+                **{name: row[name] for name in EndedTrial.__dataclass_fields__ if name != "converged"},
+                converged=row["outcome"] == Outcome.CONVERGED.value,
+            )
+            for row in rows
+        ]
+        return sorted(ended, key=lambda one: (one.ended_at, one.trial_number))
+
+
+def _record(row: Row[Any]) -> SizeRecord:
+    values = row._mapping
+    return SizeRecord(
+        batch_size=values["batch_size"],
+        trials=values["trials"],
+        running=values["running"],
+        foreign=values["foreign"],
+        converged=values["converged"],
+        unconverged=values["decided"] - values["converged"],
+        failed=values["failed"],
+        energy=Use(values["converged"], values["energy_total"], values["energy_squares"], values["energy_lost"]),
+        time=Use(values["converged"], values["time_total"], values["time_squares"], values["time_lost"]),
+        cost=Use(values["converged"], values["cost_total"], values["cost_squares"]),
+        last_converged_at=values["last_converged_at"],
+    )

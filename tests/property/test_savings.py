@@ -1,0 +1,167 @@
+"""What was saved: the formula, its interval, and what must hold whatever the runs were."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zeus_bso.savings import Run, Saving, Use, noise, over_time, saving, t_quantile, total
+
+DEFAULT = 16
+
+used = st.floats(min_value=0, max_value=1e15, allow_nan=False)
+runs = st.lists(st.builds(Run, st.sampled_from([8, DEFAULT, 32]), st.booleans(), used, used), max_size=30)
+histories = st.builds(lambda first, rest: [first, *rest], st.builds(Run, st.just(DEFAULT), st.just(True), used), runs)
+
+
+def uses_of(history: list[Run]) -> dict[int, Use]:
+    uses: dict[int, Use] = {}
+    for run in history:
+        uses[run.batch_size] = uses.get(run.batch_size, Use()) + run.use()
+    return uses
+
+
+def saving_of(history: list[Run]) -> Saving:
+    found = saving(uses_of(history), DEFAULT)
+    assert found is not None
+    return found
+
+
+def converged(batch_size: int, *figures: float) -> list[Run]:
+    return [Run(batch_size, True, figure) for figure in figures]
+
+
+def test_without_a_converged_default_run_there_is_no_figure() -> None:
+    history = [*converged(8, 5.0, 6.0), Run(DEFAULT, False, 30.0)]
+
+    assert saving(uses_of(history), DEFAULT) is None
+    assert over_time(history, DEFAULT) is None
+
+
+def test_a_run_saves_what_a_default_run_would_have_used_beyond_it() -> None:
+    found = saving_of(converged(DEFAULT, 100.0, 140.0) + converged(8, 50.0, 60.0))
+
+    assert found.saved == pytest.approx(2 * 120.0 - 110.0)
+    assert found.per_default_run == 120.0
+    assert found.fraction == pytest.approx(130.0 / 480.0)
+
+
+def test_exploration_that_converged_dearly_counts_against_the_saving() -> None:
+    assert saving_of(converged(DEFAULT, 100.0) + converged(8, 250.0)).saved == pytest.approx(-150.0)
+
+
+def test_stopped_failed_and_discarded_work_is_pure_cost() -> None:
+    lost = [Run(8, False, 30.0), Run(DEFAULT, False, 20.0, 5.0), Run(32, True, 100.0, 7.0)]
+
+    found = saving_of(converged(DEFAULT, 100.0) + lost)
+
+    assert found.saved == pytest.approx(-(30.0 + 25.0 + 7.0))
+    assert found.lost == pytest.approx(62.0)
+    assert found.spent == pytest.approx(262.0)
+
+
+def test_default_runs_alone_save_exactly_nothing() -> None:
+    found = saving_of(converged(DEFAULT, 90.0, 100.0, 130.0))
+
+    assert (found.low, found.saved, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_one_default_run_gives_a_wide_interval_and_more_give_a_narrower_one() -> None:
+    one = saving_of(converged(DEFAULT, 100.0) + converged(8, 50.0))
+    many = saving_of(converged(DEFAULT, *[99.0, 101.0] * 10) + converged(8, *[49.5, 50.5] * 10))
+
+    assert (one.saved, many.saved) == pytest.approx((50.0, 1000.0))
+    assert one.low < 0 < 2 * one.saved < one.high
+    assert many.high - many.low < 0.4 * many.saved
+
+
+def test_noise_is_pooled_over_sizes_on_the_log_scale() -> None:
+    generator = random.Random(1)
+    uses = {
+        size: sum((Run(size, True, math.exp(generator.gauss(level, 0.2))).use() for _ in range(400)), Use())
+        for size, level in ((8, 2.0), (DEFAULT, 9.0))
+    }
+
+    assert noise(uses.values()).scale == pytest.approx(0.2, rel=0.05)
+    assert noise(uses.values()).dof == 4 + 798
+
+
+@pytest.mark.parametrize(("dof", "tabulated"), [(4, 2.776), (5, 2.571), (8, 2.306), (20, 2.086), (100, 1.984)])
+def test_the_quantile_is_students(dof: int, tabulated: float) -> None:
+    assert t_quantile(dof) == pytest.approx(tabulated, rel=3e-3)
+
+
+@pytest.mark.parametrize(("default_runs", "spread"), [(1, 0.1), (3, 0.1), (3, 0.3), (10, 0.3)])
+def test_the_interval_covers_what_default_runs_would_have_used(default_runs: int, spread: float) -> None:
+    """Of many jobs, at least nine in ten have the truth in their interval."""
+    generator = random.Random(7)
+    covered, jobs = 0, 400
+    for _ in range(jobs):
+        defaults = [math.exp(generator.gauss(5, spread)) for _ in range(default_runs)]
+        others = [math.exp(generator.gauss(4.5, spread)) for _ in range(12)]
+        would_have = sum(math.exp(generator.gauss(5, spread)) for _ in others)
+        found = saving_of(converged(DEFAULT, *defaults) + converged(8, *others))
+        covered += found.low <= would_have - sum(others) <= found.high
+    assert covered >= 0.9 * jobs
+
+
+@given(histories)
+def test_every_figure_is_a_number_and_lies_in_its_interval(history: list[Run]) -> None:
+    found = saving_of(history)
+
+    assert all(
+        math.isfinite(figure)
+        for figure in (found.saved, found.low, found.high, found.spent, found.lost, found.fraction)
+    )
+    assert found.low <= found.saved <= found.high
+    assert 0 <= found.lost <= found.spent * (1 + 1e-9)
+
+
+@given(histories)
+def test_saved_and_spent_are_what_the_default_would_have_used(history: list[Run]) -> None:
+    found = saving_of(history)
+    would_have = found.per_default_run * sum(run.converged for run in history)
+
+    assert found.saved + found.spent == pytest.approx(would_have, rel=1e-9, abs=1e-9 * found.spent)
+
+
+@given(histories)
+def test_the_last_point_over_time_is_the_saving(history: list[Run]) -> None:
+    found, points = saving_of(history), over_time(history, DEFAULT)
+
+    assert points is not None
+    assert len(points) == len(history)
+    assert points[-1].saved == pytest.approx(found.saved, rel=1e-9, abs=1e-9 * found.spent)
+    assert points[-1].spent == pytest.approx(found.spent)
+
+
+@given(histories, st.sampled_from([8, DEFAULT, 32]), used)
+def test_a_run_that_fails_never_raises_the_saving(history: list[Run], batch_size: int, figure: float) -> None:
+    before, after = saving_of(history), saving_of([*history, Run(batch_size, False, figure)])
+
+    assert after.saved == pytest.approx(before.saved - figure, rel=1e-9, abs=1e-9 * after.spent)
+
+
+@given(histories, st.integers(min_value=-20, max_value=20))
+def test_another_unit_changes_the_unit_alone(history: list[Run], power: int) -> None:
+    scaled = [Run(run.batch_size, run.converged, run.used * 2.0**power, run.wasted * 2.0**power) for run in history]
+    found, other = saving_of(history), saving_of(scaled)
+
+    assert other.saved == pytest.approx(found.saved * 2.0**power, rel=1e-6, abs=1e-9 * other.spent)
+    assert other.fraction == pytest.approx(found.fraction, rel=1e-6, abs=1e-9)
+
+
+def test_jobs_add_up_and_their_doubts_in_quadrature() -> None:
+    one = Saving(saved=10, low=7, high=14, spent=90, lost=1, per_default_run=50, fraction=0.1)
+
+    both = total([one, one])
+
+    assert both is not None
+    assert (both.saved, both.spent, both.lost, both.fraction) == (20, 180, 2, 0.1)
+    assert both.low == pytest.approx(20 - 3 * math.sqrt(2))
+    assert both.high == pytest.approx(20 + 4 * math.sqrt(2))
+    assert total([]) is None
