@@ -45,6 +45,26 @@ class TrialView(TrialId):
     message: str
 
 
+class ReportView(BaseModel):
+    """A point of a trial's learning curve; figures are cumulative since the run began.
+
+    Attributes:
+        epoch: Epochs trained.
+        time: Training time [s].
+        energy: Energy used [J].
+        metric: The metric; null when it was not finite.
+        reported_at: When it was reported.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    epoch: int
+    time: float
+    energy: float
+    metric: float | None
+    reported_at: str
+
+
 class BatchSizeView(BaseModel):
     """What is known about one batch size of a job.
 

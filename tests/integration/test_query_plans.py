@@ -81,6 +81,11 @@ def _every_request(server: Server) -> None:
         server.offer(job_id, run_id="run", instance="b")
         server.change(job_id, eta_knob=0.25)
         server.call("GET", "/api/v1/trials", job_id=job_id, after=100, limit=50)
+        server.call("GET", "/api/v1/trials", job_id=job_id, after=100, limit=50, descending=True, status="Succeeded")
+        server.call("GET", "/api/v1/trials", job_id=job_id, limit=50, batch_size=16)
+        server.call("GET", "/api/v1/trials/reports", job_id=job_id, trial_number=100)
+        server.call("GET", "/api/v1/savings", job_id=job_id)
+        server.call("GET", "/api/v1/savings/history", job_id=job_id)
         server.trials(job_id)
         server.job(job_id)
         server.reset(job_id)
@@ -143,8 +148,8 @@ def _is_guarded(statement: str) -> bool:
     words = statement.replace("\n", " ").replace(",", " ").split()
     if words[0] not in ("SELECT", "UPDATE", "DELETE") or not set(words).intersection(GUARDED):
         return False
-    # The list of jobs counts the trials of each.
-    return "GROUP BY trial.job_id" not in statement
+    # The list of jobs is about many of them, and about all their trials.
+    return "GROUP BY trial.job_id" not in statement and "job_id IN (" not in statement
 
 
 def _scans(connection: Connection, statements: dict[str, Any]) -> dict[str, Plan]:
@@ -160,8 +165,9 @@ def _reads_all_of_a_job(statement: str) -> bool:
     """Whether a statement is about all trials of a job, or all its batch sizes; others must be flat in their number."""
     whole = ("GROUP BY trial.batch_size", "ORDER BY trial.decision", "ORDER BY batch_size_state.batch_size")
     # A page of a list may as well be found among all trials of a job that has few.
-    page = "trial.trial_number > " in statement
-    return page or statement.endswith(whole) or statement.startswith("UPDATE trial SET started_at")
+    page = "trial.trial_number > " in statement or "trial.trial_number < " in statement
+    history = "trial.wasted_energy" in statement and "JOIN job" in statement
+    return page or history or statement.endswith(whole) or statement.startswith("UPDATE trial SET started_at")
 
 
 def _sqlite_scans(connection: Connection, statement: str, parameters: Any) -> Plan:

@@ -8,18 +8,13 @@ from datetime import datetime
 from zeus_bso.common import Stage
 from zeus_bso.policy.mab import belief
 from zeus_bso.policy.values import Knobs, Sizes, SizeState
+from zeus_bso.server.batch_size_state.commands import ReadTrials
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.services.service import ZeusService
 from zeus_bso.views import BatchSizeView, JobSummary, JobView, TrialView
 
 _NO_TRIALS = SizeTotals(0, 0, 0, 0, None, None, None)
-
-
-def list_jobs(service: ZeusService) -> list[JobSummary]:
-    """All jobs, by job id."""
-    counts = service.trial_counts()
-    return [summarize(job, service.with_sizes(job).sizes, *counts.get(job.job_id, (0, 0))) for job in service.jobs()]
 
 
 def show_job(service: ZeusService, job_id: str) -> JobView:
@@ -40,14 +35,14 @@ def show_job(service: ZeusService, job_id: str) -> JobView:
     )
 
 
-def list_trials(service: ZeusService, job_id: str, *, after: int, limit: int) -> list[TrialView]:
+def list_trials(service: ZeusService, command: ReadTrials) -> list[TrialView]:
     """Trials of a job, by number.
 
     Raises:
         UnknownJobError: There is no such job.
     """
-    job = service.get_job(job_id, status_code=404)
-    return [show_trial(trial) for trial in service.trials(job, after=after, limit=limit)]
+    service.get_job(command.job_id, status_code=404)
+    return [show_trial(trial) for trial in service.trials(command)]
 
 
 def summarize(job: JobState, sizes: Sizes, trials: int, open_trials: int) -> JobSummary:

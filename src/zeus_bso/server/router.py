@@ -19,6 +19,7 @@ from zeus_bso.common import (
     REGISTER_JOB_URL,
     REPORT_END_URL,
     REPORT_RESULT_URL,
+    REPORTS_URL,
     RESET_URL,
     SAVINGS_HISTORY_URL,
     SAVINGS_URL,
@@ -37,10 +38,12 @@ from zeus_bso.common import (
     TrialOffer,
 )
 from zeus_bso.server import presenter
+from zeus_bso.server.batch_size_state.commands import ReadTrials
 from zeus_bso.server.dependencies import Zeus
 from zeus_bso.server.errors import StrictJsonRequest
+from zeus_bso.server.overview.commands import ListJobs, ReadReports
 from zeus_bso.server.registration import register
-from zeus_bso.views import FleetSavings, JobSavings, JobSummary, JobView, SavingsPoint, TrialView
+from zeus_bso.views import FleetSavings, JobSavings, JobSummary, JobView, ReportView, SavingsPoint, TrialView
 
 JobId = Annotated[Text, Query(description="The job.")]
 
@@ -105,20 +108,23 @@ async def heartbeat(beat: Heartbeat, zeus: Zeus) -> TrialOffer:
 
 
 @router.get(TRIALS_URL, tags=["v1"])
-async def list_trials(
-    job_id: JobId,
-    zeus: Zeus,
-    after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
-) -> list[TrialView]:
-    """Trials of a job by number: those after number ``after``, at most ``limit``."""
-    return await zeus.read(lambda service: presenter.list_trials(service, job_id, after=after, limit=limit))
+async def list_trials(page: Annotated[ReadTrials, Query()], zeus: Zeus) -> list[TrialView]:
+    """Trials of a job by number, a page at a time, of one status or batch size if so asked."""
+    return await zeus.read(lambda service: presenter.list_trials(service, page))
+
+
+@router.get(REPORTS_URL, tags=["v1"])
+async def list_reports(page: Annotated[ReadReports, Query()], zeus: Zeus) -> list[ReportView]:
+    """The learning curve of a trial: its reports by epoch, a page at a time."""
+    return await zeus.look(lambda overview: overview.reports(page))
 
 
 @router.get(JOBS_URL, tags=["v1"])
-async def list_jobs(zeus: Zeus) -> list[JobSummary]:
-    """All jobs."""
-    return await zeus.read(presenter.list_jobs)
+async def list_jobs(page: Annotated[ListJobs, Query()], zeus: Zeus, response: Response) -> list[JobSummary]:
+    """Jobs, a page at a time; the header ``X-Total-Count`` says how many there are."""
+    found = await zeus.look(lambda overview: overview.jobs(page))
+    response.headers["X-Total-Count"] = str(found.total)
+    return found.jobs
 
 
 @router.patch(JOBS_URL, tags=["v1"])

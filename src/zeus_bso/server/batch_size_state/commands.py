@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from zeus_bso.common import Count, PositiveCount, Total, TrialType
+from zeus_bso.common import Count, PositiveCount, Text, Total, TrialStatus, TrialType
 
 
 class CreateTrial(BaseModel):
@@ -69,3 +69,25 @@ class ReadWindow(BaseModel):
     batch_size: PositiveCount
     generation: PositiveCount
     window_size: PositiveCount
+
+
+class ReadTrials(BaseModel):
+    """A page of the trials of a job, by number.
+
+    Attributes:
+        job_id: The job.
+        after: Number of the last trial of the page before; 0: the first page.
+        limit: Trials to read at most.
+        descending: The latest first.
+        status: Trials of this status only.
+        batch_size: Trials of this batch size only.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    job_id: Text
+    after: Count = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 1000
+    descending: bool = False
+    status: TrialStatus | None = None
+    batch_size: PositiveCount | None = None

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
 
-from zeus_bso.common import EnergySource, FailReason, Outcome, TrialStatus, TrialType
+from zeus_bso.common import INT32_MAX, EnergySource, FailReason, Outcome, TrialStatus, TrialType
 from zeus_bso.policy.values import GaussianTsArmState, Place, PlaceState, Retirement, SizeState
-from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadWindow, RecordReport
+from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadTrials, ReadWindow, RecordReport
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
 from zeus_bso.server.database.schema import batch_size_state, trial, trial_report
 
@@ -88,6 +88,14 @@ class BatchSizeStateRepository:
         """Read the states of all batch sizes of a job, ascending."""
         rows = self._connection.execute(_GET_SIZES, {"job": job_id}).mappings()
         return {row["batch_size"]: _size_state(row) for row in rows}
+
+    def sizes_of(self, job_ids: Sequence[str]) -> dict[str, dict[int, SizeState]]:
+        """Read the states of all batch sizes of several jobs, ascending."""
+        statement = select(batch_size_state).where(batch_size_state.c.job_id.in_(job_ids))
+        found: dict[str, dict[int, SizeState]] = {job_id: {} for job_id in job_ids}
+        for row in self._connection.execute(statement.order_by(batch_size_state.c.batch_size)).mappings():
+            found[row["job_id"]][row["batch_size"]] = _size_state(row)
+        return found
 
     def create_sizes(self, job_id: str, sizes: Iterable[int]) -> None:
         """Store fresh states."""
@@ -208,15 +216,19 @@ class BatchSizeStateRepository:
                 [{"job": job_id, "number": t.trial_number, "new_cost": t.cost, "new_reward": t.reward} for t in trials],
             )
 
-    def page(self, job_id: str, *, after: int, limit: int) -> list[Trial]:
-        """Read trials by number, those after number ``after``, at most ``limit``."""
-        rows = self._connection.execute(
-            select(trial)
-            .where(trial.c.job_id == job_id, trial.c.trial_number > after)
-            .order_by(trial.c.trial_number)
-            .limit(limit)
-        ).mappings()
-        return [_trial(row) for row in rows]
+    def page(self, command: ReadTrials) -> list[Trial]:
+        """Read a page of trials by number."""
+        number = trial.c.trial_number
+        statement = select(trial).where(trial.c.job_id == command.job_id).limit(command.limit)
+        if command.descending:
+            statement = statement.where(number < (command.after or INT32_MAX)).order_by(number.desc())
+        else:
+            statement = statement.where(number > command.after).order_by(number)
+        if command.status is not None:
+            statement = statement.where(trial.c.status == command.status.value)
+        if command.batch_size is not None:
+            statement = statement.where(trial.c.batch_size == command.batch_size)
+        return [_trial(row) for row in self._connection.execute(statement).mappings()]
 
     def totals(self, job_id: str) -> dict[int, SizeTotals]:
         """Count the trials of each batch size, over all generations."""
@@ -247,17 +259,6 @@ class BatchSizeStateRepository:
             )
             for row in rows
         }
-
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """Count all and the open trials of every job."""
-        rows = self._connection.execute(
-            select(
-                trial.c.job_id,
-                func.count().label("trials"),
-                func.count(case((trial.c.status == TrialStatus.DISPATCHED.value, 1))).label("running"),
-            ).group_by(trial.c.job_id)
-        )
-        return {row.job_id: (row.trials, row.running) for row in rows}
 
     def _one(self, statement: Any, **parameters: Any) -> Trial | None:
         row = self._connection.execute(statement, parameters).mappings().first()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -57,9 +57,10 @@ class JobStateRepository:
         row = self._connection.execute(_GET_FOR_UPDATE if for_update else _GET, {"id": job_id}).mappings().first()
         return None if row is None else _job_state(row)
 
-    def all(self) -> list[JobState]:
-        """Read all jobs, by job id."""
-        found = [_job_state(row) for row in self._connection.execute(_LIST).mappings()]
+    def all(self, job_ids: Sequence[str] | None = None) -> list[JobState]:
+        """Read these jobs, or all, by job id."""
+        statement = _LIST if job_ids is None else _LIST.where(job.c.job_id.in_(job_ids))
+        found = [_job_state(row) for row in self._connection.execute(statement).mappings()]
         return sorted(found, key=lambda state: state.job_id)
 
     def create(self, command: CreateJob) -> None:

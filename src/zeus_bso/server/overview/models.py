@@ -9,6 +9,34 @@ from zeus_bso.savings import Use
 
 
 @dataclass(frozen=True, slots=True)
+class JobKey:
+    """What a list of jobs is sorted by, as far as the job's own row tells."""
+
+    job_id: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The first report of an epoch; figures are cumulative since the run began.
+
+    Attributes:
+        epoch: Epochs trained.
+        time: Training time [s].
+        energy: Energy used [J].
+        metric: The metric; None when it was not finite.
+        reported_at: When it was reported.
+    """
+
+    epoch: int
+    time: float
+    energy: float
+    metric: float | None
+    reported_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SizeRecord:
     """What the trials of one batch size did and used, over all generations.
 

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
 from zeus_bso.server import presenter
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.overview import savings
+from zeus_bso.server.overview.commands import ListJobs, ReadReports
+from zeus_bso.server.overview.models import JobKey
 from zeus_bso.server.overview.prices import Prices
 from zeus_bso.server.overview.repository import OverviewRepository
 from zeus_bso.server.services.service import ZeusService
-from zeus_bso.views import FleetSavings, JobSavings, JobView, SavingsPoint
+from zeus_bso.views import FleetSavings, JobSavings, JobSummary, JobView, ReportView, SavingsPoint
+
+_AT_ONCE = 1000
+"""A statement names so many jobs at most."""
+
+_SORTED_BY: dict[str, Callable[[JobSummary], tuple[float, str]]] = {
+    "trials": lambda summary: (summary.trials, summary.job_id),
+    "saved": lambda summary: (_saved_energy(summary), summary.job_id),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """A page of the list of jobs.
+
+    Attributes:
+        jobs: The jobs.
+        total: How many there are on all pages.
+    """
+
+    jobs: list[JobSummary]
+    total: int
 
 
 class Overview:
@@ -24,6 +50,25 @@ class Overview:
         self._service = service
         self._repository = repository
         self._prices = prices
+
+    def jobs(self, command: ListJobs) -> JobPage:
+        """A page of the list of jobs; as many queries for a page of a thousand jobs as for one of one."""
+        keys = self._repository.job_keys(command.search)
+        column = command.sort.value.removeprefix("-")
+        down = command.sort.value.startswith("-")
+        if column in JobKey.__dataclass_fields__:
+            keys.sort(key=lambda key: (getattr(key, column), key.job_id), reverse=down)
+            page = keys[command.offset : command.offset + command.limit]
+            place = {key.job_id: number for number, key in enumerate(page)}
+            summaries = self._summaries(list(place))
+            return JobPage(sorted(summaries, key=lambda summary: place[summary.job_id]), len(keys))
+        job_ids = [key.job_id for key in keys]
+        chunks = (job_ids[start : start + _AT_ONCE] for start in range(0, len(job_ids), _AT_ONCE))
+        summaries = [summary for chunk in chunks for summary in self._summaries(chunk)]
+        summaries.sort(key=_SORTED_BY[column], reverse=down)
+        if column == "saved":
+            summaries.sort(key=lambda summary: summary.savings is None or summary.savings.energy is None)
+        return JobPage(summaries[command.offset : command.offset + command.limit], len(keys))
 
     def job(self, job_id: str) -> JobView:
         """One job with its spec, what is known about each batch size, and what it has saved.
@@ -41,8 +86,8 @@ class Overview:
             UnknownJobError: There is no such job.
         """
         job = self._job(job_id)
-        since = self._repository.ended_since_converged([job_id])
-        return savings.job_savings(job, self._repository.records(job_id), since[job_id], self._prices)
+        since = self._repository.ended_since_converged(job_id)
+        return savings.job_savings(job, self._repository.records(job_id), since, self._prices)
 
     def savings_over_time(self, job_id: str) -> list[SavingsPoint]:
         """What a job had saved after each run.
@@ -55,9 +100,38 @@ class Overview:
     def fleet(self) -> FleetSavings:
         """What all jobs have saved together."""
         records = self._repository.records_of()
-        since = self._repository.ended_since_converged()
+        since = self._repository.ended_since_converged_of()
         jobs = [(job, records.get(job.job_id, [])) for job in self._service.jobs()]
         return savings.fleet_savings(jobs, sum(map(savings.alarmed, since.values())), self._prices)
 
+    def reports(self, command: ReadReports) -> list[ReportView]:
+        """The learning curve of a trial.
+
+        Raises:
+            UnknownJobError: There is no such job.
+        """
+        self._job(command.job_id)
+        return [
+            ReportView(**asdict(report) | {"reported_at": report.reported_at.isoformat()})
+            for report in self._repository.reports(command)
+        ]
+
+    def _summaries(self, job_ids: Sequence[str]) -> list[JobSummary]:
+        records = self._repository.records_of(job_ids)
+        since = self._repository.ended_since_converged_of(job_ids)
+        sizes = self._service.sizes_of(job_ids)
+        found = []
+        for job in self._service.jobs(job_ids):
+            of_job = records.get(job.job_id, [])
+            trials, running = sum(r.trials for r in of_job), sum(r.running for r in of_job)
+            summary = presenter.summarize(job, sizes[job.job_id], trials, running)
+            saved = savings.job_savings(job, of_job, since[job.job_id], self._prices)
+            found.append(summary.model_copy(update={"savings": saved}))
+        return found
+
     def _job(self, job_id: str) -> JobState:
         return self._service.get_job(job_id, status_code=404)
+
+
+def _saved_energy(summary: JobSummary) -> float:
+    return summary.savings.energy.saved if summary.savings and summary.savings.energy else 0.0

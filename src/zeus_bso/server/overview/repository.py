@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, se
 
 from zeus_bso.common import Outcome, TrialStatus
 from zeus_bso.savings import Use
-from zeus_bso.server.database.schema import job, trial
-from zeus_bso.server.overview.models import EndedTrial, SizeRecord
+from zeus_bso.server.database.schema import job, trial, trial_report
+from zeus_bso.server.overview.commands import ReadReports
+from zeus_bso.server.overview.models import EndedTrial, JobKey, Report, SizeRecord
 
 _ENDED = trial.c.status != TrialStatus.DISPATCHED.value
 _OWN = or_(trial.c.energy_source.is_(None), trial.c.energy_source == job.c.energy_source)
@@ -67,12 +68,30 @@ _LAST_CONVERGED = (
     .scalar_subquery()
 )
 
+_ENDED_SINCE = select(
+    job.c.job_id,
+    select(func.count())
+    .select_from(trial)
+    .where(trial.c.job_id == job.c.job_id, trial.c.trial_number > func.coalesce(_LAST_CONVERGED, 0), _ENDED)
+    .correlate(job)
+    .scalar_subquery()
+    .label("ended"),
+)
+
 
 class OverviewRepository:
     """Queries over many trials, or many jobs, within the caller's transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def job_keys(self, search: str | None = None) -> list[JobKey]:
+        """Find jobs by a part of their id or GPU model, whatever its case; None: all."""
+        statement = select(*(job.c[name] for name in JobKey.__dataclass_fields__))
+        if search:
+            found = (column.icontains(search, autoescape=True) for column in (job.c.job_id, job.c.gpu_model))
+            statement = statement.where(or_(*found))
+        return [JobKey(**row) for row in self._connection.execute(statement).mappings()]
 
     def records(self, job_id: str) -> list[SizeRecord]:
         """Sum up the trials of each batch size of a job."""
@@ -89,18 +108,13 @@ class OverviewRepository:
             found[row.job_id].append(_record(row))
         return found
 
-    def ended_since_converged(self, job_ids: Sequence[str] | None = None) -> dict[str, int]:
+    def ended_since_converged(self, job_id: str) -> int:
+        """Count the ended trials of a job since the latest that converged."""
+        return self._connection.execute(_ENDED_SINCE.where(job.c.job_id == job_id)).one().ended
+
+    def ended_since_converged_of(self, job_ids: Sequence[str] | None = None) -> dict[str, int]:
         """Count the ended trials of several jobs since the latest that converged; None: of all jobs."""
-        since = (
-            select(func.count())
-            .select_from(trial)
-            .where(trial.c.job_id == job.c.job_id, trial.c.trial_number > func.coalesce(_LAST_CONVERGED, 0), _ENDED)
-            .correlate(job)
-            .scalar_subquery()
-        )
-        statement = select(job.c.job_id, since.label("ended"))
-        if job_ids is not None:
-            statement = statement.where(job.c.job_id.in_(job_ids))
+        statement = _ENDED_SINCE if job_ids is None else _ENDED_SINCE.where(job.c.job_id.in_(job_ids))
         return {row.job_id: row.ended for row in self._connection.execute(statement)}
 
     def ended_trials(self, job_id: str) -> list[EndedTrial]:
@@ -119,6 +133,20 @@ class OverviewRepository:
             for row in rows
         ]
         return sorted(ended, key=lambda one: (one.ended_at, one.trial_number))
+
+    def reports(self, command: ReadReports) -> list[Report]:
+        """Read reports of a trial, by epoch."""
+        rows = self._connection.execute(
+            select(*(trial_report.c[name] for name in Report.__dataclass_fields__))
+            .where(
+                trial_report.c.job_id == command.job_id,
+                trial_report.c.trial_number == command.trial_number,
+                trial_report.c.epoch > command.after,
+            )
+            .order_by(trial_report.c.epoch)
+            .limit(command.limit)
+        ).mappings()
+        return [Report(**row) for row in rows]
 
 
 def _record(row: Row[Any]) -> SizeRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -15,8 +16,8 @@ from zeus_bso.common import (
 )
 from zeus_bso.exceptions import UnknownJobError, UnknownTrialError
 from zeus_bso.policy.retirement import after_failure, after_return
-from zeus_bso.policy.values import Choice, GaussianTsArmState, Place, PlaceState, Progress
-from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadWindow, RecordReport
+from zeus_bso.policy.values import Choice, GaussianTsArmState, Place, PlaceState, Progress, SizeState
+from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadTrials, ReadWindow, RecordReport
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
 from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
 from zeus_bso.server.job.commands import CreateJob, SaveProgress, UpdateSettings
@@ -61,9 +62,13 @@ class ZeusService:
             raise UnknownJobError(f"There is no job {job_id!r}; register it first.", status_code=status_code)
         return job
 
-    def jobs(self) -> list[JobState]:
-        """Read all jobs."""
-        return self._jobs.all()
+    def jobs(self, job_ids: Sequence[str] | None = None) -> list[JobState]:
+        """Read these jobs, or all."""
+        return self._jobs.all(job_ids)
+
+    def sizes_of(self, job_ids: Sequence[str]) -> dict[str, dict[int, SizeState]]:
+        """Read the states of the batch sizes of several jobs."""
+        return self._states.sizes_of(job_ids)
 
     def create_job(self, spec: JobSpecFromClient, *, derived_id: bool) -> JobState:
         """Store a new job; where a namesake was deleted, its numbers run on."""
@@ -169,17 +174,13 @@ class ZeusService:
         """Read the latest trial of a run id."""
         return self._states.latest_of_run(job.job_id, run_id)
 
-    def trials(self, job: JobState, *, after: int, limit: int) -> list[Trial]:
-        """Read trials by number."""
-        return self._states.page(job.job_id, after=after, limit=limit)
+    def trials(self, command: ReadTrials) -> list[Trial]:
+        """Read a page of trials by number."""
+        return self._states.page(command)
 
     def totals(self, job: JobState) -> dict[int, SizeTotals]:
         """Count the trials of each batch size."""
         return self._states.totals(job.job_id)
-
-    def trial_counts(self) -> dict[str, tuple[int, int]]:
-        """Count all and the open trials of every job."""
-        return self._states.counts()
 
     def lease_s(self, job: JobState, heartbeat_s: float | None) -> float:
         """Length of a lease [s]."""
