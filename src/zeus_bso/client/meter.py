@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
-from zeus_bso.common import MAX_TOTAL, EnergySource
-from zeus_bso.exceptions import ZeusBSOMonitorError
+from zeus_bso.common import EnergySource
+from zeus_bso.monitor.once import WindowReading, WindowTotal, count_once, reading_of
 from zeus_bso.monitor.protocol import Monitor
+
+
+def count_alone(reading: WindowReading) -> WindowTotal:
+    """What a window took in a training of one process."""
+    return count_once([reading])
 
 
 class Meter:
@@ -15,6 +20,7 @@ class Meter:
     Args:
         monitor: Measures a window.
         window: Its name; no other user of the monitor may use the same.
+        count: Makes a window's total of what this process saw; a training of several processes gathers what each saw.
 
     Attributes:
         time_s: Training time so far [s].
@@ -22,9 +28,12 @@ class Meter:
         source: What the energy rests on; None: the monitor does not say.
     """
 
-    def __init__(self, monitor: Monitor, window: str) -> None:
+    def __init__(
+        self, monitor: Monitor, window: str, count: Callable[[WindowReading], WindowTotal] = count_alone
+    ) -> None:
         self._monitor = monitor
         self._window = window
+        self._count = count
         self.time_s = 0.0
         self.energy_j = 0.0
         self.source: EnergySource | None = None
@@ -39,12 +48,7 @@ class Meter:
         Raises:
             ZeusBSOMonitorError: The monitor's figures cannot be true.
         """
-        measured = self._monitor.end_window(self._window)
-        time_s, energy_j = float(measured.time), float(measured.total_energy)
-        for figure in (time_s, energy_j):
-            if not (math.isfinite(figure) and 0 <= figure <= MAX_TOTAL):
-                raise ZeusBSOMonitorError(f"The monitor measured {time_s} s and {energy_j} J, which cannot be.")
-        self.time_s += time_s
-        self.energy_j += energy_j
-        source = getattr(measured, "source", None)
-        self.source = source if isinstance(source, EnergySource) else None
+        total = self._count(reading_of(self._monitor.end_window(self._window)))
+        self.time_s += total.time_s
+        self.energy_j += total.energy_j
+        self.source = total.source

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from zeus_bso.monitor.devices import devices_of
 from zeus_bso.monitor.energy import EnergyMonitor
-from zeus_bso.monitor.protocol import DeviceInfo, Measured, Measurement, Monitor
+from zeus_bso.monitor.protocol import Device, DeviceId, DeviceInfo, DeviceReading, Measured, Measurement, Monitor
 from zeus_bso.monitor.replay import ReplayMonitor
 
-__all__ = ["DeviceInfo", "EnergyMonitor", "Measured", "Measurement", "Monitor", "ReplayMonitor", "devices_of"]
+__all__ = [
+    "Device",
+    "DeviceId",
+    "DeviceInfo",
+    "DeviceReading",
+    "EnergyMonitor",
+    "Measured",
+    "Measurement",
+    "Monitor",
+    "ReplayMonitor",
+    "devices_of",
+]

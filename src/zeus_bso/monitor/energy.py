@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.estimate import EstimateSensor
+from zeus_bso.monitor.machine import host_id
 from zeus_bso.monitor.nvml import DEV, NvmlSensor, gpu_is_visible
-from zeus_bso.monitor.protocol import DeviceInfo, Measurement
+from zeus_bso.monitor.protocol import DeviceId, DeviceInfo, DeviceReading, Measurement
 from zeus_bso.monitor.rapl import POWERCAP, RaplSensor, has_counters
 from zeus_bso.monitor.sensor import Reading, Sensor
 
@@ -44,6 +45,7 @@ class EnergyMonitor:
         if max_power is not None and not (math.isfinite(max_power) and max_power > 0):
             raise ZeusBSOMonitorError(f"max_power must be a positive number of watts, not {max_power}.")
         self._sensor = _choose(gpu_indices, cpu)
+        self._host = host_id()
         self._max_power_w = max_power
         self._windows: dict[str, tuple[float, Reading]] = {}
 
@@ -82,13 +84,18 @@ class EnergyMonitor:
             raise ZeusBSOMonitorError(f"The window {name!r} is not open.")
         began_s, before = self._windows.pop(name)
         time_s = time.monotonic() - began_s
-        after = self._sensor.read()
+        used = self._sensor.read().since(before)
+        source = self._sensor.source
         return Measurement(
             time=time_s,
-            gpu_energy=_used(before.gpu, after.gpu) or None,
-            cpu_energy=_used(before.cpu, after.cpu) or None,
-            dram_energy=_used(before.dram, after.dram) or None,
-            source=self._sensor.source,
+            gpu_energy=used.gpu or None,
+            cpu_energy=used.cpu or None,
+            dram_energy=used.dram or None,
+            source=source,
+            readings=tuple(
+                DeviceReading(DeviceId(self._host, part.name, part.kind == "gpu"), energy_j, source)
+                for part, energy_j in used.joules.items()
+            ),
         )
 
 
@@ -105,7 +112,3 @@ def _choose(gpu_indices: Sequence[int] | None, cpu: CpuSensor) -> Sensor:
         except ZeusBSOMonitorError as error:
             logger.warning("%s Until then energy is estimated from CPU time.", error)
     return EstimateSensor()
-
-
-def _used(before: Mapping[int, float], after: Mapping[int, float]) -> dict[int, float]:
-    return {index: max(0.0, joules - before.get(index, 0.0)) for index, joules in after.items()}

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zeus_bso.common import EnergySource
-from zeus_bso.monitor.machine import cpu_model, usable_cpus
-from zeus_bso.monitor.protocol import DeviceInfo
-from zeus_bso.monitor.sensor import Reading
+from zeus_bso.monitor.machine import cpu_model, host_id, spans, usable_cpus
+from zeus_bso.monitor.protocol import Device, DeviceId, DeviceInfo
+from zeus_bso.monitor.sensor import Part, Reading
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,13 @@ class PowerModel:
     idle_w: float = 0.74
     busy_w: float = 3.5
 
-    def energy_j(self, time_s: float, cpu_time_s: float) -> float:
-        """Energy used in ``time_s`` seconds, of which ``cpu_time_s`` CPU seconds were busy [J]."""
-        return self.cpus * self.idle_w * time_s + (self.busy_w - self.idle_w) * cpu_time_s
+    def idle_j(self, time_s: float) -> float:
+        """Energy that ``time_s`` seconds take whatever the use [J]."""
+        return self.cpus * self.idle_w * time_s
+
+    def busy_j(self, cpu_time_s: float) -> float:
+        """Energy that ``cpu_time_s`` CPU seconds take on top [J]."""
+        return (self.busy_w - self.idle_w) * cpu_time_s
 
     @property
     def max_power_w(self) -> float:
@@ -54,11 +58,14 @@ class PowerModel:
 
 def machine_model() -> PowerModel:
     """The power model of the CPUs that this process may use."""
-    return PowerModel(cpus=usable_cpus())
+    return PowerModel(cpus=len(usable_cpus()))
 
 
 class EstimateSensor:
     """Estimates energy from CPU time.
+
+    What the CPUs take when idle belongs to the machine, however many processes of a training look at it; what CPU time
+    takes on top belongs to the process that used it.
 
     Args:
         model: The power model; by default that of this machine.
@@ -73,17 +80,25 @@ class EstimateSensor:
         self._proc = proc
         self._began = time.monotonic()
         self._cpu_time_s = 0.0
+        self._cpus = f"cpus {spans(usable_cpus())}"
 
     def read(self) -> Reading:
         """The energy estimated since the sensor was made."""
         # The larger of both: a child that is being reaped may for a moment be in neither sum.
         self._cpu_time_s = max(self._cpu_time_s, cpu_time_s(self._proc))
-        return Reading(cpu={0: self.model.energy_j(time.monotonic() - self._began, self._cpu_time_s)})
+        return Reading(
+            {
+                Part("cpu", 0, self._cpus): self.model.idle_j(time.monotonic() - self._began),
+                Part("cpu", 0, f"process {os.getpid()}"): self.model.busy_j(self._cpu_time_s),
+            }
+        )
 
     def devices(self, max_power_w: float | None = None) -> DeviceInfo:
         """The CPU; its maximum power is the model's."""
         power_w = self.model.max_power_w if max_power_w is None else max_power_w
-        return DeviceInfo(max_power_w=power_w, number_of_gpus=0, gpu_model=cpu_model(self._proc))
+        model = cpu_model(self._proc)
+        each = (Device(DeviceId(host_id(), self._cpus, is_gpu=False), model, power_w),)
+        return DeviceInfo(max_power_w=power_w, number_of_gpus=0, gpu_model=model, each=each)
 
 
 def cpu_time_s(proc: Path = Path("/proc")) -> float:

@@ -1,9 +1,10 @@
-"""What the operating system says about the CPU."""
+"""What the operating system says about the machine and its CPU."""
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -20,8 +21,30 @@ def cpu_model(proc: Path = Path("/proc")) -> str:
     return (platform.processor() or platform.machine() or "CPU")[:255]
 
 
-def usable_cpus() -> int:
-    """How many logical CPUs this process may run on."""
+def usable_cpus() -> list[int]:
+    """The logical CPUs that this process may run on, ascending."""
     if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
+        return sorted(os.sched_getaffinity(0)) or [0]
+    return list(range(os.cpu_count() or 1))
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Ascending numbers in short, as the kernel writes lists of CPUs: ``0-3,8``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def host_id(proc: Path = Path("/proc")) -> str:
+    """Names this machine, alike in every process and container on it.
+
+    A container has its own host name, and often its image's machine id, but shares the kernel and so its boot id.
+    """
+    try:
+        return (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return platform.node()

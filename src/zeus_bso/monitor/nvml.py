@@ -13,8 +13,9 @@ from typing import Protocol, cast
 
 from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
-from zeus_bso.monitor.protocol import DeviceInfo
-from zeus_bso.monitor.sensor import Reading, call_regularly
+from zeus_bso.monitor.machine import host_id
+from zeus_bso.monitor.protocol import Device, DeviceId, DeviceInfo
+from zeus_bso.monitor.sensor import Part, Reading, call_regularly
 
 logger = logging.getLogger("zeus_bso")
 
@@ -35,6 +36,7 @@ class Nvml(Protocol):
     def nvmlDeviceGetHandleByIndex(self, index: int) -> object: ...  # noqa: D102, N802
     def nvmlDeviceGetHandleByUUID(self, uuid: str) -> object: ...  # noqa: D102, N802
     def nvmlDeviceGetDeviceHandleFromMigDeviceHandle(self, handle: object) -> object: ...  # noqa: D102, N802
+    def nvmlDeviceGetUUID(self, handle: object) -> str | bytes: ...  # noqa: D102, N802
     def nvmlDeviceGetName(self, handle: object) -> str | bytes: ...  # noqa: D102, N802
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: object) -> int: ...  # noqa: D102, N802
     def nvmlDeviceGetPowerUsage(self, handle: object) -> int: ...  # noqa: D102, N802
@@ -62,10 +64,10 @@ class NvmlSensor:
                 f"GPU {unknown[0]} was asked for, but this process sees {len(visible)} GPUs, numbered from 0; "
                 "look at gpu_indices and CUDA_VISIBLE_DEVICES."
             )
-        self._handles = {index: visible[index] for index in self.gpu_indices}
+        self._handles = self._parts(visible)
         self._lock = threading.Lock()
         self._joules = dict.fromkeys(self._handles, 0.0)
-        self._watts: dict[int, tuple[float, float]] = {}
+        self._watts: dict[Part, tuple[float, float]] = {}
         self.source = EnergySource.COUNTER if self._counts_energy() else EnergySource.POWER
         if self.source is EnergySource.POWER:
             call_regularly(self._integrate, _SAMPLE_S, "zeus-bso-nvml")
@@ -75,9 +77,9 @@ class NvmlSensor:
         if self.source is EnergySource.POWER:
             self._integrate()
             with self._lock:
-                return Reading(gpu=dict(self._joules))
+                return Reading(dict(self._joules))
         count = self._nvml.nvmlDeviceGetTotalEnergyConsumption
-        return Reading(gpu={index: count(handle) / 1e3 for index, handle in self._handles.items()})
+        return Reading({part: count(handle) / 1e3 for part, handle in self._handles.items()})
 
     def devices(self, max_power_w: float | None = None) -> DeviceInfo:
         """The GPUs; their maximum power is the sum of the largest limits that may be set.
@@ -91,13 +93,27 @@ class NvmlSensor:
                 f"The GPUs are of several models ({', '.join(sorted(names))}), whose costs cannot be compared; "
                 "choose GPUs of one model with gpu_indices or CUDA_VISIBLE_DEVICES."
             )
-        power_w = self._max_power_w() if max_power_w is None else max_power_w
-        return DeviceInfo(max_power_w=power_w, number_of_gpus=len(self._handles), gpu_model=names.pop())
+        if max_power_w is None:
+            limits_w = [self._max_power_w(handle) for handle in self._handles.values()]
+        else:
+            limits_w = [max_power_w / len(self._handles)] * len(self._handles)
+        model, host = names.pop(), host_id()
+        each = tuple(
+            Device(DeviceId(host, part.name, is_gpu=True), model, limit_w)
+            for part, limit_w in zip(self._handles, limits_w, strict=True)
+        )
+        return DeviceInfo(max_power_w=sum(limits_w), number_of_gpus=len(each), gpu_model=model, each=each)
 
-    def _max_power_w(self) -> float:
-        limits = self._nvml.nvmlDeviceGetPowerManagementLimitConstraints
+    def _parts(self, visible: Sequence[object]) -> dict[Part, object]:
+        """The GPUs to read; one that is seen twice, by two of its slices, is read once."""
+        uuids: dict[str, int] = {}
+        for index in self.gpu_indices:
+            uuids.setdefault(_text(self._nvml.nvmlDeviceGetUUID(visible[index])), index)
+        return {Part("gpu", index, uuid): visible[index] for uuid, index in uuids.items()}
+
+    def _max_power_w(self, handle: object) -> float:
         try:
-            return sum(limits(handle)[1] for handle in self._handles.values()) / 1e3
+            return self._nvml.nvmlDeviceGetPowerManagementLimitConstraints(handle)[1] / 1e3
         except self._nvml.NVMLError as error:
             raise ZeusBSOMonitorError(
                 f"The GPU does not state its maximum power limit ({error}); give it by hand: "
@@ -115,11 +131,11 @@ class NvmlSensor:
     def _integrate(self) -> None:
         """Add up power since the last look, by the trapezoidal rule."""
         with self._lock:
-            for index, handle in self._handles.items():
+            for part, handle in self._handles.items():
                 now_s, now_w = time.monotonic(), self._nvml.nvmlDeviceGetPowerUsage(handle) / 1e3
-                last_s, last_w = self._watts.get(index, (now_s, now_w))
-                self._joules[index] += (now_s - last_s) * (now_w + last_w) / 2
-                self._watts[index] = (now_s, now_w)
+                last_s, last_w = self._watts.get(part, (now_s, now_w))
+                self._joules[part] += (now_s - last_s) * (now_w + last_w) / 2
+                self._watts[part] = (now_s, now_w)
 
 
 def load_nvml() -> Nvml:

@@ -12,6 +12,36 @@ from typing import Protocol, runtime_checkable
 from zeus_bso.common import EnergySource
 
 
+@dataclass(frozen=True, order=True)
+class DeviceId:
+    """Names one physical device, alike in every process that looks at it.
+
+    Attributes:
+        host: The machine (:func:`zeus_bso.monitor.machine.host_id`).
+        name: The device on that machine: a GPU's UUID, a CPU package.
+        is_gpu: Whether it is a GPU.
+    """
+
+    host: str
+    name: str
+    is_gpu: bool
+
+
+@dataclass(frozen=True)
+class DeviceReading:
+    """What one device used in a window.
+
+    Attributes:
+        device: The device.
+        energy_j: Its energy [J].
+        source: What the reading rests on; None: the monitor does not say.
+    """
+
+    device: DeviceId
+    energy_j: float
+    source: EnergySource | None
+
+
 @dataclass(frozen=True)
 class Measurement:
     """What a window took; energies by device index [J].
@@ -22,6 +52,8 @@ class Measurement:
         cpu_energy: Energy of each CPU package.
         dram_energy: Energy of each package's memory.
         source: What the reading rests on.
+        readings: The same energies by physical device, so that several processes' windows can be counted once
+            (:mod:`zeus_bso.monitor.once`); empty: the monitor does not name its devices.
     """
 
     time: float
@@ -29,6 +61,7 @@ class Measurement:
     cpu_energy: Mapping[int, float] | None = None
     dram_energy: Mapping[int, float] | None = None
     source: EnergySource | None = None
+    readings: tuple[DeviceReading, ...] = ()
 
     @property
     def total_energy(self) -> float:
@@ -39,6 +72,21 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Device:
+    """One physical device.
+
+    Attributes:
+        id: Its name.
+        model: Its model.
+        max_power_w: Its maximum power limit [W].
+    """
+
+    id: DeviceId
+    model: str
+    max_power_w: float
+
+
+@dataclass(frozen=True)
 class DeviceInfo:
     """The devices that a monitor measures.
 
@@ -46,11 +94,13 @@ class DeviceInfo:
         max_power_w: Sum of their maximum power limits [W].
         number_of_gpus: How many GPUs; 0: training runs on the CPU.
         gpu_model: Model name of the GPUs, or of the CPU where there are none.
+        each: The devices one by one; empty: the monitor does not name them.
     """
 
     max_power_w: float
     number_of_gpus: int
     gpu_model: str
+    each: tuple[Device, ...] = ()
 
 
 class Measured(Protocol):

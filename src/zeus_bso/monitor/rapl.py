@@ -9,9 +9,9 @@ from pathlib import Path
 from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.estimate import machine_model
-from zeus_bso.monitor.machine import cpu_model
-from zeus_bso.monitor.protocol import DeviceInfo
-from zeus_bso.monitor.sensor import Reading, call_regularly
+from zeus_bso.monitor.machine import cpu_model, host_id
+from zeus_bso.monitor.protocol import Device, DeviceId, DeviceInfo
+from zeus_bso.monitor.sensor import Part, Reading, call_regularly
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -45,6 +45,10 @@ class _Zone:
         self.total_uj += max(0, step_uj)
         self.last_uj = now_uj
 
+    @property
+    def joules(self) -> float:
+        return self.total_uj / 1e6
+
 
 class RaplSensor:
     """Reads the counters of all CPU packages and of their memory.
@@ -76,15 +80,22 @@ class RaplSensor:
         with self._lock:
             for zone in (*self._packages, *self._drams):
                 zone.advance()
-            return Reading(cpu=_joules(self._packages), dram=_joules(self._drams))
+            packages = {Part("cpu", zone.index, f"package {zone.index}"): zone.joules for zone in self._packages}
+            drams = {Part("dram", zone.index, f"dram {zone.index}"): zone.joules for zone in self._drams}
+            return Reading(packages | drams)
 
     def devices(self, max_power_w: float | None = None) -> DeviceInfo:
         """The CPU; its maximum power is the packages' limit, or the estimate's where they state none."""
-        if max_power_w is None:
-            limits_w = [_limit_w(zone.path) for zone in self._packages]
-            known = all(limit > 0 for limit in limits_w)
-            max_power_w = sum(limits_w) if known else machine_model().max_power_w
-        return DeviceInfo(max_power_w=max_power_w, number_of_gpus=0, gpu_model=cpu_model(self._proc))
+        limits_w = [_limit_w(zone.path) for zone in self._packages]
+        if max_power_w is not None or not all(limit > 0 for limit in limits_w):
+            power_w = machine_model().max_power_w if max_power_w is None else max_power_w
+            limits_w = [power_w / len(self._packages)] * len(self._packages)
+        model, host = cpu_model(self._proc), host_id()
+        each = tuple(
+            Device(DeviceId(host, f"package {zone.index}", is_gpu=False), model, limit_w)
+            for zone, limit_w in zip(self._packages, limits_w, strict=True)
+        )
+        return DeviceInfo(max_power_w=sum(limits_w), number_of_gpus=0, gpu_model=model, each=each)
 
 
 def has_counters(root: Path = POWERCAP) -> bool:
@@ -113,10 +124,6 @@ def _open(path: Path, index: int) -> _Zone:
             f"sudo chmod a+r {path.parent}/intel-rapl:*/energy_uj"
         ) from None
     return _Zone(index=index, path=path, range_uj=_number(path / "max_energy_range_uj"), last_uj=now_uj)
-
-
-def _joules(zones: list[_Zone]) -> dict[int, float]:
-    return {zone.index: zone.total_uj / 1e6 for zone in zones}
 
 
 def _limit_w(path: Path) -> float:

@@ -5,20 +5,63 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from zeus_bso.common import EnergySource
 from zeus_bso.monitor.protocol import DeviceInfo
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Energy used since some moment in the past, by device index [J]."""
+class Part:
+    """What one counter counts.
 
-    gpu: Mapping[int, float] = field(default_factory=dict)
-    cpu: Mapping[int, float] = field(default_factory=dict)
-    dram: Mapping[int, float] = field(default_factory=dict)
+    Attributes:
+        kind: What sort of device.
+        index: The device's number, as this process sees it.
+        name: The physical device, unlike any other of this machine.
+    """
+
+    kind: Literal["gpu", "cpu", "dram"]
+    index: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Energy used since some moment in the past.
+
+    Attributes:
+        joules: By what was counted [J].
+    """
+
+    joules: Mapping[Part, float]
+
+    @property
+    def gpu(self) -> dict[int, float]:
+        """Of each GPU [J]."""
+        return self._of("gpu")
+
+    @property
+    def cpu(self) -> dict[int, float]:
+        """Of each CPU package [J]."""
+        return self._of("cpu")
+
+    @property
+    def dram(self) -> dict[int, float]:
+        """Of each package's memory [J]."""
+        return self._of("dram")
+
+    def since(self, earlier: Reading) -> Reading:
+        """What was used since an earlier reading; a counter that fell used nothing."""
+        return Reading({part: max(0.0, joules - earlier.joules.get(part, 0.0)) for part, joules in self.joules.items()})
+
+    def _of(self, kind: str) -> dict[int, float]:
+        sums: dict[int, float] = {}
+        for part, joules in self.joules.items():
+            if part.kind == kind:
+                sums[part.index] = sums.get(part.index, 0.0) + joules
+        return sums
 
 
 class Sensor(Protocol):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -146,18 +147,27 @@ def test_a_replay_gives_exactly_the_given_windows_then_none() -> None:
     for _ in range(2):
         monitor.begin_window("w")
         answers.append(monitor.end_window("w"))
-    assert answers == [Measurement(time=1.5, gpu_energy={0: 30.0}, source=EnergySource.COUNTER), given]
+    assert (answers[0].time, answers[0].gpu_energy, answers[0].source) == (1.5, {0: 30.0}, EnergySource.COUNTER)
+    assert answers[1] == given
     monitor.begin_window("w")
     with pytest.raises(ZeusBSOMonitorError, match="replayed"):
         monitor.end_window("w")
 
 
 def test_a_replay_claims_the_given_devices() -> None:
-    devices = DeviceInfo(max_power_w=65.0, number_of_gpus=0, gpu_model="Testium")
-    monitor = ReplayMonitor([(1.0, 2.0)], devices, source=EnergySource.RAPL)
+    claimed = DeviceInfo(max_power_w=65.0, number_of_gpus=0, gpu_model="Testium")
+    monitor = ReplayMonitor([(1.0, 2.0)], claimed, source=EnergySource.RAPL)
     monitor.begin_window("w")
-    assert devices_of(monitor) == devices
-    assert monitor.end_window("w") == Measurement(time=1.0, cpu_energy={0: 2.0}, source=EnergySource.RAPL)
+    devices, measured = devices_of(monitor), monitor.end_window("w")
+    assert (devices.max_power_w, devices.number_of_gpus, devices.gpu_model) == (65.0, 0, "Testium")
+    assert (measured.cpu_energy, measured.gpu_energy, measured.source) == ({0: 2.0}, None, EnergySource.RAPL)
+
+
+def test_windows_to_replay_may_go_on_for_ever() -> None:
+    monitor = ReplayMonitor(repeat((1.0, 10.0)))
+    for _ in range(3):
+        monitor.begin_window("w")
+        assert monitor.end_window("w").total_energy == 10.0
 
 
 def test_importing_the_monitors_loads_neither_nvml_nor_numpy() -> None:

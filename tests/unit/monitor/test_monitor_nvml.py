@@ -10,7 +10,7 @@ import pytest
 
 from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
-from zeus_bso.monitor import DeviceInfo, Measured, devices_of
+from zeus_bso.monitor import Measured, devices_of
 from zeus_bso.monitor.nvml import NvmlSensor, gpu_is_visible, load_nvml
 
 
@@ -48,6 +48,9 @@ class Gpus:
 
     def nvmlDeviceGetDeviceHandleFromMigDeviceHandle(self, handle: object) -> object:  # noqa: N802
         return handle
+
+    def nvmlDeviceGetUUID(self, handle: object) -> str:  # noqa: N802
+        return f"GPU-x-{handle}"
 
     def nvmlDeviceGetName(self, handle: object) -> str:  # noqa: N802
         return self.names[int(str(handle))]
@@ -176,7 +179,8 @@ class ForeignMonitor:
 def test_the_library_is_asked_about_a_foreign_monitors_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", Gpus(["A100", "H100", "H100"]))
     devices = devices_of(ForeignMonitor([1, 2]))
-    assert devices == DeviceInfo(max_power_w=600.0, number_of_gpus=2, gpu_model="H100")
+    assert (devices.max_power_w, devices.number_of_gpus, devices.gpu_model) == (600.0, 2, "H100")
+    assert [device.id.name for device in devices.each] == ["GPU-x-1", "GPU-x-2"]
 
 
 def test_a_foreign_monitor_without_gpus_is_taken_to_measure_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ class OverviewRepository:
 
     def ended_since_converged(self, job_id: str) -> int:
         """Count the ended trials of a job since the latest that converged."""
-        return self._connection.execute(_ENDED_SINCE.where(job.c.job_id == job_id)).one().ended
+        return int(self._connection.execute(_ENDED_SINCE.where(job.c.job_id == job_id)).one().ended)
 
     def ended_since_converged_of(self, job_ids: Sequence[str] | None = None) -> dict[str, int]:
         """Count the ended trials of several jobs since the latest that converged; None: of all jobs."""
