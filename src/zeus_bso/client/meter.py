@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zeus_bso.common import EnergySource
+from zeus_bso.monitor.adapt import adapt
+from zeus_bso.monitor.codecarbon import TaskTracker
 from zeus_bso.monitor.once import WindowReading, WindowTotal, count_once, reading_of
 from zeus_bso.monitor.protocol import Monitor
 
@@ -29,9 +31,9 @@ class Meter:
     """
 
     def __init__(
-        self, monitor: Monitor, window: str, count: Callable[[WindowReading], WindowTotal] = count_alone
+        self, monitor: Monitor | TaskTracker, window: str, count: Callable[[WindowReading], WindowTotal] = count_alone
     ) -> None:
-        self._monitor = monitor
+        self._monitor = adapt(monitor)
         self._window = window
         self._count = count
         self.time_s = 0.0

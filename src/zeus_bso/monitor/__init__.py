@@ -5,6 +5,7 @@ Nothing beyond the standard library is loaded until a sensor needs it.
 
 from __future__ import annotations
 
+from zeus_bso.monitor.adapt import adapt
 from zeus_bso.monitor.devices import devices_of
 from zeus_bso.monitor.energy import EnergyMonitor
 from zeus_bso.monitor.protocol import Device, DeviceId, DeviceInfo, DeviceReading, Measured, Measurement, Monitor
@@ -20,5 +21,6 @@ __all__ = [
     "Measurement",
     "Monitor",
     "ReplayMonitor",
+    "adapt",
     "devices_of",
 ]

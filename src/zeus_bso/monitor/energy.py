@@ -6,32 +6,28 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from typing import Literal
 
 from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
-from zeus_bso.monitor.estimate import EstimateSensor
+from zeus_bso.monitor.choose import CpuSensor, choose_sensor
 from zeus_bso.monitor.machine import host_id
-from zeus_bso.monitor.nvml import DEV, NvmlSensor, gpu_is_visible
 from zeus_bso.monitor.protocol import DeviceId, DeviceInfo, DeviceReading, Measurement
-from zeus_bso.monitor.rapl import POWERCAP, RaplSensor, has_counters
-from zeus_bso.monitor.sensor import Reading, Sensor
+from zeus_bso.monitor.sensor import Reading
 
 logger = logging.getLogger("zeus_bso")
-
-CpuSensor = Literal["auto", "rapl", "estimate"]
 
 
 class EnergyMonitor:
     """Measures time and energy of named windows.
 
-    It reads NVIDIA GPUs if this process sees any, else the CPU's energy counters (RAPL), else it estimates from CPU
-    time, which is labelled as an estimate wherever it is shown. A GPU that is visible and cannot be measured is an
-    error, never a silent estimate.
+    It reads NVIDIA or AMD GPUs if this process sees any, else the CPU's energy counters (RAPL), else it estimates from
+    CPU time, which is labelled as an estimate wherever it is shown. A GPU that is visible and cannot be measured is an
+    error, never a silent estimate. ``zeus-bso doctor`` shows what it would do here.
 
     Args:
-        gpu_indices: Which of the visible GPUs, numbered as this process sees them (``CUDA_VISIBLE_DEVICES`` is
-            respected); None: all of them; an empty list: training runs on the CPU.
+        gpu_indices: Which of the visible GPUs, numbered as this process sees them (``CUDA_VISIBLE_DEVICES``,
+            ``ROCR_VISIBLE_DEVICES`` and ``HIP_VISIBLE_DEVICES`` are respected); None: all of them; an empty list:
+            training runs on the CPU.
         cpu: How to measure the CPU where no GPU is: ``"rapl"``, ``"estimate"``, or the better of the two.
         max_power: Summed maximum power limit of the devices [W], where the machine does not state it.
 
@@ -44,7 +40,9 @@ class EnergyMonitor:
     ) -> None:
         if max_power is not None and not (math.isfinite(max_power) and max_power > 0):
             raise ZeusBSOMonitorError(f"max_power must be a positive number of watts, not {max_power}.")
-        self._sensor = _choose(gpu_indices, cpu)
+        self._sensor = choose_sensor(gpu_indices, cpu)
+        for note in self._sensor.notes:
+            logger.warning("%s", note)
         self._host = host_id()
         self._max_power_w = max_power
         self._windows: dict[str, tuple[float, Reading]] = {}
@@ -97,18 +95,3 @@ class EnergyMonitor:
                 for part, energy_j in used.joules.items()
             ),
         )
-
-
-def _choose(gpu_indices: Sequence[int] | None, cpu: CpuSensor) -> Sensor:
-    if gpu_indices or (gpu_indices is None and gpu_is_visible(DEV)):
-        gpus = NvmlSensor(gpu_indices)
-        if gpus.gpu_indices:
-            return gpus
-    if cpu == "rapl":
-        return RaplSensor(POWERCAP)
-    if cpu == "auto" and has_counters(POWERCAP):
-        try:
-            return RaplSensor(POWERCAP)
-        except ZeusBSOMonitorError as error:
-            logger.warning("%s Until then energy is estimated from CPU time.", error)
-    return EstimateSensor()

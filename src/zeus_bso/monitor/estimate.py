@@ -77,6 +77,7 @@ class EstimateSensor:
     def __init__(self, model: PowerModel | None = None, *, proc: Path = Path("/proc")) -> None:
         self.model = model if model is not None else machine_model()
         self.gpu_indices: list[int] = []
+        self.notes: list[str] = []
         self._proc = proc
         self._began = time.monotonic()
         self._cpu_time_s = 0.0

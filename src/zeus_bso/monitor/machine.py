@@ -48,3 +48,20 @@ def host_id(proc: Path = Path("/proc")) -> str:
         return (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return platform.node()
+
+
+def is_kin(pid: int, proc: Path = Path("/proc")) -> bool:
+    """Whether a process belongs to this training: it is this one, its parent, its child, or a child of its parent.
+
+    Launchers start the ranks of one machine as children of one process.
+    """
+    return pid in (os.getpid(), os.getppid()) or _parent(pid, proc) in (os.getpid(), os.getppid())
+
+
+def _parent(pid: int, proc: Path) -> int | None:
+    try:
+        stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # The second field, the command, may hold blanks and brackets; the parent is the fourth.
+    return int(stat.rpartition(")")[2].split()[1])

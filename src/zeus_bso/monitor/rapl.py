@@ -68,6 +68,7 @@ class RaplSensor:
 
     def __init__(self, root: Path = POWERCAP, *, proc: Path = Path("/proc")) -> None:
         self.gpu_indices: list[int] = []
+        self.notes: list[str] = []
         self._proc = proc
         self._lock = threading.Lock()
         self._packages, self._drams = _zones(root)

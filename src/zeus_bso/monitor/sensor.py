@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from zeus_bso.common import EnergySource
+from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.protocol import DeviceInfo
 
 
@@ -75,6 +77,10 @@ class Sensor(Protocol):
     def gpu_indices(self) -> list[int]:
         """The measured GPUs, numbered as the process sees them."""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What to know about the readings: sentences; mostly none."""
+
     def read(self) -> Reading:
         """The counters now."""
 
@@ -89,7 +95,8 @@ class Sensor(Protocol):
 def call_regularly(method: Callable[[], object], interval_s: float, name: str) -> None:
     """Call a bound method from a daemon thread until its object is gone.
 
-    The thread holds no reference to the object in between, so that whoever drops a sensor need not close it.
+    The thread holds no reference to the object in between, so that whoever drops a sensor need not close it. A look
+    that fails is left out: whoever reads the sensor next is told.
     """
     reference = weakref.WeakMethod(method)
     pause = threading.Event()
@@ -99,7 +106,8 @@ def call_regularly(method: Callable[[], object], interval_s: float, name: str) -
             bound = reference()
             if bound is None:
                 return
-            bound()
+            with suppress(OSError, ZeusBSOMonitorError):
+                bound()
             del bound
 
     threading.Thread(target=loop, name=name, daemon=True).start()

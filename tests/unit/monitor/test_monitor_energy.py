@@ -15,17 +15,20 @@ import pytest
 
 from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
-from zeus_bso.monitor import DeviceInfo, EnergyMonitor, Measurement, ReplayMonitor, devices_of
-from zeus_bso.monitor import energy as energy_module
+from zeus_bso.monitor import DeviceInfo, EnergyMonitor, Measurement, ReplayMonitor, choose, devices_of
+from zeus_bso.monitor.choose import Places
+
+PLACES = ("dev", "powercap", "kfd", "ina3221", "device-tree", "no-driver")
 
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine without any sensor; a test may add device files and counters to it."""
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(energy_module, "DEV", tmp_path / "dev")
-    monkeypatch.setattr(energy_module, "POWERCAP", tmp_path)
-    (tmp_path / "dev").mkdir()
+    for variable in ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(choose, "PLACES", Places(*[tmp_path / name for name in PLACES]))
+    for name in PLACES[:-1]:
+        (tmp_path / name).mkdir()
     return tmp_path
 
 
@@ -49,7 +52,7 @@ def test_a_machine_without_sensors_is_estimated_and_says_so(machine: Path) -> No
 
 
 def test_cpu_counters_come_before_the_estimate(machine: Path) -> None:
-    package = add_counter(machine)
+    package = add_counter(machine / "powercap")
     monitor = EnergyMonitor()
     monitor.begin_window("w")
     (package / "energy_uj").write_text("2500000\n")
@@ -58,7 +61,7 @@ def test_cpu_counters_come_before_the_estimate(machine: Path) -> None:
 
 
 def test_the_estimate_may_be_asked_for_by_name(machine: Path) -> None:
-    add_counter(machine)
+    add_counter(machine / "powercap")
     assert EnergyMonitor(cpu="estimate").source is EnergySource.ESTIMATE
 
 
@@ -83,8 +86,7 @@ def test_closed_counters_are_said_once_and_the_estimate_serves(
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         (add_counter(Path(name)) / "energy_uj").chmod(0o400)
-        monkeypatch.setattr(energy_module, "POWERCAP", Path(name))
-        monkeypatch.setattr(energy_module, "DEV", Path(name))
+        monkeypatch.setattr(choose, "PLACES", Places(*[Path(name)] * 5, wsl_driver=Path(name, "no-driver")))
         os.seteuid(65534)
         try:
             with caplog.at_level(logging.WARNING, "zeus_bso"):

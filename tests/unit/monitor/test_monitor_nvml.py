@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,15 @@ class NvmlTestError(Exception):
     pass
 
 
+class NVMLError_NoPermission(NvmlTestError):  # noqa: N801, N818
+    pass
+
+
+@dataclass
+class ComputeProcess:
+    pid: int
+
+
 class Gpus:
     """A management library over invented GPUs; a handle is a GPU's number."""
 
@@ -27,8 +39,12 @@ class Gpus:
         self.names = names
         self.works = works
         self.counts_energy = counts_energy
+        self.refusal: Exception = NvmlTestError("Not Supported")
+        self.powers_known = True
         self.millijoules = [1000 * number for number in range(len(names))]
         self.limits_w: list[int] = [300] * len(names)
+        self.mig_mode: int | None = None
+        self.pids: list[int] = []
 
     def nvmlInit(self) -> None:  # noqa: N802
         if not self.works:
@@ -55,12 +71,22 @@ class Gpus:
     def nvmlDeviceGetName(self, handle: object) -> str:  # noqa: N802
         return self.names[int(str(handle))]
 
+    def nvmlDeviceGetMigMode(self, handle: object) -> list[int]:  # noqa: N802
+        if self.mig_mode is None:
+            raise NvmlTestError("Not Supported")
+        return [self.mig_mode, self.mig_mode]
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: object) -> list[ComputeProcess]:  # noqa: N802
+        return [ComputeProcess(pid) for pid in self.pids]
+
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: object) -> int:  # noqa: N802
         if not self.counts_energy:
-            raise NvmlTestError("Not Supported")
+            raise self.refusal
         return self.millijoules[int(str(handle))]
 
     def nvmlDeviceGetPowerUsage(self, handle: object) -> int:  # noqa: N802
+        if not self.powers_known:
+            raise self.refusal
         return 100_000
 
     def nvmlDeviceGetPowerManagementLimitConstraints(self, handle: object) -> list[int]:  # noqa: N802
@@ -102,6 +128,10 @@ def test_a_gpu_without_a_counter_has_its_power_integrated() -> None:
         ("0,-1,1", "A"),
         ("1,7,0", "B"),
         ("MIG-x-2", "C"),
+        ("MIG-x-9,0", ""),
+        ("MIG-GPU-x-1/7/0", "B"),
+        ("GPU-", ""),
+        ("GPU-x-0,GPU-x", "A"),
     ],
 )
 def test_only_what_cuda_shows_is_measured_in_its_order(
@@ -119,6 +149,46 @@ def test_given_indices_count_from_the_visible_gpus(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
     sensor = NvmlSensor([1], library=Gpus(["A"] * 4))
     assert sensor.read().gpu == {1: 3.0}
+
+
+def test_two_slices_of_one_gpu_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-x-1,MIG-x-1")
+    sensor = NvmlSensor(library=Gpus(["A", "B"]))
+    assert sensor.read().gpu == {0: 1.0}
+    assert sensor.devices().number_of_gpus == 1
+
+
+def test_a_divided_gpu_is_flagged() -> None:
+    gpus = Gpus(["A"])
+    gpus.mig_mode = 1
+    assert "slices (MIG)" in NvmlSensor(library=gpus).notes[0]
+    gpus.mig_mode = 0
+    assert NvmlSensor(library=gpus).notes == []
+
+
+def test_a_gpu_on_which_strangers_compute_is_flagged_and_kin_are_not() -> None:
+    gpus = Gpus(["A"])
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        gpus.pids = [os.getpid(), os.getppid(), child.pid]
+        assert NvmlSensor(library=gpus).notes == []
+        child.communicate(b"\n")
+    gpus.pids = [os.getpid(), 2**22 + 1]
+    assert "shared: other processes compute on it (4194305)" in NvmlSensor(library=gpus).notes[0]
+
+
+def test_a_gpu_that_tells_neither_energy_nor_power_is_an_error_that_repeats_why() -> None:
+    gpus = Gpus(["A"], counts_energy=False)
+    gpus.powers_known = False
+    with pytest.raises(ZeusBSOMonitorError, match="Not Supported"):
+        NvmlSensor(library=gpus)
+
+
+def test_a_closed_counter_is_explained_in_one_sentence_with_the_remedy() -> None:
+    gpus = Gpus(["A"], counts_energy=False)
+    gpus.powers_known = False
+    gpus.refusal = NVMLError_NoPermission("Insufficient Permissions")
+    with pytest.raises(ZeusBSOMonitorError, match=r"Insufficient Permissions.*as root"):
+        NvmlSensor(library=gpus)
 
 
 def test_a_gpu_that_is_not_there_is_an_error_that_names_it() -> None:

@@ -1,0 +1,173 @@
+"""``ZeusMonitor`` of the ``zeus`` package in our monitor's place.
+
+The package is not imported here: whoever passes its monitor has loaded it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
+
+from zeus_bso.common import EnergySource
+from zeus_bso.exceptions import ZeusBSOMonitorError
+from zeus_bso.monitor import choose
+from zeus_bso.monitor.estimate import EstimateSensor
+from zeus_bso.monitor.gpu import GpuSensor
+from zeus_bso.monitor.machine import host_id
+from zeus_bso.monitor.protocol import Device, DeviceId, DeviceInfo, DeviceReading, Measurement
+from zeus_bso.monitor.rapl import RaplSensor
+
+
+class ZeusMeasurement(Protocol):
+    """What ``ZeusMonitor`` says of a window; energies by device index [J]."""
+
+    time: float
+    gpu_energy: Mapping[int, float]
+    cpu_energy: Mapping[int, float] | None
+    dram_energy: Mapping[int, float] | None
+
+    @property
+    def total_energy(self) -> float:
+        """Its own sum [J]."""
+
+
+class ZeusMonitor(Protocol):
+    """The part of ``zeus.monitor.ZeusMonitor`` that is used here."""
+
+    gpu_indices: Sequence[int]
+
+    def begin_window(self, key: str) -> None:
+        """Open a window."""
+
+    def end_window(self, key: str) -> ZeusMeasurement:
+        """Close a window."""
+
+
+class ZeusGpus(Protocol):
+    """The part of ``zeus.device.get_gpus()`` that is used here, under the names that every version of it has."""
+
+    def getName(self, gpu_index: int) -> str: ...  # noqa: D102, N802
+    def getPowerManagementLimitConstraints(self, gpu_index: int) -> tuple[int, int]: ...  # noqa: D102, N802
+    def supportsGetTotalEnergyConsumption(self, gpu_index: int) -> bool: ...  # noqa: D102, N802
+
+
+class ZeusMonitorAdapter:
+    """Measures with a ``ZeusMonitor``, and says what that rests on.
+
+    GPUs are read by their counters where they have them, else by their power; CPUs by RAPL.
+
+    Args:
+        monitor: The monitor.
+
+    Raises:
+        ZeusBSOMonitorError: It measures nothing on this machine.
+    """
+
+    def __init__(self, monitor: ZeusMonitor) -> None:
+        self._monitor = monitor
+        self._host = host_id()
+        self.gpu_indices = list(monitor.gpu_indices)
+        if not self.gpu_indices and not getattr(monitor, "cpu_indices", None) and not _has_soc(monitor):
+            raise ZeusBSOMonitorError(
+                "This ZeusMonitor measures nothing: it found no GPU and no CPU counter it may read; zeus_bso's "
+                "EnergyMonitor estimates where there is no sensor, and `zeus-bso doctor` shows how to open closed ones."
+            )
+        self._names = _physical_names(self.gpu_indices)
+        self._gpu_source = self._find_gpu_source()
+
+    def begin_window(self, name: str, /) -> None:
+        """Open a window."""
+        self._monitor.begin_window(name)
+
+    def end_window(self, name: str, /) -> Measurement:
+        """Close a window and tell what it took."""
+        measured = self._monitor.end_window(name)
+        readings = [
+            self._reading(self._names[index], energy_j, self._gpu_source, is_gpu=True)
+            for index, energy_j in measured.gpu_energy.items()
+        ]
+        for kind, energies in (("package", measured.cpu_energy), ("dram", measured.dram_energy)):
+            readings += [
+                self._reading(f"{kind} {index}", energy_j, EnergySource.RAPL, is_gpu=False)
+                for index, energy_j in (energies or {}).items()
+            ]
+        if not readings:
+            readings = [self._reading("system on a chip", measured.total_energy, None, is_gpu=False)]
+            return Measurement(measured.time, cpu_energy={0: measured.total_energy}, readings=tuple(readings))
+        return Measurement(
+            time=measured.time,
+            gpu_energy=measured.gpu_energy or None,
+            cpu_energy=measured.cpu_energy,
+            dram_energy=measured.dram_energy,
+            source=self._gpu_source if measured.gpu_energy else EnergySource.RAPL,
+            readings=tuple(readings),
+        )
+
+    def devices(self) -> DeviceInfo:
+        """The measured devices.
+
+        Raises:
+            ZeusBSOMonitorError: The GPUs are of several models.
+        """
+        if not self.gpu_indices:
+            return _cpu()
+        gpus = _gpus()
+        models = {gpus.getName(index) for index in self.gpu_indices}
+        if len(models) != 1:
+            raise ZeusBSOMonitorError(
+                f"The GPUs are of several models ({', '.join(sorted(models))}), whose costs cannot be compared; "
+                "choose GPUs of one model with ZeusMonitor(gpu_indices=...) or CUDA_VISIBLE_DEVICES."
+            )
+        model = models.pop()
+        each = tuple(
+            Device(
+                DeviceId(self._host, self._names[index], is_gpu=True),
+                model,
+                gpus.getPowerManagementLimitConstraints(index)[1] / 1e3,
+            )
+            for index in self.gpu_indices
+        )
+        return DeviceInfo(sum(device.max_power_w for device in each), len(each), model, each)
+
+    def _find_gpu_source(self) -> EnergySource | None:
+        if not self.gpu_indices:
+            return None
+        gpus = _gpus()
+        counted = all(gpus.supportsGetTotalEnergyConsumption(index) for index in self.gpu_indices)
+        return EnergySource.COUNTER if counted else EnergySource.POWER
+
+    def _reading(self, name: str, energy_j: float, source: EnergySource | None, *, is_gpu: bool) -> DeviceReading:
+        return DeviceReading(DeviceId(self._host, name, is_gpu), energy_j, source)
+
+
+def _gpus() -> ZeusGpus:
+    return cast("ZeusGpus", sys.modules["zeus.device"].get_gpus())
+
+
+def _has_soc(monitor: ZeusMonitor) -> bool:
+    return bool(getattr(monitor, "soc_is_present", False))
+
+
+def _cpu() -> DeviceInfo:
+    try:
+        return RaplSensor(choose.PLACES.powercap).devices()
+    except ZeusBSOMonitorError:
+        return EstimateSensor().devices()
+
+
+def _physical_names(indices: Sequence[int]) -> dict[int, str]:
+    """UUIDs, so that ranks that see the same GPU count it once; where the maker's library gives none, numbers."""
+    entries = [entry.strip() for entry in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if entry.strip()]
+    names = {index: f"gpu {entries[index] if index < len(entries) else index}" for index in indices}
+    make = choose.visible_make()
+    if make is None or not indices:
+        return names
+    try:
+        sensor = choose.gpu_sensor(make, indices)
+    except ZeusBSOMonitorError:
+        return names
+    if isinstance(sensor, GpuSensor):
+        names |= {part.index: part.name for part in sensor.gpus}
+    return names
