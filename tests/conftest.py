@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,14 @@ def _plain_environment() -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith("ZEUS_BSO_")]:
             patch.delenv(name)
         yield
+
+
+@pytest.fixture(autouse=True)
+def spool_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A spool of the test's own, also for the processes that it starts; made by who first keeps something there."""
+    folder = tmp_path_factory.getbasetemp() / f"spool-{uuid.uuid4().hex}"
+    monkeypatch.setenv("ZEUS_BSO_SPOOL_DIR", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

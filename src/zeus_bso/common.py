@@ -277,6 +277,8 @@ class TrainingResult(TrialId):
         instance: Names the process that reports; null from a reference client.
         final: The run has ended by itself: without the target it has missed it.
         energy_source: What the energy reading rests on.
+        decided: The client ended the run so, by the same rules, while no answer came; a run that converged then counts
+            as converged whatever the bound has become since.
     """
 
     time: Total
@@ -286,6 +288,7 @@ class TrainingResult(TrialId):
     instance: Text | None = None
     final: bool = False
     energy_source: EnergySource | None = None
+    decided: Outcome | None = None
 
 
 class ReportResponse(BaseModel):
@@ -317,6 +320,7 @@ class AskForTrial(BaseModel):
         heartbeat_s: The client beats every so many seconds; null: it does not beat.
         instance: Names the asking process.
         checkpoint: Where the run (re)starts from; null: from zero.
+        explore: Whether the run may try what is not known yet; else it gets the best known size.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -326,6 +330,7 @@ class AskForTrial(BaseModel):
     heartbeat_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] | None = None
     instance: Text | None = None
     checkpoint: Totals | None = None
+    explore: bool = True
 
 
 class TrialOffer(TrialId):

@@ -25,7 +25,7 @@ STATEMENTS = {"select", "insert", "update", "delete", "text", "bindparam", "Tabl
 CATCH_ALLS = {
     "server/database/sqlite.py": "the writer's thread outlives what it is asked to do, and hands every error on",
     "client/guard.py": "a training never dies for the server's sake",
-    "client/optimizer.py": "nor for the sake of a monitor of another package",
+    "client/meter.py": "nor for the sake of a monitor of another package",
     "client/embedded.py": "the embedded app is foreign code to the client, as a server is over HTTP",
 }
 LONGEST_ENDPOINT = 10

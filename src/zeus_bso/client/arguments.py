@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import uuid
+from dataclasses import dataclass
+from typing import Literal
 
-from pydantic import ValidationError
-
-from zeus_bso.common import AskForTrial, JobSpec
+from zeus_bso.common import JobSpec
 from zeus_bso.exceptions import ZeusBSOConfigError
-
-RUN_ID_VARIABLE = "ZEUS_BSO_RUN_ID"
 
 
 def given_job(job: JobSpec | None) -> JobSpec:
@@ -24,31 +20,35 @@ def given_job(job: JobSpec | None) -> JobSpec:
     return job
 
 
-def given_run_id(run_id: str | None) -> str:
-    """The run id: the argument, or the environment's ``ZEUS_BSO_RUN_ID``, or a fresh one.
+@dataclass(frozen=True)
+class Options:
+    """How the optimizer behaves.
 
-    Raises:
-        ZeusBSOConfigError: The protocol does not allow it.
-    """
-    name = run_id or os.environ.get(RUN_ID_VARIABLE) or uuid.uuid4().hex
-    try:
-        AskForTrial(job_id="any", run_id=name)
-    except ValidationError:
-        raise ZeusBSOConfigError(
-            f"A run id has 1 to 255 characters and no control characters (argument run_id, or {RUN_ID_VARIABLE})."
-        ) from None
-    return name
-
-
-def check_options(heartbeat_s: float | None, on_unreachable: str, on_fail: str) -> None:
-    """Check the options.
+    Attributes:
+        heartbeat_s: Time between two signs of life [s]; None: none are sent.
+        on_unreachable: What to do when no server answers before training.
+        on_fail: What to do when the run failed to converge.
+        on_spec_change: What to do when the job id names a job with other settings.
 
     Raises:
         ZeusBSOConfigError: One of them has a value that it cannot have.
     """
-    if heartbeat_s is not None and not 0 < heartbeat_s <= 86_400:
-        raise ZeusBSOConfigError(f"heartbeat_s must be positive and at most a day, not {heartbeat_s}.")
-    if on_unreachable not in ("raise", "default"):
-        raise ZeusBSOConfigError(f"on_unreachable must be 'raise' or 'default', not {on_unreachable!r}.")
-    if on_fail not in ("raise", "stop"):
-        raise ZeusBSOConfigError(f"on_fail must be 'raise' or 'stop', not {on_fail!r}.")
+
+    heartbeat_s: float | None
+    on_unreachable: Literal["raise", "default"]
+    on_fail: Literal["raise", "stop"]
+    on_spec_change: Literal["raise", "update"]
+
+    def __post_init__(self) -> None:
+        if self.heartbeat_s is not None and not 0 < self.heartbeat_s <= 86_400:
+            raise ZeusBSOConfigError(f"heartbeat_s must be positive and at most a day, not {self.heartbeat_s}.")
+        for name, values in _CHOICES.items():
+            if getattr(self, name) not in values:
+                raise ZeusBSOConfigError(f"{name} must be {values[0]!r} or {values[1]!r}, not {getattr(self, name)!r}.")
+
+
+_CHOICES = {
+    "on_unreachable": ("raise", "default"),
+    "on_fail": ("raise", "stop"),
+    "on_spec_change": ("raise", "update"),
+}

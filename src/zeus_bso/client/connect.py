@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from zeus_bso.client.token import given_token
 from zeus_bso.client.transport import HttpTransport, Transport
 from zeus_bso.exceptions import ZeusBSOConfigError
 
@@ -16,11 +17,12 @@ _WAYS = (
 )
 
 
-def transport_for(server_url: str | None) -> Transport:
+def transport_for(server_url: str | None, token: str | None = None) -> Transport:
     """The transport for a URL: ``http(s)://...`` or ``sqlite:///path``.
 
     Args:
         server_url: The URL; None: the one in ``ZEUS_BSO_SERVER_URL``.
+        token: The server's token; None: user info in the URL, else what the environment names.
 
     Raises:
         ZeusBSOConfigError: There is none, or it is of another kind; the message shows both.
@@ -30,7 +32,7 @@ def transport_for(server_url: str | None) -> Transport:
     if not url:
         raise ZeusBSOConfigError(f"No server is given: {_WAYS}")
     if scheme in ("http", "https"):
-        return HttpTransport(url)
+        return HttpTransport(url, given_token(token, url))
     if scheme == "sqlite":
         # Loaded only here: it brings asyncio, which a script with a server never needs.
         from zeus_bso.client.embedded import EmbeddedTransport, file_url

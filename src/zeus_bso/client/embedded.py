@@ -199,11 +199,7 @@ class _Response:
                 self._complete.set()
 
     def answer(self) -> Answer:
-        try:
-            body = json.loads(self._body)
-        except ValueError:
-            body = None
-        return Answer(self._status, body if isinstance(body, dict) else {})
+        return Answer.read(self._status, bytes(self._body)) or Answer(self._status)
 
 
 def file_url(url: str) -> str:

@@ -17,8 +17,8 @@ from zeus_bso.common import FailReason
 SIGNAL_S = 2.0
 """Whoever sends SIGTERM soon sends SIGKILL: the server is given at most so long [s]."""
 
-EXIT_S = 5.0
-"""At a normal exit the server is given at most so long [s]."""
+EXIT_S = 10.0
+"""At the exit of the process the server is given at most so long [s]."""
 
 _OUT_OF_MEMORY = (
     "CUDA out of memory",

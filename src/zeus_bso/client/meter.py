@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import SupportsFloat
 
-from zeus_bso.common import EnergySource
+from zeus_bso.client.guard import Guard
+from zeus_bso.common import EnergySource, Totals
+from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.adapt import adapt
 from zeus_bso.monitor.codecarbon import TaskTracker
 from zeus_bso.monitor.once import WindowReading, WindowTotal, count_once, reading_of
@@ -40,17 +43,36 @@ class Meter:
         self.energy_j = 0.0
         self.source: EnergySource | None = None
 
-    def open(self) -> None:
-        """Open a window."""
-        self._monitor.begin_window(self._window)
+    def start_from(self, start: Totals) -> None:
+        """Count from what a run had used when it was interrupted."""
+        self.time_s, self.energy_j = start.time, start.energy
+
+    def open(self, guard: Guard) -> None:
+        """Open a window; what speaks against it is said."""
+        with guard("measure"):
+            self._monitor.begin_window(self._window)
 
     def close(self) -> None:
         """Close the window and add what it took.
 
         Raises:
-            ZeusBSOMonitorError: The monitor's figures cannot be true.
+            ZeusBSOMonitorError: The monitor fails, or its figures cannot be true.
         """
-        total = self._count(reading_of(self._monitor.end_window(self._window)))
+        try:
+            total = self._count(reading_of(self._monitor.end_window(self._window)))
+        except ZeusBSOMonitorError:
+            raise
+        except Exception as error:  # Whatever a foreign monitor raises.
+            raise ZeusBSOMonitorError(f"{type(error).__name__}: {error}") from error
         self.time_s += total.time_s
         self.energy_j += total.energy_j
         self.source = total.source
+
+
+def number(metric: SupportsFloat, guard: Guard) -> float | None:
+    """A metric as a number; None: it is none, which is said once."""
+    try:
+        return float(metric)
+    except (TypeError, ValueError) as error:
+        guard.say_once(f"The metric is not a number ({error}): this evaluation is not reported.")
+        return None

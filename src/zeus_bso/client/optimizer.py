@@ -5,33 +5,31 @@ from __future__ import annotations
 import logging
 import os
 import uuid
+from collections.abc import Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Literal, SupportsFloat
 
-from zeus_bso.client.api import Api, RunIsAliveError
-from zeus_bso.client.arguments import check_options, given_job, given_run_id
+from zeus_bso.client.api import Api
+from zeus_bso.client.arguments import Options, given_job
 from zeus_bso.client.connect import transport_for
 from zeus_bso.client.guard import Guard
-from zeus_bso.client.lifecycle import EXIT_S, Endings, is_imported_by_child, reason_of
-from zeus_bso.client.meter import Meter
-from zeus_bso.client.run import Run
+from zeus_bso.client.judge import Judge, Rules
+from zeus_bso.client.lifecycle import Endings, is_imported_by_child, reason_of
+from zeus_bso.client.meter import Meter, number
+from zeus_bso.client.recurrence import Recurrence
+from zeus_bso.client.registration import known_job, rules_of
+from zeus_bso.client.resume import SavedRun
+from zeus_bso.client.run import Run, UnreportedRun
+from zeus_bso.client.run_id import fresh_run_id, named_run_id
 from zeus_bso.client.transport import Transport
-from zeus_bso.common import (
-    AskForTrial,
-    FailReason,
-    JobSpec,
-    JobSpecFromClient,
-    ReportResponse,
-    TrialId,
-    TrialOffer,
-    derive_job_id,
-)
+from zeus_bso.common import FailReason, JobSpec, ReportResponse, TrialId, TrialOffer
 from zeus_bso.exceptions import (
+    ZeusBSOMonitorError,
     ZeusBSOOrderError,
     ZeusBSOServerUnreachableError,
     ZeusBSOTrainFailError,
 )
-from zeus_bso.monitor.devices import devices_of
 from zeus_bso.monitor.protocol import Monitor
 
 logger = logging.getLogger("zeus_bso")
@@ -63,12 +61,18 @@ class BatchSizeOptimizer:
         job: What recurs. Required.
         rank: This process's rank. Rank 0 registers the job and asks; the others are told, by setting
             ``current_batch_size`` and ``trial_number``.
-        run_id: Names this recurrence, so that asking again gives the same trial; left out, the environment's
-            ``ZEUS_BSO_RUN_ID``, else a fresh one.
+        token: The server's token; left out, user info in the URL, else the environment's ``ZEUS_BSO_TOKEN`` or the file
+            that ``ZEUS_BSO_TOKEN_FILE`` names.
+        run_id: Names this recurrence, so that asking again gives the same trial; ``"slurm"``, ``"torchelastic"`` and
+            ``"kubernetes"`` take the scheduler's name of it. Left out, the environment's ``ZEUS_BSO_RUN_ID``, else the
+            one in ``resume``, else a fresh one.
+        resume: What :meth:`state_dict` gave: the run goes on from there. A state of a finished trial or of another job
+            is ignored, which is said.
         heartbeat_s: Time between two signs of life [s]; None: none are sent.
         on_unreachable: What to do when no server answers before training: raise, or train with the default batch
             size, unreported.
         on_fail: What to do when the run failed to converge: raise, or only set ``training_finished``.
+        on_spec_change: What to do when ``job_id`` names a job with other settings: raise, or update them.
         transport: Used in place of ``server_url``; for tests.
 
     Attributes:
@@ -76,6 +80,7 @@ class BatchSizeOptimizer:
         current_batch_size: The batch size to train with; None before it is known.
         trial_number: The trial's number in its job; None before it is known, and in an unreported run.
         training_finished: Whether training is over: the target was reached, or the run was stopped.
+        resumed: Whether the run goes on from ``resume``; known once the batch size is.
 
     Raises:
         ZeusBSOServerUnreachableError: No server answers; the message says how to start one.
@@ -92,37 +97,49 @@ class BatchSizeOptimizer:
         job: JobSpec | None = None,
         rank: int = 0,
         *,
+        token: str | None = None,
         run_id: str | None = None,
+        resume: Mapping[str, object] | None = None,
         heartbeat_s: float | None = 30.0,
         on_unreachable: Literal["raise", "default"] = "raise",
         on_fail: Literal["raise", "stop"] = "raise",
+        on_spec_change: Literal["raise", "update"] = "raise",
         transport: Transport | None = None,
     ) -> None:
-        check_options(heartbeat_s, on_unreachable, on_fail)
+        self._options = Options(heartbeat_s, on_unreachable, on_fail, on_spec_change)
         self.job = given_job(job)
         self.rank = rank
-        self.run_id = given_run_id(run_id)
         self.instance = uuid.uuid4().hex
         self.job_id: str | None = self.job.job_id
         self.current_batch_size: int | None = None
         self.trial_number: int | None = None
         self.training_finished = False
+        self.resumed = False
         self._pid = os.getpid()
         self._imported_by_child = is_imported_by_child()
-        self._heartbeat_s = heartbeat_s
-        self._falls_back = on_unreachable == "default"
-        self._raises_on_fail = on_fail == "raise"
-        self._unreported = False
         self._began = False
         self._over = False
         self._epoch = 0
-        self._run: Run | None = None
+        self._run: Run | UnreportedRun | None = None
+        self._rules: Rules = rules_of(self.job)
         self._guard = Guard()
         self._meter = Meter(monitor, f"zeus-bso-{self.instance}")
+        saved = SavedRun.read(resume)
+        named = named_run_id(run_id) if rank == 0 else None
+        self.run_id = named or (saved.run_id if saved is not None else fresh_run_id())
         if self._imported_by_child:
             return
         self._owns_transport = transport is None
-        self._api = Api(transport if transport is not None else transport_for(server_url))
+        self._api = Api(transport or transport_for(server_url, token))
+        self._recurrence = Recurrence(
+            self._api,
+            instance=self.instance if rank == 0 else None,
+            heartbeat_s=heartbeat_s,
+            run_id=self.run_id,
+            named=named is not None,
+            saved=saved,
+            keeps=self._owns_transport,
+        )
         self._endings = Endings(self._end)
         self._register(monitor)
 
@@ -141,10 +158,14 @@ class BatchSizeOptimizer:
         if error is None:
             self._leave()
         else:
-            self._end(reason_of(error), EXIT_S)
+            self._end(reason_of(error))
 
-    def get_batch_size(self) -> int:
+    def get_batch_size(self, *, explore: bool = True) -> int:
         """Ask the server which batch size to train with; asking again gives the same.
+
+        Args:
+            explore: Whether the run may try what is not known yet; else it gets the best known size, and the default
+                while none is known.
 
         Raises:
             ZeusBSOServerUnreachableError: No server answers; the message says how to start one.
@@ -153,19 +174,16 @@ class BatchSizeOptimizer:
         """
         if self._imported_by_child:
             return self.job.default_batch_size
-        if self.current_batch_size is not None:
-            return self.current_batch_size
-        if os.getpid() != self._pid:
-            raise ZeusBSOOrderError("A forked process does not ask: build the BatchSizeOptimizer where you train.")
-        if self.rank != 0:
-            raise ZeusBSOOrderError(
-                "Only rank 0 asks for a batch size; broadcast it, and set current_batch_size and trial_number."
-            )
-        try:
-            return self._ask()
-        except ZeusBSOServerUnreachableError as error:
-            self._train_unreported(error)
-            return self.job.default_batch_size
+        if self.current_batch_size is None:
+            if os.getpid() != self._pid:
+                raise ZeusBSOOrderError("A forked process does not ask: build the BatchSizeOptimizer where you train.")
+            if self.rank != 0:
+                raise ZeusBSOOrderError(
+                    "Only rank 0 asks for a batch size; broadcast it, and set current_batch_size and trial_number."
+                )
+            self._accept(self._ask(explore=explore))
+        assert self.current_batch_size is not None
+        return self.current_batch_size
 
     def on_train_begin(self) -> None:
         """Begin to measure.
@@ -179,16 +197,18 @@ class BatchSizeOptimizer:
             raise ZeusBSOOrderError("on_train_begin was called twice; each run needs its own BatchSizeOptimizer.")
         if self._over:
             return
-        if self._run is None and not self._unreported:
+        if self._run is None:
             self._run = self._join()
         self._began = True
-        self._measure()
+        self._meter.open(self._guard)
 
-    def on_evaluate(self, metric: SupportsFloat) -> None:
+    def on_evaluate(self, metric: SupportsFloat, epoch: int | None = None) -> None:
         """Report an evaluation, and learn whether to go on; ``training_finished`` tells.
 
         Args:
             metric: The validation metric: a number, or an array or tensor of one element.
+            epoch: How many epochs are complete, where epochs are not evaluated once each; left out, evaluations are
+                counted.
 
         Raises:
             ZeusBSOTrainFailError: The run failed to converge: launch the script again.
@@ -199,15 +219,17 @@ class BatchSizeOptimizer:
         if not self._began:
             raise ZeusBSOOrderError("on_evaluate was called before on_train_begin.")
         self._endings.still_running()
-        with self._guard("report the evaluation"):
-            # Read first: what a device has not finished computing belongs to the window.
-            value = self._number(metric)
-            self._close_window()
-            if value is not None:
-                self._epoch += 1
-                self._evaluate(value)
-        if not self._over:
-            self._measure()
+        try:
+            with self._guard("report the evaluation"):
+                # Read first: what a device has not finished computing belongs to the window.
+                value = number(metric, self._guard)
+                self._close_window()
+                if value is not None:
+                    self._epoch = max(self._epoch, self._epoch + 1 if epoch is None else int(epoch))
+                    self._obey(self._tell(value))
+        finally:
+            if not self._over:
+                self._meter.open(self._guard)
 
     def on_train_end(self) -> None:
         """End the run: without the target it has missed it. A run without an evaluation is cancelled.
@@ -224,7 +246,19 @@ class BatchSizeOptimizer:
 
     def cancel(self) -> None:
         """Give the run up; it says nothing about its batch size."""
-        self._end(FailReason.CANCELLED, EXIT_S)
+        self._end(FailReason.CANCELLED)
+
+    def state_dict(self) -> dict[str, object]:
+        """What a checkpoint keeps of the run, in plain numbers and strings; see the argument ``resume``."""
+        return SavedRun(
+            job_id=self.job_id,
+            run_id=self.run_id,
+            trial_number=self.trial_number,
+            time=self._meter.time_s,
+            energy=self._meter.energy_j,
+            current_epoch=self._epoch,
+            finished=self.training_finished,
+        ).model_dump()
 
     @property
     def _is_silent(self) -> bool:
@@ -232,30 +266,32 @@ class BatchSizeOptimizer:
         return self._imported_by_child or os.getpid() != self._pid
 
     def _register(self, monitor: Monitor) -> None:
-        if self.rank != 0 and self.job_id is not None:
-            return
-        devices = devices_of(monitor)
-        spec = JobSpecFromClient(
-            **self.job.model_dump(),
-            max_power=devices.max_power_w,
-            number_of_gpus=devices.number_of_gpus,
-            gpu_model=devices.gpu_model,
-        )
-        if self.rank != 0:
-            self.job_id = derive_job_id(spec)
-            return
+        update = self._options.on_spec_change == "update"
         try:
-            registered = self._api.register(spec)
+            self.job_id, self._rules = known_job(self._api, self.job, monitor, rank=self.rank, update=update)
         except ZeusBSOServerUnreachableError as error:
             self._train_unreported(error)
-            return
-        self.job_id = registered.job_id
-        if registered.message:
-            logger.warning("%s", registered.message)
 
-    def _ask(self) -> int:
-        offer = self._offer()
+    def _ask(self, *, explore: bool) -> TrialOffer | None:
+        """Rank 0 asks the server; None: it is away, and the run goes unreported."""
+        assert self.job_id is not None
+        self._recurrence.flush(self._guard)
+        try:
+            asked = self._recurrence.ask(self.job_id, explore=explore)
+        except ZeusBSOServerUnreachableError as error:
+            self._train_unreported(error)
+            return None
+        self.run_id, self.resumed = self._recurrence.run_id, asked.resumed
+        self._epoch = asked.start.current_epoch
+        self._meter.start_from(asked.start)
+        return asked.offer
+
+    def _accept(self, offer: TrialOffer | None) -> None:
+        """Every rank takes part in the trial that was offered."""
+        if offer is None:
+            return
         self.current_batch_size, self.trial_number = offer.batch_size, offer.trial_number
+        self._rules = replace(self._rules, cost_bound_j=offer.cost_bound)
         if offer.message and not offer.resumed:
             logger.warning("%s", offer.message)
         if offer.finished:
@@ -265,25 +301,8 @@ class BatchSizeOptimizer:
                 self.run_id,
                 offer.batch_size,
             )
-            return offer.batch_size
+            return
         self._run = self._join()
-        if self._heartbeat_s is not None:
-            self._run.beat(self._heartbeat_s)
-        return offer.batch_size
-
-    def _offer(self) -> TrialOffer:
-        try:
-            return self._api.ask(self._question())
-        except RunIsAliveError:
-            taken, self.run_id = self.run_id, uuid.uuid4().hex
-            logger.warning("The run %s is trained by another process; this one goes on as %s.", taken, self.run_id)
-            return self._api.ask(self._question())
-
-    def _question(self) -> AskForTrial:
-        assert self.job_id is not None
-        return AskForTrial(
-            job_id=self.job_id, run_id=self.run_id, heartbeat_s=self._heartbeat_s, instance=self.instance
-        )
 
     def _join(self) -> Run:
         """Take part in the trial that the attributes name: asked for here, or set by the script on other ranks."""
@@ -292,58 +311,52 @@ class BatchSizeOptimizer:
                 "on_train_begin was called before the batch size is known: call get_batch_size on rank 0, and set "
                 "current_batch_size and trial_number on the other ranks."
             )
-        trial = TrialId(
-            job_id=self.job_id, batch_size=int(self.current_batch_size), trial_number=int(self.trial_number)
-        )
+        size, of_job = int(self.current_batch_size), int(self.trial_number)
+        trial = TrialId(job_id=self.job_id, batch_size=size, trial_number=of_job)
         self._endings.watch()
-        return Run(self._api, trial, self._meter, self.instance if self.rank == 0 else None, self._guard)
+        return self._recurrence.join(trial, self._meter, self._rules, self._guard, epoch=self._epoch)
 
     def _train_unreported(self, error: ZeusBSOServerUnreachableError) -> None:
-        if not self._falls_back:
+        if self._options.on_unreachable == "raise":
             raise error
-        self._unreported = True
         self.current_batch_size = self.job.default_batch_size
+        self._run = UnreportedRun(Judge(self._rules), self._meter)
         logger.warning("%s This run goes unreported, with the default batch size.", error)
 
-    def _evaluate(self, metric: float) -> None:
-        run = self._run
-        if run is None:
-            self._judge(metric)
-            return
-        said = run.report(metric, self._epoch)
-        if run.superseded:
-            self._forget()
-        self._obey(said)
-
-    def _judge(self, metric: float) -> None:
-        """Stop an unreported run at its target or its last epoch, so that it does not go on for ever."""
-        target = self.job.target_metric
-        reached = metric >= target if self.job.higher_is_better_metric else metric <= target
-        if reached or self._epoch >= self.job.max_epochs:
-            self.training_finished = self._over = True
-            logger.warning("The unreported run is over: the target was %sreached.", "" if reached else "not ")
+    def _tell(self, metric: float) -> ReportResponse:
+        """Rank 0 reports an evaluation, and learns what was decided."""
+        assert self._run is not None
+        return self._run.report(metric, self._epoch)
 
     def _obey(self, said: ReportResponse | None) -> None:
+        """Every rank does what was decided.
+
+        Raises:
+            ZeusBSOTrainFailError: The run failed to converge.
+        """
         if said is None or not said.stop_train:
             return
-        self.training_finished = True
-        self._forget()
-        self._over = True
-        if self._owns_transport:
-            self._api.transport.close()
+        self.training_finished = self._over = True
+        raises = self._options.on_fail == "raise" and self._run is not None and self._run.reported
+        self._let_go()
         if said.converged:
             logger.info("%s", said.message)
-        elif said.target_reached or not self._raises_on_fail:
+        elif said.target_reached or not raises:
             logger.warning("%s", said.message)
         else:
             raise ZeusBSOTrainFailError(said.message)
 
-    def _forget(self) -> None:
-        """Have nothing more to do with the trial."""
+    def _let_go(self, *, at_once: bool = False) -> None:
+        """Have nothing more to do with the trial; not before the process ends, if something is left to tell."""
+        run = self._run
+        if run is not None and run.unfinished and not at_once:
+            return
+        self._run = None
         self._endings.unwatch()
-        run, self._run = self._run, None
         if run is not None:
             run.hush()
+        if self._owns_transport:
+            self._api.transport.close()
 
     def _leave(self) -> None:
         """End the run by itself.
@@ -352,41 +365,34 @@ class BatchSizeOptimizer:
             ZeusBSOTrainFailError: It had failed to converge.
         """
         with self._guard("end the run"):
-            self._obey(self._close(None, EXIT_S))
+            self._obey(self._close(None))
 
-    def _end(self, reason: FailReason | None, budget_s: float) -> None:
-        """End the run and raise nothing."""
+    def _end(self, reason: FailReason | None, insist_s: float | None = None) -> None:
+        """End the run and raise nothing; ``insist_s`` is given where the process ends with it."""
         with self._guard("end the run"):
-            said = self._close(reason, budget_s)
+            said = self._close(reason, insist_s)
             if said is not None and said.stop_train and not said.converged:
                 logger.warning("%s", said.message)
 
-    def _close(self, reason: FailReason | None, budget_s: float) -> ReportResponse | None:
-        if self._is_silent or self._over:
+    def _close(self, reason: FailReason | None, insist_s: float | None = None) -> ReportResponse | None:
+        """Rank 0 tells how the run ended."""
+        if self._is_silent:
             return None
         self._over = True
-        self._endings.unwatch()
-        run, self._run = self._run, None
-        return run.close(reason, budget_s) if run is not None else None
-
-    def _measure(self) -> None:
-        with self._guard("measure"):
-            self._meter.open()
+        if self._run is None:
+            return None
+        said = self._run.close(reason, insist_s)
+        if said is None or insist_s is not None:
+            self._let_go(at_once=insist_s is not None)
+        return said
 
     def _close_window(self) -> None:
         """Close the window; a run that cannot be measured is given up, and its training goes on unreported."""
         try:
             self._meter.close()
-        except Exception as error:  # noqa: BLE001 - whatever a foreign monitor raises must not end a training
+        except ZeusBSOMonitorError as error:
             self._guard.say_once(f"Energy could not be measured ({error}): the run is given up, unreported.")
-            run, self._run = self._run, None
-            self._endings.unwatch()
-            if run is not None:
-                run.close(FailReason.CANCELLED, EXIT_S)
-
-    def _number(self, metric: SupportsFloat) -> float | None:
-        try:
-            return float(metric)
-        except (TypeError, ValueError) as error:
-            self._guard.say_once(f"The metric is not a number ({error}): this evaluation is not reported.")
-            return None
+            if self._run is not None and self._run.reported:
+                self._run.close(FailReason.CANCELLED)
+                self._endings.unwatch()
+                self._run = UnreportedRun(Judge(self._rules), self._meter)

@@ -6,8 +6,8 @@ import json
 import os
 import time
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
@@ -30,11 +30,24 @@ class Answer:
 
     Attributes:
         status: HTTP status.
-        body: The decoded JSON object; empty where an error came without one.
+        body: The decoded JSON object; empty where none came.
+        items: The decoded JSON list, where the answer is one.
     """
 
     status: int
-    body: Mapping[str, object]
+    body: Mapping[str, object] = field(default_factory=dict)
+    items: Sequence[object] = ()
+
+    @classmethod
+    def read(cls, status: int, data: bytes) -> Answer | None:
+        """Read an answer's bytes; None: they are neither a JSON object nor a list."""
+        try:
+            body = json.loads(data)
+        except ValueError:
+            return None
+        if isinstance(body, dict):
+            return cls(status, body)
+        return cls(status, items=tuple(body)) if isinstance(body, list) else None
 
     @property
     def message(self) -> str:
@@ -72,17 +85,18 @@ class Transport(Protocol):
 class HttpTransport:
     """Sends requests over HTTP on kept-alive connections.
 
-    A connection that fails is tried again: all of the client's calls are idempotent. User info in the URL is sent as
-    basic authentication and kept out of every message.
+    A connection that fails is tried again: all of the client's calls are idempotent. A token is sent as such, user
+    info in the URL as basic authentication; both are kept out of every message.
 
     Args:
         url: The server's base URL.
+        token: The server's token; it goes before user info.
 
     Raises:
         ZeusBSOConfigError: It is not a base URL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         import urllib3
 
         parts = _split(url)
@@ -91,7 +105,9 @@ class HttpTransport:
         self._prefix = parts.path.rstrip("/")
         self._address = f"{parts.scheme}://{host}{port}{self._prefix}"
         self._headers = {"Accept": "application/json", "User-Agent": "zeus-bso"}
-        if parts.username is not None or parts.password is not None:
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
+        elif parts.username is not None or parts.password is not None:
             user_info = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
             self._headers["Authorization"] = f"Basic {b64encode(user_info.encode()).decode()}"
         self._pool = urllib3.connection_from_url(f"{parts.scheme}://{host}{port}", maxsize=4, block=False)
@@ -175,15 +191,10 @@ def _split(url: str) -> SplitResult:
 def _answer(status: int, data: bytes, address: str) -> Answer:
     if 300 <= status < 400:
         raise TransportError(f"{address} redirects to another address ({status}); give that one as server_url.")
-    try:
-        body = json.loads(data)
-    except ValueError:
-        body = None
-    if isinstance(body, dict):
-        return Answer(status, body)
-    if status < 400:
+    answer = Answer.read(status, data)
+    if answer is None and status < 400:
         raise TransportError(f"What answers at {address} is not a zeus-bso server.")
-    return Answer(status, {})
+    return answer or Answer(status)
 
 
 def _reason(error: Exception) -> str:
