@@ -279,6 +279,8 @@ class TrainingResult(TrialId):
         energy_source: What the energy reading rests on.
         decided: The client ended the run so, by the same rules, while no answer came; a run that converged then counts
             as converged whatever the bound has become since.
+        within_epoch: A further evaluation of an epoch that was reported before, by the process that asked: it is judged
+            like any other, while further reports of an epoch are otherwise those of other ranks.
     """
 
     time: Total
@@ -289,6 +291,7 @@ class TrainingResult(TrialId):
     final: bool = False
     energy_source: EnergySource | None = None
     decided: Outcome | None = None
+    within_epoch: bool = False
 
 
 class ReportResponse(BaseModel):

@@ -74,6 +74,7 @@ def _every_request(server: Server) -> None:
         server.end(taken, "preempted")
         server.report(taken, current_epoch=2)
         server.miss(server.ask(job_id))
+        server.report(server.ask(job_id), final=True)
         server.end(server.ask(job_id), "oom")
         server.time_passes(10 * 86_400, job_id)
         server.ask(job_id)

@@ -15,6 +15,8 @@ _COMMANDS = {
     "serve": "run the server",
     "db": "migrate the server's database, or ask what state it is in",
     "demo": "watch a real recurring training job find its batch size, on this machine",
+    "run": "launch a training script, and launch it again while its batch sizes turn out useless",
+    "flush": "send what training runs could not tell the server while it was away",
     "version": "print the version",
 }
 

@@ -30,6 +30,7 @@ from zeus_bso.exceptions import (
     ZeusBSOServerUnreachableError,
     ZeusBSOTrainFailError,
 )
+from zeus_bso.monitor.codecarbon import TaskTracker
 from zeus_bso.monitor.protocol import Monitor
 
 logger = logging.getLogger("zeus_bso")
@@ -92,7 +93,7 @@ class BatchSizeOptimizer:
 
     def __init__(
         self,
-        monitor: Monitor,
+        monitor: Monitor | TaskTracker,
         server_url: str | None = None,
         job: JobSpec | None = None,
         rank: int = 0,
@@ -265,7 +266,7 @@ class BatchSizeOptimizer:
         """Forked children, and spawned ones that import the script, neither ask nor report nor end anything."""
         return self._imported_by_child or os.getpid() != self._pid
 
-    def _register(self, monitor: Monitor) -> None:
+    def _register(self, monitor: Monitor | TaskTracker) -> None:
         update = self._options.on_spec_change == "update"
         try:
             self.job_id, self._rules = known_job(self._api, self.job, monitor, rank=self.rank, update=update)

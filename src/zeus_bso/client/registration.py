@@ -9,13 +9,14 @@ from zeus_bso.client.api import Api, Registered
 from zeus_bso.client.judge import Rules
 from zeus_bso.common import SETTINGS_FIELDS, JobSettings, JobSpec, JobSpecFromClient, derive_job_id, identity, settings
 from zeus_bso.exceptions import ZeusBSOSpecConflictError
+from zeus_bso.monitor.codecarbon import TaskTracker
 from zeus_bso.monitor.devices import devices_of
 from zeus_bso.monitor.protocol import Monitor
 
 logger = logging.getLogger("zeus_bso")
 
 
-def known_job(api: Api, job: JobSpec, monitor: Monitor, *, rank: int, update: bool) -> tuple[str, Rules]:
+def known_job(api: Api, job: JobSpec, monitor: Monitor | TaskTracker, *, rank: int, update: bool) -> tuple[str, Rules]:
     """Make the job known to the server; ranks other than 0 work out by themselves what it is called.
 
     Args:

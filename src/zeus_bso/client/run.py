@@ -116,6 +116,7 @@ class Run:
             current_epoch=epoch,
             instance=self._instance,
             energy_source=self._meter.source,
+            within_epoch=self._last is not None and epoch == self._last.current_epoch,
         )
         self._last = result
         said = None if self._superseded else self._read(self._courier.deliver(Letter(report=result)))
@@ -206,7 +207,7 @@ class Run:
 
     def _tell_launcher(self, said: ReportResponse | None, reason: FailReason | None) -> None:
         if self._instance is not None:
-            tell_launcher(self._trial, said.outcome if said is not None else None, reason)
+            tell_launcher(self._trial, said, reason)
 
     def _read(self, answer: Answer | None) -> ReportResponse | None:
         return None if answer is None else response(answer)

@@ -27,7 +27,10 @@ from zeus_bso.policy.early_stop import cost_bound, judge
 from zeus_bso.policy.generation import begin_generation
 from zeus_bso.policy.zeus import choose, conclude
 from zeus_bso.server.batch_size_state.models import Trial
+from zeus_bso.server.best_known import best_known
+from zeus_bso.server.early_ends import told_of_max_epochs
 from zeus_bso.server.job.models import JobState
+from zeus_bso.server.news import count_non_finite, is_news, takes_metric
 from zeus_bso.server.services.commands import RecordResult, Snapshot, TakeUpTrial
 from zeus_bso.server.services.lease import silence_left_s
 from zeus_bso.server.services.service import RETURNING, ZeusService
@@ -85,7 +88,7 @@ class ZeusBatchSizeOptimizer:
             before = self._service.with_sizes(job)
             after, trial = self._service.reopen(before, trial)
             self._service.save(before, after)
-        if not _is_news(trial, result):
+        if not is_news(trial, result):
             return _stored_answer(self._service.renew(job, trial))
         return self._take_in(job, trial, result)
 
@@ -190,7 +193,7 @@ class ZeusBatchSizeOptimizer:
     def _begin(self, snapshot: Snapshot, request: AskForTrial) -> tuple[Snapshot, Trial]:
         job = snapshot.job
         rng = _generator(job)
-        choice = choose(
+        choice = (None if request.explore else best_known(job, snapshot.sizes)) or choose(
             job.knobs,
             job.progress,
             snapshot.sizes,
@@ -213,19 +216,20 @@ class ZeusBatchSizeOptimizer:
 
     def _take_in(self, job: JobState, trial: Trial, result: TrainingResult) -> ReportResponse:
         new_epoch = not trial.reported or result.current_epoch > trial.current_epoch
+        new_metric = new_epoch or takes_metric(trial, result)
         time, energy = max(result.time, trial.time), max(result.energy, trial.energy)
-        metric = result.metric if new_epoch else trial.metric
+        metric = result.metric if new_metric else trial.metric
         epoch = max(result.current_epoch, trial.current_epoch)
-        steers = trial.generation == job.progress.generation
+        bounded = trial.generation == job.progress.generation and result.decided is not Outcome.CONVERGED
         cost = job.cost(energy, time)
         verdict = judge(
             job.knobs,
             cost=cost,
             metric=metric,
             epoch=epoch,
-            bound=cost_bound(job.knobs, job.progress.min_cost, uncapped=trial.uncapped) if steers else None,
-            non_finite_before=trial.non_finite_in_row if new_epoch else 0,
-            final=result.final,
+            bound=cost_bound(job.knobs, job.progress.min_cost, uncapped=trial.uncapped) if bounded else None,
+            non_finite_before=count_non_finite(trial, result) if new_metric else 0,
+            final=result.final or result.decided is not None,
         )
         if verdict.outcome is Outcome.CONVERGED and cost <= 0:
             raise RefusedResultError(
@@ -245,7 +249,7 @@ class ZeusBatchSizeOptimizer:
                 non_finite_in_row=verdict.non_finite_in_row,
                 target_reached=verdict.target_reached,
                 energy_source=result.energy_source,
-                message=verdict.message,
+                message=told_of_max_epochs(self._service, job, epoch, verdict),
             ),
         )
         after = _with_facts(job, epoch_s, result.energy_source)
@@ -327,10 +331,6 @@ def _refuse_superseded(trial: Trial, instance: str | None) -> None:
 
 def _ended_for_good(trial: Trial) -> bool:
     return trial.status is TrialStatus.FAILED and trial.reason not in RETURNING
-
-
-def _is_news(trial: Trial, result: TrainingResult) -> bool:
-    return result.final or not trial.reported or result.current_epoch > trial.current_epoch
 
 
 def _stored_answer(trial: Trial) -> ReportResponse:

@@ -38,6 +38,12 @@ _LATEST_OF_RUN = (
     select(trial).where(_OF_JOB, trial.c.run_id == bindparam("run")).order_by(trial.c.trial_number.desc()).limit(1)
 )
 _OPEN = select(trial).where(_OF_JOB, trial.c.status == TrialStatus.DISPATCHED.value).order_by(trial.c.trial_number)
+_LATEST_DECIDED = (
+    select(trial)
+    .where(_OF_JOB, trial.c.status == TrialStatus.SUCCEEDED.value)
+    .order_by(trial.c.trial_number.desc())
+    .limit(bindparam("limit"))
+)
 _PLACES = (
     select(trial)
     .where(
@@ -122,6 +128,11 @@ class BatchSizeStateRepository:
     def open_trials(self, job_id: str) -> list[Trial]:
         """Read the open trials of a job, by number."""
         return [_trial(row) for row in self._connection.execute(_OPEN, {"job": job_id}).mappings()]
+
+    def latest_decided(self, job_id: str, limit: int) -> list[Trial]:
+        """Read the latest trials of a job that were decided, the latest first."""
+        rows = self._connection.execute(_LATEST_DECIDED, {"job": job_id, "limit": limit}).mappings()
+        return [_trial(row) for row in rows]
 
     def places(self, job_id: str, generation: int, round_: int) -> dict[int, tuple[Place, Trial]]:
         """Read the places of a round of pruning that are held or filled, each with its Exploration trial."""

@@ -182,6 +182,10 @@ class ZeusService:
         """Count the trials of each batch size."""
         return self._states.totals(job.job_id)
 
+    def latest_decided(self, job: JobState, limit: int) -> list[Trial]:
+        """Read the latest trials that were decided, the latest first."""
+        return self._states.latest_decided(job.job_id, limit)
+
     def lease_s(self, job: JobState, heartbeat_s: float | None) -> float:
         """Length of a lease [s]."""
         return lease_s(heartbeat_s, self._trial_lease_s, job.longest_epoch_s)

@@ -1,0 +1,130 @@
+"""``zeus-bso run -- COMMAND``: launches a training script, and again after a run that failed to converge."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from zeus_bso.cli.errors import BAD_USE, CommandError
+from zeus_bso.client.outcome import OUTCOME_FILE_VARIABLE
+from zeus_bso.common import FailReason, Outcome
+
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+_FORWARDED = (*_ENDING, signal.SIGUSR1, signal.SIGUSR2)
+_NOT_EXECUTABLE = 126
+_NOT_FOUND = 127
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "--relaunch",
+        type=_count,
+        default=3,
+        metavar="N",
+        help="launch it again at most N times (default: 3) when it failed to converge or ran out of memory",
+    )
+    parser.add_argument(
+        "launched", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command with its arguments"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Launch the command; its exit code is ours."""
+    command = args.launched[1:] if args.launched[:1] == ["--"] else args.launched
+    if not command:
+        raise CommandError("say what to run: zeus-bso run -- python train.py", BAD_USE)
+    with tempfile.TemporaryDirectory(prefix="zeus-bso-run-") as folder:
+        launcher = _Launcher(command, Path(folder) / "outcome")
+        with launcher:
+            code = launcher.launch()
+            for number in range(1, args.relaunch + 1):
+                why = launcher.useless_because()
+                if why is None or launcher.told_to_end:
+                    break
+                print(f"zeus-bso: {why}; launching it again ({number} of {args.relaunch}).", file=sys.stderr)
+                code = launcher.launch()
+        return code
+
+
+class _Launcher:
+    """Launches one command, again and again; while it is entered, signals go on to the command.
+
+    Args:
+        command: The command.
+        outcome_file: Where the client in it says how its run ended.
+
+    Attributes:
+        told_to_end: A signal came that ends programs.
+    """
+
+    def __init__(self, command: Sequence[str], outcome_file: Path) -> None:
+        self.told_to_end = False
+        self._command = list(command)
+        self._outcome_file = outcome_file
+        self._child: subprocess.Popen[bytes] | None = None
+        self._handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+
+    def __enter__(self) -> _Launcher:
+        """Take the signals over."""
+        self._handlers = {number: signal.signal(number, self._forward) for number in _FORWARDED}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Give them back."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def launch(self) -> int:
+        """Launch it and wait for its end; returns its exit code, as a shell does."""
+        self._outcome_file.unlink(missing_ok=True)
+        environment = {**os.environ, OUTCOME_FILE_VARIABLE: str(self._outcome_file)}
+        try:
+            self._child = subprocess.Popen(self._command, env=environment)
+        except FileNotFoundError:
+            raise CommandError(f"there is no command {self._command[0]!r}.", _NOT_FOUND) from None
+        except OSError as error:
+            raise CommandError(f"{self._command[0]!r} cannot be run: {error.strerror}.", _NOT_EXECUTABLE) from None
+        code = self._child.wait()
+        return code if code >= 0 else 128 - code
+
+    def useless_because(self) -> str | None:
+        """Why the last run's batch size was of no use; None: it was, or nothing is known."""
+        try:
+            lines = self._outcome_file.read_text(encoding="utf-8").splitlines()
+            told = json.loads(lines[-1])
+        except (OSError, ValueError, IndexError):
+            return None
+        size = told.get("batch_size")
+        if told.get("reason") == FailReason.OOM.value:
+            return f"batch size {size} ran out of memory"
+        outcome = told.get("outcome")
+        # Who has the model need not train it again, however dear it was.
+        if outcome in (None, Outcome.CONVERGED.value) or told.get("target_reached"):
+            return None
+        return f"batch size {size} failed to converge ({outcome})"
+
+    def _forward(self, number: int, frame: FrameType | None) -> None:
+        self.told_to_end = self.told_to_end or number in _ENDING
+        # A terminal sends an interrupt to the child as well.
+        if self._child is not None and number != signal.SIGINT:
+            with suppress(ProcessLookupError):
+                self._child.send_signal(number)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return count
