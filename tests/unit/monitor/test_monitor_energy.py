@@ -86,7 +86,7 @@ def test_closed_counters_are_said_once_and_the_estimate_serves(
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         (add_counter(Path(name)) / "energy_uj").chmod(0o400)
-        monkeypatch.setattr(choose, "PLACES", Places(*[Path(name)] * 5, wsl_driver=Path(name, "no-driver")))
+        monkeypatch.setattr(choose, "PLACES", Places(*[Path(name)] * 5, Path(name, "no-driver")))
         os.seteuid(65534)
         try:
             with caplog.at_level(logging.WARNING, "zeus_bso"):
