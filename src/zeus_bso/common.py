@@ -16,7 +16,7 @@ import re
 from enum import Enum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 REGISTER_JOB_URL = "/jobs"
 DELETE_JOB_URL = "/jobs"
@@ -119,6 +119,26 @@ Metric = Annotated[float | None, AfterValidator(_finite_or_none)]
 """A validation metric. NaN and the infinities are read as null: a run that diverged has not reached its target."""
 
 
+class PolicyOptions(BaseModel):
+    """Options of the ``surrogate`` policy; the others have none.
+
+    Attributes:
+        curve_stop: A run is also stopped when its learning curve says that finishing it would cost more than a fresh
+            run with the best known batch size.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    curve_stop: bool = True
+
+
+def _known_options(options: object) -> object:
+    """Options without those of another release, as unknown fields are ignored on the way in."""
+    if not isinstance(options, dict):
+        return options
+    return {name: value for name, value in options.items() if name in PolicyOptions.model_fields}
+
+
 class JobSettings(BaseModel):
     """The part of a job's spec that may change in its life.
 
@@ -132,6 +152,7 @@ class JobSettings(BaseModel):
         mab_prior_precision: Precision of that belief.
         mab_num_explorations: How often an arm is run before beliefs decide.
         mab_seed: Makes the sequence of decisions reproducible; null: fresh entropy.
+        policy_options: Options of the policy.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -145,6 +166,18 @@ class JobSettings(BaseModel):
     mab_prior_precision: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     mab_num_explorations: Count = 2
     mab_seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    policy_options: PolicyOptions = PolicyOptions()
+
+
+class SettingsChange(JobSettings):
+    """A change of a job's settings: those that are given."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keeps_the_policy(cls, given: object) -> object:
+        if isinstance(given, dict) and "policy" in given:
+            raise ValueError("policy applies when a job is created and cannot be changed later; register another job")
+        return given
 
 
 class JobSpec(JobSettings):
@@ -158,7 +191,8 @@ class JobSpec(JobSettings):
         default_batch_size: The size that the job uses today; exploration starts here.
         target_metric: The metric value at which a run has converged.
         higher_is_better_metric: Whether the metric rises as the model improves.
-        policy: Which algorithm chooses: ``zeus``, the reference algorithm.
+        policy: Which algorithm chooses: ``surrogate``, ours, which needs fewer runs, or ``zeus``, the reference
+            algorithm. It applies when the job is created, and is neither compared nor changed later.
     """
 
     job_id: Text | None = None
@@ -167,7 +201,7 @@ class JobSpec(JobSettings):
     default_batch_size: PositiveCount
     target_metric: FiniteFloat = 0.5
     higher_is_better_metric: bool = True
-    policy: Literal["zeus"] = "zeus"
+    policy: Literal["zeus", "surrogate"] = "surrogate"
 
     @model_validator(mode="after")
     def _sizes_are_consistent(self) -> JobSpec:
@@ -185,7 +219,11 @@ JobParams = JobSpec
 class JobSpecFromClient(JobSpec):
     """A :class:`JobSpec` as it is sent, with what the client found out about the machine.
 
+    Our client always names the policy; a reference client knows of none and means the one that it was written for.
+
     Attributes:
+        policy: Which algorithm chooses; ``zeus`` unless it is sent.
+        policy_options: Options of the policy; unknown ones are ignored.
         max_power: Summed maximum power limit of the devices [W].
         number_of_gpus: Devices that the job trains on; 0: on the CPU.
         gpu_model: Model name of the devices.
@@ -193,6 +231,8 @@ class JobSpecFromClient(JobSpec):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
+    policy: Literal["zeus", "surrogate"] = "zeus"
+    policy_options: Annotated[PolicyOptions, BeforeValidator(_known_options)] = PolicyOptions()
     max_power: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
     number_of_gpus: Count
     gpu_model: Text
@@ -222,7 +262,7 @@ def identity(spec: JobSpecFromClient) -> dict[str, Any]:
 
 def settings(spec: JobSpecFromClient) -> dict[str, Any]:
     """The fields that may change in a job's life."""
-    return {name: getattr(spec, name) for name in SETTINGS_FIELDS}
+    return spec.model_dump(include=set(SETTINGS_FIELDS))
 
 
 def derive_job_id(spec: JobSpecFromClient, hex_digits: int = 8) -> str:

@@ -77,6 +77,9 @@ class BatchSizeView(BaseModel):
         observations: Observations of this generation.
         belief_mean: Posterior mean of the reward [-J]; null before the first observation.
         belief_std: Posterior standard deviation of the reward [J].
+        believed_cost: What a run of this size is believed to cost [J], by the job's policy; null: nothing is known.
+        believed_cost_low: Lower end of its 95 % interval [J]: normal for ``zeus``, lognormal for ``surrogate``.
+        believed_cost_high: Upper end of that interval [J].
         retired: Why it is not given any more; null: it is.
         is_arm: It is an arm of the bandit.
     """
@@ -94,6 +97,9 @@ class BatchSizeView(BaseModel):
     observations: int
     belief_mean: float | None
     belief_std: float | None
+    believed_cost: float | None = None
+    believed_cost_low: float | None = None
+    believed_cost_high: float | None = None
     retired: str | None
     is_arm: bool
 
@@ -269,7 +275,14 @@ class JobSummary(BaseModel):
 
 
 class JobView(JobSummary):
-    """A job with its spec and what is known about each batch size."""
+    """A job with its spec and what is known about each batch size.
 
+    Attributes:
+        next_batch_size: What the next ask would be given, if no run ends before; null: chance decides.
+        next_run: That, or the chances, and why, in a sentence.
+    """
+
+    next_batch_size: int | None = None
+    next_run: str = ""
     spec: JobSpecFromClient
     batch_sizes: list[BatchSizeView]

@@ -1,5 +1,4 @@
-"""What our client may tell that a reference client never does: late decisions, several evaluations of an epoch,
-asking without exploring."""
+"""What our client tells and a reference client does not: late decisions, evaluations within an epoch, no exploring."""
 
 from __future__ import annotations
 

@@ -559,7 +559,12 @@ class TestOurOwnCalls:
         server.register()
         server.change(max_epochs=77)
 
-        assert server.job()["spec"] | {"job_id": "job"} == {**SPEC, "max_epochs": 77, "policy": "zeus"}
+        assert server.job()["spec"] | {"job_id": "job"} == {
+            **SPEC,
+            "max_epochs": 77,
+            "policy": "zeus",
+            "policy_options": {"curve_stop": True},
+        }
 
     def test_a_setting_may_be_set_to_null(self, server: Server) -> None:
         server.register()

@@ -60,8 +60,8 @@ NEXT_REVISION = """\
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -80,14 +80,14 @@ def next_release(tmp_path: Path) -> Mapping[str, str]:
     copy = tmp_path / "next" / "zeus_bso"
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
     versions = copy / "server" / "database" / "migrations" / "versions"
-    assert {path.stem[:5] for path in versions.glob("v*.py")} == {"v0001"}, "name the next revision here"
-    (versions / "v0002_next.py").write_text(NEXT_REVISION)
+    assert {path.stem[:5] for path in versions.glob("v*.py")} == {"v0001", "v0002"}, "name the next revision here"
+    (versions / "v0003_next.py").write_text(NEXT_REVISION)
     return os.environ | {"PYTHONPATH": str(copy.parent)}
 
 
 def test_a_schema_comes_goes_and_comes_again(empty_url: str) -> None:
     for action in ("upgrade", "check", "upgrade"):
-        assert _zeus_bso("db", action, "--database-url", empty_url) == (0, "0001\n", "")
+        assert _zeus_bso("db", action, "--database-url", empty_url) == (0, "0002\n", "")
     assert _zeus_bso("db", "downgrade", "base", "--database-url", empty_url) == (0, "empty: no migration has run\n", "")
     assert set(look(empty_url, _tables)) <= {migrate.VERSION_TABLE}
     migrate.upgrade(empty_url)
@@ -136,7 +136,7 @@ def test_offline_sql_makes_a_schema_that_passes_the_check(empty_url: str) -> Non
     assert look(empty_url, _tables) == [], "it must only be printed"
     run_script(empty_url, script)
     migrate.check(empty_url)
-    run_script(empty_url, _offline(empty_url, "downgrade", "0001:base"))
+    run_script(empty_url, _offline(empty_url, "downgrade", "0002:base"))
     assert set(look(empty_url, _tables)) <= {migrate.VERSION_TABLE}
 
 
@@ -204,18 +204,18 @@ def test_a_server_refuses_an_older_schema_in_a_sentence(database_url: str, next_
     code, output, errors = _zeus_bso("serve", "--port", "0", "--database-url", database_url, environment=next_release)
     assert (code, output) == (1, "")
     assert errors == (
-        "zeus-bso: The database's schema (0001) is older than this version's (0002). Run: zeus-bso db upgrade\n"
+        "zeus-bso: The database's schema (0002) is older than this version's (0003). Run: zeus-bso db upgrade\n"
     )
 
 
 def test_an_upgrade_between_releases_keeps_the_rows(database_url: str, next_release: Mapping[str, str]) -> None:
-    run_script(database_url, _rows_of(SCHEMAS / f"0001.{_kind(database_url)}.sql"))
+    run_script(database_url, _rows_of(SCHEMAS / f"0002.{_kind(database_url)}.sql"))
     before = look(database_url, _counts)
-    assert _zeus_bso("db", "upgrade", "--database-url", database_url, environment=next_release) == (0, "0002\n", "")
+    assert _zeus_bso("db", "upgrade", "--database-url", database_url, environment=next_release) == (0, "0003\n", "")
     assert "another version" in _zeus_bso("db", "check", "--database-url", database_url)[2]
     assert look(database_url, _counts) == before
-    down = _zeus_bso("db", "downgrade", "0001", "--database-url", database_url, environment=next_release)
-    assert down == (0, "0001\n", "")
+    down = _zeus_bso("db", "downgrade", "0002", "--database-url", database_url, environment=next_release)
+    assert down == (0, "0002\n", "")
     assert look(database_url, _counts) == before
     migrate.check(database_url)
 
@@ -273,6 +273,60 @@ def test_a_job_of_an_older_schema_goes_on(path: Path, databases: DatabaseServers
     assert after["min_cost"] == min(before["min_cost"], 1550.0)
 
 
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("0001.*.sql")), ids=lambda path: path.stem)
+def test_a_job_from_before_the_surrogate_policy_keeps_its_own(
+    path: Path, databases: DatabaseServers, tmp_path: Path
+) -> None:
+    with databases.fresh(path.stem.partition(".")[2], tmp_path) as url:
+        run_script(url, path.read_text())
+        migrate.upgrade(url)
+        (job,) = look(url, _jobs)
+        states = look(url, lambda connection: connection.scalars(text("SELECT surrogate FROM batch_size_state")).all())
+    assert (job["policy"], job["surrogate"], job["policy_options"]) == ("zeus", None, None)
+    assert set(states) == {None}
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("0002.*.sql")), ids=lambda path: path.stem)
+def test_going_back_before_the_surrogate_policy_makes_its_jobs_the_reference_s_and_keeps_their_trials(
+    path: Path, databases: DatabaseServers, tmp_path: Path
+) -> None:
+    with databases.fresh(path.stem.partition(".")[2], tmp_path) as url:
+        run_script(url, path.read_text())
+        counts = look(url, _counts)
+        assert {job["policy"] for job in look(url, _jobs)} == {"zeus", "surrogate"}
+        migrate.downgrade(url, "0001")
+        assert look(url, _counts) == counts
+        migrate.upgrade(url)
+        assert {job["policy"] for job in look(url, _jobs)} == {"zeus"}
+        server = Server(url)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20) as client:
+                new = client.post("/api/v1/trials", json={"job_id": "weekly"}).json()
+                answer = client.post("/report", json=Trial.of(new).result(metric=0.95)).json()
+        finally:
+            server.stop()
+    assert (new["trial_number"], answer["converged"]) == (7, True)
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("0002.*.sql")), ids=lambda path: path.stem)
+def test_a_job_of_the_surrogate_policy_goes_on(path: Path, databases: DatabaseServers, tmp_path: Path) -> None:
+    with databases.fresh(path.stem.partition(".")[2], tmp_path) as url:
+        run_script(url, path.read_text())
+        migrate.upgrade(url)
+        server = Server(url)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20) as client:
+                before = client.get("/api/v1/job", params={"job_id": "weekly"}).json()
+                new = client.post("/api/v1/trials", json={"job_id": "weekly"}).json()
+        finally:
+            server.stop()
+    # Of each size one run took 3 epochs at least; by eta 0.5 the 23.1 s of 300 W count as much as the energy.
+    assert before["chosen_batch_size"] == 8
+    sizes = {size["batch_size"]: size for size in before["batch_sizes"]}
+    assert sizes[8]["believed_cost"] == pytest.approx(0.5 * (324.3 + 300 * 23.1), rel=0.001)
+    assert new["batch_size"] == before["next_batch_size"]
+
+
 def test_every_revision_has_a_stored_database_of_each_kind() -> None:
     from alembic.script import ScriptDirectory
 
@@ -321,6 +375,10 @@ def _become_unknown(connection: Connection) -> None:
 
 def _counts(connection: Connection) -> dict[str, int]:
     return {name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in metadata.tables}
+
+
+def _jobs(connection: Connection) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(text("SELECT * FROM job")).mappings()]
 
 
 def _tables(connection: Connection) -> list[str]:

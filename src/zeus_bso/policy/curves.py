@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from zeus_bso.policy.values import Curve, Knobs
@@ -12,8 +13,26 @@ MAX_LEVELS = 64
 NEW_WEIGHT = 0.3
 """Weight of the latest run in a reference curve."""
 
+EVERY_EPOCH_TO = 100
+"""Up to this epoch a curve is looked at whenever it grows; from there on whenever it has grown by one per cent."""
+
 ReferenceCurve = tuple[tuple[float, float], ...]
 """Metric levels, each with the epoch at which it is passed; later levels are nearer to the target."""
+
+
+def is_due(epoch_before: int, epoch: int) -> bool:
+    """Whether the curve of a run is to be looked at again, at this epoch.
+
+    So a run of any length reads its curve some hundred times, not as often as it reports.
+
+    Args:
+        epoch_before: Epoch of the report before.
+        epoch: Epoch of this report.
+    """
+    if epoch <= EVERY_EPOCH_TO:
+        return True
+    growth = math.log1p(1 / EVERY_EPOCH_TO)
+    return int(math.log(epoch) / growth) > int(math.log(max(epoch_before, 1)) / growth)
 
 
 def reference_curve(knobs: Knobs, curve: Curve) -> ReferenceCurve:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from zeus_bso.common import Outcome
-from zeus_bso.policy.values import Knobs
+from zeus_bso.policy.values import Knobs, Run
 
 NON_FINITE_LIMIT = 3
 """So many metrics in a row that are not finite: the run has diverged."""
@@ -94,3 +94,16 @@ def judge(
     else:
         return Verdict(None, reached, non_finite, "Go on training.")
     return Verdict(outcome, reached, non_finite, message)
+
+
+def judge_alone(knobs: Knobs, run: Run) -> Verdict:
+    """Judge a report of a trial of an older generation: by target and epochs, whatever others have cost."""
+    return judge(
+        knobs,
+        cost=run.cost,
+        metric=run.metric,
+        epoch=run.epoch,
+        bound=None,
+        non_finite_before=run.non_finite_before,
+        final=run.final,
+    )

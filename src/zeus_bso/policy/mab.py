@@ -73,13 +73,29 @@ class Mab:
         wins.
         """
         sizes = list(self.arms)
-        wanted = max(1, self.knobs.mab_num_explorations)
+        new = set(self.underexplored())
         for size in rng.choice(np.array(sizes), len(sizes), replace=False):
-            if self.num_observations[int(size)] < wanted:
+            if int(size) in new:
                 return int(size)
         beliefs = {size: belief(arm, self.knobs) for size, arm in self.arms.items()}
         draws = {size: rng.normal(believed.mean, believed.scale) for size, believed in beliefs.items()}
         return max(draws, key=lambda size: draws[size])
+
+    def underexplored(self) -> list[int]:
+        """The arms with fewer than ``mab_num_explorations`` observations, or none at all."""
+        wanted = max(1, self.knobs.mab_num_explorations)
+        return [size for size in self.arms if self.num_observations[size] < wanted]
+
+    def chances(self, draws: int = 4000) -> dict[int, float]:
+        """About how probable it is that each arm wins a draw; every arm has been observed.
+
+        Always of the same draws, so that the same beliefs give the same figures.
+        """
+        beliefs = [belief(arm, self.knobs) for arm in self.arms.values()]
+        means, scales = np.array([each.mean for each in beliefs]), np.array([each.scale for each in beliefs])
+        winners = np.random.default_rng(0).normal(means, scales, (draws, len(beliefs))).argmax(axis=1)
+        won = np.bincount(winners, minlength=len(beliefs)) / draws
+        return {size: float(chance) for size, chance in zip(self.arms, won, strict=True)}
 
     def best(self) -> int:
         """The arm with the best posterior mean; one without observations is the best only if none has any."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from zeus_bso.common import INT32_MAX, Outcome, Stage, TrialType
-from zeus_bso.policy.curves import blended, slowness
+from zeus_bso.policy.curves import blended, is_due, slowness
 from zeus_bso.policy.early_stop import Verdict
 from zeus_bso.policy.early_stop import judge as judge_by_cost
 from zeus_bso.policy.gaussian_process import LogCost, Observed, posterior
@@ -69,21 +69,23 @@ def choose(situation: Situation) -> Choice:
     knobs, progress, sizes = situation.knobs, situation.progress, situation.sizes
     live = [size for size, state in sizes.items() if state.live]
     if not live and all(state.retired is Retirement.OOM for state in sizes.values()):
-        return smallest_again(progress, sizes)
+        return replace(smallest_again(progress, sizes), trial_type=TrialType.MAB)
     if not live:
         progress, sizes = begin_generation(knobs, progress, sizes)
         live = [size for size, state in sizes.items() if state.live]
     message = no_size_converges(knobs) if progress.wide and progress.min_cost is None else None
     beliefs = beliefs_of(knobs, progress, sizes)
     state = _with_incumbent(progress.surrogate, sizes, beliefs)
-    if state.incumbent is not None and state.retries_owed > 0:
-        owed = replace(progress, surrogate=replace(state, retries_owed=state.retries_owed - 1))
-        return Choice(state.incumbent, TrialType.MAB, owed, sizes, uncapped=True, message=_RETRY)
-    if state.incumbent is None:
-        batch_size = nearest(live, knobs.default_batch_size)[0]
+    retry = state.retries_owed > 0
+    if retry:
+        begun = replace(progress, surrogate=replace(state, retries_owed=state.retries_owed - 1))
     else:
-        batch_size = _most_worthwhile(knobs, state, sizes, beliefs, situation.in_flight)
-    begun = replace(progress, surrogate=replace(state, started=state.started + 1))
+        begun = replace(progress, surrogate=replace(state, started=state.started + 1))
+    if state.incumbent is None:
+        return Choice(nearest(live, knobs.default_batch_size)[0], TrialType.MAB, begun, sizes, message=message)
+    if retry:
+        return Choice(state.incumbent, TrialType.MAB, begun, sizes, uncapped=True, message=_RETRY)
+    batch_size = _most_worthwhile(knobs, state, sizes, beliefs, situation.in_flight)
     return Choice(batch_size, TrialType.MAB, begun, sizes, message=message)
 
 
@@ -113,6 +115,8 @@ def judge(knobs: Knobs, progress: Progress, sizes: Sizes, run: Run) -> Verdict:
     state = progress.surrogate
     if verdict.outcome is not None or run.uncapped or state.incumbent is None or state.incumbent_cost is None:
         return verdict
+    if not is_due(run.epoch_before, run.epoch):
+        return verdict
     predicted = predicted_epochs(knobs, progress, sizes, run)
     if predicted is None:
         return verdict
@@ -126,10 +130,18 @@ def judge(knobs: Knobs, progress: Progress, sizes: Sizes, run: Run) -> Verdict:
     return replace(verdict, outcome=Outcome.CURVE_STOP, message=message)
 
 
+def sizes_to_judge(knobs: Knobs, progress: Progress, run: Run) -> tuple[int, ...]:
+    """The sizes that :func:`judge` looks at; empty: by its learning curve the run is not judged now."""
+    incumbent = progress.surrogate.incumbent
+    if not knobs.curve_stop or run.uncapped or incumbent is None or run.batch_size == incumbent:
+        return ()
+    return (run.batch_size, incumbent) if is_due(run.epoch_before, run.epoch) else ()
+
+
 def predicted_epochs(knobs: Knobs, progress: Progress, sizes: Sizes, run: Run) -> float | None:
     """Epochs that a run is expected to need at least, by its learning curve; None: it is not judged by it."""
     incumbent = progress.surrogate.incumbent
-    if not knobs.curve_stop or incumbent is None or sizes[run.batch_size].converged or run.batch_size == incumbent:
+    if not knobs.curve_stop or incumbent is None or run.batch_size == incumbent or sizes[run.batch_size].converged:
         return None
     reference = sizes[incumbent].surrogate
     return slowness(knobs, reference.curve, run.curve) * math.exp(reference.mean_log_epochs)
@@ -175,9 +187,8 @@ def conclude(
         state = replace(state, retries_owed=state.retries_owed + 1)
         learnt = replace(old, arm=old.arm.observe(reward), surrogate=arm)
         sizes = {**sizes, run.batch_size: after_miss(learnt, progress.stage)}
-    progress = replace(progress, surrogate=state)
-    state = _with_incumbent(state, sizes, beliefs_of(knobs, progress, sizes))
-    return Conclusion(replace(progress, surrogate=state), sizes, reward, rebased)
+    progress = recalibrated(knobs, replace(progress, surrogate=state), sizes)
+    return Conclusion(progress, sizes, reward, rebased)
 
 
 def beliefs_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, LogCost]:
@@ -187,6 +198,22 @@ def beliefs_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, LogC
     return posterior(list(sizes), knobs.default_batch_size, observed) if observed else {}
 
 
+def incumbent_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
+    """The live size of least believed cost among those that converged; None: there is none."""
+    known = progress.surrogate.incumbent
+    if known is not None and sizes[known].live:
+        return known
+    if not any(state.live and state.converged for state in sizes.values()):
+        return None
+    return recalibrated(knobs, progress, sizes).surrogate.incumbent
+
+
+def recalibrated(knobs: Knobs, progress: Progress, sizes: Sizes) -> Progress:
+    """The progress with the incumbent and its cost as they are believed by what is known about the sizes."""
+    state = _with_incumbent(progress.surrogate, sizes, beliefs_of(knobs, progress, sizes))
+    return replace(progress, surrogate=state)
+
+
 def noise_variance(state: SurrogateState) -> float:
     """Variance of log epochs-to-target from run to run."""
     return (NOISE_PRIOR_DOF * NOISE_PRIOR_STD**2 + state.noise_ss) / (NOISE_PRIOR_DOF + state.noise_dof)
@@ -194,7 +221,8 @@ def noise_variance(state: SurrogateState) -> float:
 
 def _observed(state: SizeState, noise: float) -> Observed | None:
     arm = state.surrogate
-    if not arm.epoch_sum:
+    # A run that cost nothing was not measured.
+    if not arm.epoch_sum or arm.cost_sum <= 0.0:
         return None
     log_cost_per_epoch = math.log(max(arm.cost_sum / arm.epoch_sum, LEAST_COST_J))
     if arm.runs:
@@ -216,14 +244,14 @@ def _most_worthwhile(
     noise = noise_variance(state)
     candidates = _candidates(sizes)
     means = {size: beliefs[size].mean for size, known in sizes.items() if known.live}
-    cheapest = min(means.values())
+    cheapest, *rest = sorted(means.values())[:2]
     cap = UNBOUNDED_RATIO if knobs.beta_knob is None else 1 + knobs.beta_knob
     scores = {}
     for size in candidates:
         open_trials = in_flight.get(size, 0)
         variance = beliefs[size].variance * noise / (noise + open_trials * beliefs[size].variance)
-        others = [mean for other, mean in means.items() if other != size]
-        gain = knowledge_gradient(means[size], min(others), variance, noise) if others else 0.0
+        other = rest[0] if rest and means[size] == cheapest else cheapest
+        gain = knowledge_gradient(means[size], other, variance, noise) if rest else 0.0
         ratio = min(math.exp(min(means[size] - cheapest, 700.0)), cap)
         scores[size] = ratio - HORIZON * max(state.started, 1) * gain
     return min(scores, key=lambda size: scores[size])
@@ -250,14 +278,12 @@ def _candidates(sizes: Sizes) -> list[int]:
     """Live sizes within an octave of a tried one, or between or next to tried ones in the list."""
     tried = [size for size, state in sizes.items() if state.surrogate.epoch_sum]
     known = [size for size, state in sizes.items() if state.live or state.surrogate.epoch_sum]
-    low, high = known.index(min(tried)), known.index(max(tried))
-    near = set(known[max(0, low - 1) : high + 2])
+    low, high = known.index(tried[0]), known.index(tried[-1])
+    near = known[max(0, low - 1) : high + 2]
     reach = 2.0**FRONTIER_OCTAVES
-    return [
-        size
-        for size in known
-        if sizes[size].live and (size in near or any(max(size, at) / min(size, at) <= reach for at in tried))
-    ]
+    # Sizes ascend, so whatever lies between two tried ones is near.
+    least, largest = min(near[0], tried[0] / reach), max(near[-1], tried[-1] * reach)
+    return [size for size in known if sizes[size].live and least <= size <= largest]
 
 
 def _after_success(

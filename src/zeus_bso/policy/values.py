@@ -257,6 +257,7 @@ class Run:
         batch_size: Its batch size.
         cost: Its cost so far [J].
         epoch: Epochs trained so far.
+        epoch_before: Epochs trained at the report before.
         metric: Its latest metric; None: it was not finite.
         non_finite_before: Metrics in a row before this one that were not finite.
         uncapped: It is not stopped by its cost.
@@ -267,6 +268,7 @@ class Run:
     batch_size: int
     cost: float
     epoch: int
+    epoch_before: int = 0
     metric: float | None = None
     non_finite_before: int = 0
     uncapped: bool = False

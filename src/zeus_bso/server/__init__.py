@@ -5,5 +5,5 @@
     client request -> Router -> Optimizer -> ZeusService -> JobStateRepository        -> DB
                                   |   ^                  -> BatchSizeStateRepository ->
                                   v   | decision values
-                        Explorer, Mab   (policy: pure, no I/O)
+                  Explorer, Mab, surrogate   (policy: pure, no I/O)
 """

@@ -5,12 +5,11 @@ from __future__ import annotations
 from zeus_bso.common import Stage, TrialType
 from zeus_bso.policy.values import Choice, Sizes, nearest
 from zeus_bso.server.job.models import JobState
-from zeus_bso.server.presenter import chosen_batch_size
 
 
 def best_known(job: JobState, sizes: Sizes) -> Choice | None:
     """The best known size, or the live one nearest to the default while none is known; None: none is live."""
-    chosen = chosen_batch_size(job, sizes)
+    chosen = job.policy.best(job.knobs, job.progress, sizes)
     message = None
     if chosen is None:
         live = [size for size, state in sizes.items() if state.live]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
 
 from zeus_bso.common import (
     AskForTrial,
@@ -23,13 +20,15 @@ from zeus_bso.common import (
     TrialType,
 )
 from zeus_bso.exceptions import RefusedResultError, SupersededError
-from zeus_bso.policy.early_stop import cost_bound, judge
+from zeus_bso.policy.early_stop import judge_alone
 from zeus_bso.policy.generation import begin_generation
-from zeus_bso.policy.zeus import choose, conclude
+from zeus_bso.policy.values import Run, Sizes
+from zeus_bso.server.answers import answer, ended_for_good, foreign_message, stored_answer
 from zeus_bso.server.batch_size_state.models import Trial
 from zeus_bso.server.best_known import best_known
 from zeus_bso.server.early_ends import told_of_max_epochs
 from zeus_bso.server.job.models import JobState
+from zeus_bso.server.job.randomness import generator, state_to_keep
 from zeus_bso.server.news import count_non_finite, is_news, takes_metric
 from zeus_bso.server.services.commands import RecordResult, Snapshot, TakeUpTrial
 from zeus_bso.server.services.lease import silence_left_s
@@ -82,14 +81,14 @@ class ZeusBatchSizeOptimizer:
         job = self._service.get_job(result.job_id, for_update=True)
         trial = self._service.get_trial(job, result)
         _refuse_superseded(trial, result.instance)
-        if trial.status is TrialStatus.SUCCEEDED or _ended_for_good(trial):
-            return _stored_answer(trial)
+        if trial.status is TrialStatus.SUCCEEDED or ended_for_good(trial):
+            return stored_answer(trial)
         if not trial.open:
             before = self._service.with_sizes(job)
             after, trial = self._service.reopen(before, trial)
             self._service.save(before, after)
         if not is_news(trial, result):
-            return _stored_answer(self._service.renew(job, trial))
+            return stored_answer(self._service.renew(job, trial))
         return self._take_in(job, trial, result)
 
     def end(self, request: TrialEnd) -> Trial:
@@ -192,16 +191,10 @@ class ZeusBatchSizeOptimizer:
 
     def _begin(self, snapshot: Snapshot, request: AskForTrial) -> tuple[Snapshot, Trial]:
         job = snapshot.job
-        rng = _generator(job)
-        choice = (None if request.explore else best_known(job, snapshot.sizes)) or choose(
-            job.knobs,
-            job.progress,
-            snapshot.sizes,
-            self._service.places(job),
-            rng=rng,
-            uncapped_open=job.progress.cost_bound_in_row > 0 and self._service.uncapped_open(job),
-            windows=self._service.windows(snapshot),
-        )
+        rng = generator(job)
+        choice = None if request.explore else best_known(job, snapshot.sizes)
+        if choice is None:
+            choice = job.policy.choose(self._service.situation(snapshot), rng)
         after, trial = self._service.open_trial(snapshot, choice, TakeUpTrial(ask=request, anew=False))
         logger.info(
             "job=%s trial=%d batch_size=%d type=%s generation=%d",
@@ -211,8 +204,7 @@ class ZeusBatchSizeOptimizer:
             trial.type.value,
             trial.generation,
         )
-        rng_state = None if job.spec.mab_seed is None else _plain(rng.bit_generator.state)
-        return replace(after, job=replace(after.job, rng_state=rng_state)), trial
+        return replace(after, job=replace(after.job, rng_state=state_to_keep(job, rng))), trial
 
     def _take_in(self, job: JobState, trial: Trial, result: TrainingResult) -> ReportResponse:
         new_epoch = not trial.reported or result.current_epoch > trial.current_epoch
@@ -220,17 +212,22 @@ class ZeusBatchSizeOptimizer:
         time, energy = max(result.time, trial.time), max(result.energy, trial.energy)
         metric = result.metric if new_metric else trial.metric
         epoch = max(result.current_epoch, trial.current_epoch)
-        bounded = trial.generation == job.progress.generation and result.decided is not Outcome.CONVERGED
         cost = job.cost(energy, time)
-        verdict = judge(
-            job.knobs,
+        run = Run(
+            batch_size=trial.batch_size,
             cost=cost,
-            metric=metric,
             epoch=epoch,
-            bound=cost_bound(job.knobs, job.progress.min_cost, uncapped=trial.uncapped) if bounded else None,
+            epoch_before=trial.current_epoch,
+            metric=metric,
             non_finite_before=count_non_finite(trial, result) if new_metric else 0,
+            uncapped=trial.uncapped or result.decided is Outcome.CONVERGED,
             final=result.final or result.decided is not None,
         )
+        if trial.generation == job.progress.generation:
+            sizes, run = self._looked_at(job, trial, run)
+            verdict = job.policy.judge(job.knobs, job.progress, sizes, run)
+        else:
+            verdict = judge_alone(job.knobs, run)
         if verdict.outcome is Outcome.CONVERGED and cost <= 0:
             raise RefusedResultError(
                 "time, energy: a run that reached its target at no cost cannot be true; check the energy monitor."
@@ -254,22 +251,32 @@ class ZeusBatchSizeOptimizer:
         )
         after = _with_facts(job, epoch_s, result.energy_source)
         if verdict.outcome is not None:
-            after, recorded = self._learn(after, recorded, verdict.outcome, cost)
+            after, recorded = self._learn(after, recorded, run, verdict.outcome)
         self._service.save_trial(recorded)
         if after != job:
             self._service.save_job(after)
-        return _answer(recorded)
+        return answer(recorded)
 
-    def _learn(self, job: JobState, trial: Trial, outcome: Outcome, cost: float) -> tuple[JobState, Trial]:
+    def _looked_at(self, job: JobState, trial: Trial, run: Run) -> tuple[Sizes, Run]:
+        """Read what the policy looks at when it judges a run: mostly nothing."""
+        wanted = job.policy.sizes_to_judge(job.knobs, job.progress, run)
+        sizes = self._service.some_sizes(job, wanted)
+        if not wanted or sizes[run.batch_size].converged:
+            return sizes, run
+        stored = self._service.curve(trial)
+        latest = [(run.epoch, run.metric)] if not stored or run.epoch > stored[-1][0] else []
+        return sizes, replace(run, curve=[*stored, *latest])
+
+    def _learn(self, job: JobState, trial: Trial, run: Run, outcome: Outcome) -> tuple[JobState, Trial]:
         job = replace(job, last_decision=job.last_decision + 1)
-        decided = trial.decided(outcome, cost, decision=job.last_decision, now=job.read_at)
+        decided = trial.decided(outcome, run.cost, decision=job.last_decision, now=job.read_at)
         logger.info(
             "job=%s trial=%d batch_size=%d outcome=%s cost=%.6g",
             job.job_id,
             trial.trial_number,
             trial.batch_size,
             outcome.value,
-            cost,
+            run.cost,
         )
         if trial.generation != job.progress.generation:
             return job, decided
@@ -277,21 +284,14 @@ class ZeusBatchSizeOptimizer:
         if trial.energy_source is not None and trial.energy_source is not job.energy_source:
             after = self._foreign_source(before, trial.energy_source)
             self._service.save(before, replace(after, job=job))
-            unlearnt = replace(decided, message=f"{decided.message} {_foreign_message(job, trial)}")
+            unlearnt = replace(decided, message=f"{decided.message} {foreign_message(job, trial)}")
             if decided.type is TrialType.EXPLORATION:
                 unlearnt = replace(unlearnt, type=TrialType.CONCURRENT)
             return after.job, unlearnt
         decided = self._service.fill_place(job, decided)
-        conclusion = conclude(
-            job.knobs,
-            job.progress,
-            before.sizes,
-            batch_size=trial.batch_size,
-            outcome=outcome,
-            cost=cost,
-            epochs=trial.current_epoch,
-            uncapped=trial.uncapped,
-        )
+        curve = self._service.curve(trial) if outcome is Outcome.CONVERGED and job.policy.reads_curves else run.curve
+        run = replace(run, uncapped=trial.uncapped, curve=curve)
+        conclusion = job.policy.conclude(job.knobs, job.progress, before.sizes, run, outcome)
         self._service.save(before, Snapshot(job, conclusion.sizes))
         since = job.last_decision if conclusion.rebased else job.min_cost_since
         learnt = replace(job, progress=conclusion.progress, min_cost_since=since, foreign_source_in_row=0)
@@ -317,7 +317,7 @@ class ZeusBatchSizeOptimizer:
             time=trial.time,
             energy=trial.energy,
             current_epoch=trial.current_epoch,
-            cost_bound=cost_bound(job.knobs, job.progress.min_cost, uncapped=trial.uncapped) if steers else None,
+            cost_bound=job.policy.cost_bound(job.knobs, job.progress, uncapped=trial.uncapped) if steers else None,
             message=trial.message or None,
         )
 
@@ -329,52 +329,8 @@ def _refuse_superseded(trial: Trial, instance: str | None) -> None:
         )
 
 
-def _ended_for_good(trial: Trial) -> bool:
-    return trial.status is TrialStatus.FAILED and trial.reason not in RETURNING
-
-
-def _stored_answer(trial: Trial) -> ReportResponse:
-    answer = _answer(trial)
-    if not answer.stop_train:
-        return answer
-    return answer.model_copy(update={"message": f"Already reported: {answer.message}"})
-
-
-def _answer(trial: Trial) -> ReportResponse:
-    return ReportResponse(
-        stop_train=trial.status is TrialStatus.SUCCEEDED or _ended_for_good(trial),
-        converged=trial.outcome is Outcome.CONVERGED,
-        message=trial.message or "Go on training.",
-        outcome=trial.outcome,
-        target_reached=trial.target_reached,
-    )
-
-
 def _with_facts(job: JobState, epoch_s: float, source: EnergySource | None) -> JobState:
     if job.energy_source is None and source is not None:
         job = replace(job, energy_source=source)
     # Not at every small rise, so that most reports leave the job's row alone.
     return replace(job, longest_epoch_s=epoch_s) if epoch_s > 1.25 * job.longest_epoch_s else job
-
-
-def _foreign_message(job: JobState, trial: Trial) -> str:
-    theirs, ours = trial.energy_source, job.energy_source
-    return (
-        f"Not learnt from: its energy rests on '{theirs.value if theirs else None}', "
-        f"the job's on '{ours.value if ours else None}'."
-    )
-
-
-def _generator(job: JobState) -> np.random.Generator:
-    rng = np.random.default_rng(job.spec.mab_seed)
-    if job.rng_state is not None and job.spec.mab_seed is not None:
-        rng.bit_generator.state = job.rng_state
-    return rng
-
-
-def _plain(state: Any) -> dict[str, Any]:
-    """A generator's state in plain Python numbers, which JSON keeps exactly."""
-    return {
-        key: _plain(value) if isinstance(value, dict) else value if isinstance(value, str) else int(value)
-        for key, value in state.items()
-    }

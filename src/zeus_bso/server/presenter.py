@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
-from zeus_bso.common import Stage
+from zeus_bso.policy.explanations import BelievedCost
 from zeus_bso.policy.mab import belief
 from zeus_bso.policy.values import Knobs, Sizes, SizeState
 from zeus_bso.server.batch_size_state.commands import ReadTrials
@@ -24,14 +23,22 @@ def show_job(service: ZeusService, job_id: str) -> JobView:
         UnknownJobError: There is no such job.
     """
     job = service.get_job(job_id, status_code=404)
-    sizes = service.with_sizes(job).sizes
+    snapshot = service.with_sizes(job)
+    sizes = snapshot.sizes
     totals = service.totals(job)
     trials = sum(total.trials for total in totals.values())
     running = trials - sum(total.converged + total.unconverged + total.failed for total in totals.values())
+    believed = job.policy.believed(job.knobs, job.progress, sizes)
+    following = job.policy.explain(service.situation(snapshot))
     return JobView(
         **summarize(job, sizes, trials, running).model_dump(),
         spec=job.spec,
-        batch_sizes=[show_size(state, totals, job.knobs) for state in sizes.values()],
+        batch_sizes=[
+            show_size(state, totals.get(size, _NO_TRIALS), job.knobs, believed.get(size))
+            for size, state in sizes.items()
+        ],
+        next_batch_size=following.batch_size,
+        next_run=following.sentence,
     )
 
 
@@ -56,7 +63,7 @@ def summarize(job: JobState, sizes: Sizes, trials: int, open_trials: int) -> Job
         generation=job.progress.generation,
         trials=trials,
         open_trials=open_trials,
-        chosen_batch_size=chosen_batch_size(job, sizes),
+        chosen_batch_size=job.policy.best(job.knobs, job.progress, sizes),
         default_batch_size=job.spec.default_batch_size,
         min_cost=job.progress.min_cost,
         energy_source=job.energy_source,
@@ -66,24 +73,9 @@ def summarize(job: JobState, sizes: Sizes, trials: int, open_trials: int) -> Job
     )
 
 
-def chosen_batch_size(job: JobState, sizes: Sizes) -> int | None:
-    """The best size known so far: the live arm of the best mean reward; in Pruning the cheapest that converged."""
-    if job.progress.stage is Stage.MAB:
-        means = {
-            size: belief(state.arm, job.knobs).mean
-            for size, state in sizes.items()
-            if state.is_arm and state.live and state.arm.num_observations
-        }
-        if means:
-            return max(means, key=lambda size: means[size])
-    costs = {size: state.best_cost for size, state in sizes.items() if state.live and state.best_cost is not None}
-    return min(costs, key=lambda size: costs[size]) if costs else None
-
-
-def show_size(state: SizeState, totals: Mapping[int, SizeTotals], knobs: Knobs) -> BatchSizeView:
+def show_size(state: SizeState, total: SizeTotals, knobs: Knobs, believed: BelievedCost | None) -> BatchSizeView:
     """What is known about one batch size."""
-    total = totals.get(state.batch_size, _NO_TRIALS)
-    believed = belief(state.arm, knobs) if state.arm.num_observations else None
+    reward = belief(state.arm, knobs) if state.arm.num_observations else None
     return BatchSizeView(
         batch_size=state.batch_size,
         trials=total.trials,
@@ -94,8 +86,11 @@ def show_size(state: SizeState, totals: Mapping[int, SizeTotals], knobs: Knobs) 
         mean_time=total.mean_time,
         mean_cost=total.mean_cost,
         observations=state.arm.num_observations,
-        belief_mean=believed.mean if believed else None,
-        belief_std=believed.scale if believed else None,
+        belief_mean=reward.mean if reward else None,
+        belief_std=reward.scale if reward else None,
+        believed_cost=believed.cost if believed else None,
+        believed_cost_low=believed.low if believed else None,
+        believed_cost_high=believed.high if believed else None,
         retired=state.retired.value if state.retired else None,
         is_arm=state.is_arm,
     )

@@ -60,7 +60,7 @@ def register(service: ZeusService, spec: JobSpecFromClient) -> Registration:
             f"Job {spec.job_id!r} exists with another spec: {'; '.join(differences)}. Use another job_id, "
             "send the stored values, or change the job's settings."
         )
-    return Registration(job, created=False, message=_power_message(job, spec))
+    return Registration(job, created=False, message=_kept_message(job, spec))
 
 
 def _register_derived(service: ZeusService, spec: JobSpecFromClient) -> Registration:
@@ -75,19 +75,27 @@ def _register_derived(service: ZeusService, spec: JobSpecFromClient) -> Registra
 
 
 def _with_settings(service: ZeusService, job: JobState, spec: JobSpecFromClient) -> Registration:
-    old, new = settings(job.spec), settings(spec)
+    old, new = settings(job.spec), _sent_settings(job.spec, spec)
     changes = [_difference(name, old[name], new[name]) for name in old if old[name] != new[name]]
-    power = _power_message(job, spec)
+    kept = _kept_message(job, spec)
     if not changes:
-        return Registration(job, created=False, message=power)
+        return Registration(job, created=False, message=kept)
     job = service.change_settings(job, JobSettings(**new))
     message = f"Settings of job {job.job_id!r} updated: {'; '.join(changes)}."
-    return Registration(job, created=False, message=f"{message} {power}" if power else message)
+    return Registration(job, created=False, message=f"{message} {kept}" if kept else message)
 
 
 def _differences(stored: JobSpecFromClient, sent: JobSpecFromClient) -> list[str]:
-    old, new = identity(stored) | settings(stored), identity(sent) | settings(sent)
+    old, new = identity(stored) | settings(stored), identity(sent) | _sent_settings(stored, sent)
     return [_difference(name, old[name], new[name]) for name in old if old[name] != new[name]]
+
+
+def _sent_settings(stored: JobSpecFromClient, sent: JobSpecFromClient) -> dict[str, Any]:
+    """The settings as sent; a reference client, which knows no options of a policy, says nothing about them."""
+    unknown = (
+        {} if "policy_options" in sent.model_fields_set else {"policy_options": settings(stored)["policy_options"]}
+    )
+    return settings(sent) | unknown
 
 
 def _difference(name: str, stored: Any, sent: Any) -> str:
@@ -99,10 +107,14 @@ def _short(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:197]}..."
 
 
-def _power_message(job: JobState, spec: JobSpecFromClient) -> str | None:
-    if job.spec.max_power == spec.max_power:
-        return None
-    return (
-        f"max_power stays {job.spec.max_power:g} W, as registered; sent was {spec.max_power:g} W. "
-        "Costs are compared under one value."
-    )
+def _kept_message(job: JobState, spec: JobSpecFromClient) -> str | None:
+    """Say what was sent but stays as it was registered."""
+    kept = []
+    if job.spec.max_power != spec.max_power:
+        kept.append(
+            f"max_power stays {job.spec.max_power:g} W, as registered; sent was {spec.max_power:g} W. "
+            "Costs are compared under one value."
+        )
+    if "policy" in spec.model_fields_set and job.spec.policy != spec.policy:
+        kept.append(f"policy stays {job.spec.policy!r}, as the job was created with; sent was {spec.policy!r}.")
+    return " ".join(kept) or None

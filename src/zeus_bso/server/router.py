@@ -26,11 +26,11 @@ from zeus_bso.common import (
     TRIALS_URL,
     AskForTrial,
     Heartbeat,
-    JobSettings,
     JobSpecFromClient,
     Message,
     RegisteredJob,
     ReportResponse,
+    SettingsChange,
     Text,
     TrainingResult,
     TrialEnd,
@@ -128,8 +128,8 @@ async def list_jobs(page: Annotated[ListJobs, Query()], zeus: Zeus, response: Re
 
 
 @router.patch(JOBS_URL, tags=["v1"])
-async def change_settings(job_id: JobId, changes: JobSettings, zeus: Zeus) -> JobView:
-    """Change settings of a job; those that are left out stay. A changed eta_knob recomputes all costs."""
+async def change_settings(job_id: JobId, changes: SettingsChange, zeus: Zeus) -> JobView:
+    """Change settings of a job; those left out stay. A new eta_knob recomputes costs; the policy is no setting."""
     await zeus.optimize(lambda optimizer: optimizer.change_settings(job_id, changes))
     return await zeus.look(lambda overview: overview.job(job_id))
 

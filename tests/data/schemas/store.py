@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def live(url: str) -> None:
-    """Let two jobs have a life: one goes on, the other is deleted."""
+    """Let three jobs have a life: one of each policy goes on, the third is deleted."""
     server = Server(url)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20) as client:
@@ -61,6 +61,12 @@ def live(url: str) -> None:
                     _send(client, "POST", "/report", result)
             _send(client, "PATCH", "/trials", _ask(client, "nightly/Ünï 🚀", "out of memory").body | {"reason": "oom"})
             _send(client, "POST", "/report", _ask(client, "nightly/Ünï 🚀", "still running").result(metric=None))
+            _send(client, "POST", "/jobs", spec(job_id="weekly", policy="surrogate", eta_knob=0.5))
+            for number in range(6):
+                trial = _ask(client, "weekly", f"week-{number}")
+                for epoch, metric in ((1, None), (2, 1 / 3), (3, 0.95)):
+                    totals = {"time": epoch * 7.7, "energy": epoch * (100.1 + trial.batch_size), "metric": metric}
+                    _send(client, "POST", "/report", trial.result(**totals, current_epoch=epoch))
             _send(client, "POST", "/jobs", spec(job_id="deleted"))
             _ask(client, "deleted", "gone")
             _send(client, "DELETE", "/jobs?job_id=deleted")

@@ -84,9 +84,10 @@ def test_closed_counters_are_said_once_and_the_estimate_serves(
     machine: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o755)
-        (add_counter(Path(name)) / "energy_uj").chmod(0o400)
-        monkeypatch.setattr(choose, "PLACES", Places(*[Path(name)] * 5, Path(name, "no-driver")))
+        here = Path(name)
+        here.chmod(0o755)
+        (add_counter(here) / "energy_uj").chmod(0o400)
+        monkeypatch.setattr(choose, "PLACES", Places(here, here, here, here, here, Path(name, "no-driver")))
         os.seteuid(65534)
         try:
             with caplog.at_level(logging.WARNING, "zeus_bso"):

@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
 
 from zeus_bso.common import INT32_MAX, EnergySource, FailReason, Outcome, TrialStatus, TrialType
-from zeus_bso.policy.values import GaussianTsArmState, Place, PlaceState, Retirement, SizeState
+from zeus_bso.policy.values import GaussianTsArmState, Place, PlaceState, Retirement, SizeState, SurrogateArmState
 from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadTrials, ReadWindow, RecordReport
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
 from zeus_bso.server.database.schema import batch_size_state, trial, trial_report
+from zeus_bso.server.database.values import from_document, to_document
 
 _SIZE_COLUMNS = [column.name for column in batch_size_state.columns if column.name not in ("job_id", "batch_size")]
 _TRIAL_COLUMNS = [field.name for field in fields(Trial)]
@@ -27,6 +28,9 @@ _GET_SIZES = (
     select(batch_size_state)
     .where(batch_size_state.c.job_id == bindparam("job"))
     .order_by(batch_size_state.c.batch_size)
+)
+_SOME_SIZES = select(batch_size_state).where(
+    batch_size_state.c.job_id == bindparam("job"), batch_size_state.c.batch_size.in_(bindparam("some", expanding=True))
 )
 _SAVE_SIZE = (
     update(batch_size_state)
@@ -43,6 +47,20 @@ _LATEST_DECIDED = (
     .where(_OF_JOB, trial.c.status == TrialStatus.SUCCEEDED.value)
     .order_by(trial.c.trial_number.desc())
     .limit(bindparam("limit"))
+)
+_IN_FLIGHT = (
+    select(trial.c.batch_size, func.count().label("running"))
+    .where(
+        _OF_JOB,
+        trial.c.status == TrialStatus.DISPATCHED.value,
+        trial.c.generation == bindparam("of_generation"),
+    )
+    .group_by(trial.c.batch_size)
+)
+_CURVE = (
+    select(trial_report.c.epoch, trial_report.c.metric)
+    .where(trial_report.c.job_id == bindparam("job"), trial_report.c.trial_number == bindparam("number"))
+    .order_by(trial_report.c.epoch)
 )
 _PLACES = (
     select(trial)
@@ -103,6 +121,11 @@ class BatchSizeStateRepository:
             found[row["job_id"]][row["batch_size"]] = _size_state(row)
         return found
 
+    def some_sizes(self, job_id: str, sizes: Sequence[int]) -> dict[int, SizeState]:
+        """Read the states of some batch sizes of a job."""
+        rows = self._connection.execute(_SOME_SIZES, {"job": job_id, "some": list(sizes)}).mappings()
+        return {row["batch_size"]: _size_state(row) for row in rows}
+
     def create_sizes(self, job_id: str, sizes: Iterable[int]) -> None:
         """Store fresh states."""
         self._connection.execute(
@@ -133,6 +156,11 @@ class BatchSizeStateRepository:
         """Read the latest trials of a job that were decided, the latest first."""
         rows = self._connection.execute(_LATEST_DECIDED, {"job": job_id, "limit": limit}).mappings()
         return [_trial(row) for row in rows]
+
+    def in_flight(self, job_id: str, generation: int) -> dict[int, int]:
+        """Count the open trials of a generation by batch size."""
+        rows = self._connection.execute(_IN_FLIGHT, {"job": job_id, "of_generation": generation})
+        return {row.batch_size: row.running for row in rows}
 
     def places(self, job_id: str, generation: int, round_: int) -> dict[int, tuple[Place, Trial]]:
         """Read the places of a round of pruning that are held or filled, each with its Exploration trial."""
@@ -199,6 +227,11 @@ class BatchSizeStateRepository:
         """Read the training time of a trial's latest report [s]; 0 before the first."""
         reported = self._connection.execute(_REPORTED_TIME, {"job": job_id, "number": trial_number}).scalar()
         return reported or 0.0
+
+    def curve(self, job_id: str, trial_number: int) -> list[tuple[int, float | None]]:
+        """Read epoch and metric of a trial's reports, by epoch."""
+        rows = self._connection.execute(_CURVE, {"job": job_id, "number": trial_number})
+        return [(row.epoch, row.metric) for row in rows]
 
     def discard_reports(self, job_id: str, trial_number: int, after_epoch: int) -> None:
         """Remove the reports of epochs whose work was discarded."""
@@ -280,6 +313,7 @@ def _size_state(row: Mapping[Any, Any]) -> SizeState:
     return SizeState(
         batch_size=row["batch_size"],
         arm=GaussianTsArmState(row["num_observations"], row["reward_mean"], row["reward_m2"]),
+        surrogate=from_document(SurrogateArmState, row["surrogate"]),
         is_arm=row["is_arm"],
         converged=row["converged"],
         ever_converged=row["ever_converged"],
@@ -294,7 +328,8 @@ def _size_state(row: Mapping[Any, Any]) -> SizeState:
 def _size_values(state: SizeState) -> dict[str, Any]:
     values = {name: getattr(state, name) for name in _SIZE_COLUMNS if hasattr(state, name)}
     values |= {name: getattr(state.arm, name) for name in _SIZE_COLUMNS if hasattr(state.arm, name)}
-    return values | {"retired": state.retired.value if state.retired else None}
+    retired = state.retired.value if state.retired else None
+    return values | {"retired": retired, "surrogate": to_document(state.surrogate)}
 
 
 def _place(state: Trial) -> Place:

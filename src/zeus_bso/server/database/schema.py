@@ -79,6 +79,8 @@ job = Table(
     Column("foreign_source_in_row", Integer, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    Column("policy_options", Json),
+    Column("surrogate", Json),
     PrimaryKeyConstraint("job_id"),
     **TABLE_OPTIONS,
 )
@@ -99,6 +101,7 @@ batch_size_state = Table(
     Column("barren_in_row", Integer, nullable=False),
     Column("oom_in_row", Integer, nullable=False),
     Column("retired", String(16)),
+    Column("surrogate", Json),
     PrimaryKeyConstraint("job_id", "batch_size"),
     ForeignKeyConstraint(["job_id"], ["job.job_id"], ondelete="CASCADE"),
     **TABLE_OPTIONS,

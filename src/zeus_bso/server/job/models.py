@@ -8,6 +8,7 @@ from typing import Any
 
 from zeus_bso.common import EnergySource, JobSpecFromClient
 from zeus_bso.cost import zeus_cost
+from zeus_bso.policy.policies import Policy, policy_of
 from zeus_bso.policy.values import Knobs, Progress
 
 
@@ -66,7 +67,13 @@ class JobState:
             mab_prior_mean=spec.mab_prior_mean,
             mab_prior_precision=spec.mab_prior_precision,
             mab_num_explorations=spec.mab_num_explorations,
+            curve_stop=spec.policy_options.curve_stop,
         )
+
+    @property
+    def policy(self) -> Policy:
+        """What chooses and judges."""
+        return policy_of(self.spec.policy)
 
     def cost(self, energy: float, time: float) -> float:
         """Cost of a run under this job's settings [J]."""

@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from zeus_bso.common import SETTINGS_FIELDS, EnergySource, JobSpecFromClient, Stage
-from zeus_bso.policy.values import Progress
+from zeus_bso.common import EnergySource, JobSpecFromClient, PolicyOptions, Stage
+from zeus_bso.policy.values import Progress, SurrogateState
 from zeus_bso.server.database.schema import job, job_tombstone
 from zeus_bso.server.database.types import database_now
+from zeus_bso.server.database.values import from_document, to_document
 from zeus_bso.server.job.commands import CreateJob, SaveProgress, UpdateSettings
 from zeus_bso.server.job.models import JobState, Tombstone
 
@@ -68,7 +69,7 @@ class JobStateRepository:
         spec = command.spec
         self._connection.execute(
             insert(job).values(
-                {name: getattr(spec, name) for name in _SPEC_COLUMNS}
+                spec.model_dump(include=set(_SPEC_COLUMNS))
                 | _progress_values(command.progress)
                 | {
                     "derived_id": command.derived_id,
@@ -87,10 +88,8 @@ class JobStateRepository:
 
     def update_settings(self, command: UpdateSettings) -> None:
         """Replace a job's settings."""
-        values = {name: getattr(command.settings, name) for name in SETTINGS_FIELDS}
-        self._connection.execute(
-            update(job).where(job.c.job_id == command.job_id).values(**values, updated_at=database_now())
-        )
+        values = command.settings.model_dump() | {"updated_at": database_now()}
+        self._connection.execute(update(job).where(job.c.job_id == command.job_id).values(values))
 
     def save_progress(self, command: SaveProgress) -> None:
         """Replace what changes in a job from request to request."""
@@ -131,15 +130,25 @@ class JobStateRepository:
 
 def _progress_values(progress: Progress) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(progress, name) for name in _PROGRESS_COLUMNS}
-    return values | {"stage": progress.stage.value, "round_sizes": list(progress.round_sizes)}
+    return values | {
+        "stage": progress.stage.value,
+        "round_sizes": list(progress.round_sizes),
+        "surrogate": to_document(progress.surrogate),
+    }
 
 
 def _job_state(row: Mapping[Any, Any]) -> JobState:
     progress: dict[str, Any] = {name: row[name] for name in _PROGRESS_COLUMNS}
-    progress |= {"stage": Stage(row["stage"]), "round_sizes": tuple(row["round_sizes"])}
+    progress |= {
+        "stage": Stage(row["stage"]),
+        "round_sizes": tuple(row["round_sizes"]),
+        "surrogate": from_document(SurrogateState, row["surrogate"]),
+    }
+    spec = {name: row[name] for name in _SPEC_COLUMNS}
+    spec["policy_options"] = PolicyOptions.model_construct(**(row["policy_options"] or {}))
     source = row["energy_source"]
     return JobState(
-        spec=JobSpecFromClient.model_construct(**{name: row[name] for name in _SPEC_COLUMNS}),
+        spec=JobSpecFromClient.model_construct(**spec),
         derived_id=row["derived_id"],
         progress=Progress(**progress),
         min_cost_since=row["min_cost_since"],

@@ -13,9 +13,9 @@ from zeus_bso.server.services.commands import Snapshot
 
 
 def recompute(snapshot: Snapshot, trials: Sequence[Trial]) -> tuple[Snapshot, list[Trial]]:
-    """Work out costs, arms and the least cost again, decision by decision.
+    """Work out costs, arms, sums of costs and the least cost again, decision by decision.
 
-    Which sizes are retired stays as it is: those decisions were taken.
+    Which sizes are retired stays as it is, and so does what was guessed of epochs-to-target: that is decided.
 
     Args:
         snapshot: The job under its present settings.
@@ -26,7 +26,15 @@ def recompute(snapshot: Snapshot, trials: Sequence[Trial]) -> tuple[Snapshot, li
     """
     job, knobs = snapshot.job, snapshot.job.knobs
     min_cost: float | None = None
-    sizes = {size: replace(state, arm=GaussianTsArmState(), best_cost=None) for size, state in snapshot.sizes.items()}
+    sizes = {
+        size: replace(
+            state,
+            arm=GaussianTsArmState(),
+            surrogate=replace(state.surrogate, cost_sum=0.0),
+            best_cost=None,
+        )
+        for size, state in snapshot.sizes.items()
+    }
     recomputed = []
     for trial in trials:
         cost = job.cost(trial.energy, trial.time)
@@ -39,7 +47,10 @@ def recompute(snapshot: Snapshot, trials: Sequence[Trial]) -> tuple[Snapshot, li
                 best = cost if best is None else min(best, cost)
                 rebased = trial.decision == job.min_cost_since
                 min_cost = cost if rebased or min_cost is None else min(min_cost, cost)
-            sizes[trial.batch_size] = replace(state, arm=state.arm.observe(reward), best_cost=best)
+            total = state.surrogate
+            if total.epoch_sum:
+                total = replace(total, cost_sum=total.cost_sum + cost)
+            sizes[trial.batch_size] = replace(state, arm=state.arm.observe(reward), surrogate=total, best_cost=best)
         recomputed.append(replace(trial, cost=cost, reward=reward))
-    progress = replace(job.progress, min_cost=min_cost)
+    progress = job.policy.recalibrated(knobs, replace(job.progress, min_cost=min_cost), sizes)
     return Snapshot(replace(job, progress=progress), sizes), recomputed

@@ -16,7 +16,7 @@ from zeus_bso.common import (
 )
 from zeus_bso.exceptions import UnknownJobError, UnknownTrialError
 from zeus_bso.policy.retirement import after_failure, after_return
-from zeus_bso.policy.values import Choice, GaussianTsArmState, Place, PlaceState, Progress, SizeState
+from zeus_bso.policy.values import Choice, Curve, GaussianTsArmState, Place, PlaceState, Progress, Situation, SizeState
 from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadTrials, ReadWindow, RecordReport
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
 from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
@@ -92,7 +92,7 @@ class ZeusService:
     def change_settings(self, job: JobState, settings: JobSettings) -> JobState:
         """Replace a job's settings; a changed ``eta_knob`` recomputes costs and arms, a changed seed starts anew."""
         self._jobs.update_settings(UpdateSettings(job_id=job.job_id, settings=settings))
-        changed = replace(job, spec=job.spec.model_copy(update=settings.model_dump()))
+        changed = replace(job, spec=job.spec.model_copy(update=dict(settings)))
         if job.spec.mab_seed != changed.spec.mab_seed:
             changed = replace(changed, rng_state=None)
         before = self.with_sizes(job)
@@ -112,6 +112,14 @@ class ZeusService:
         """Read the states of a job's batch sizes."""
         return Snapshot(job, self._states.sizes(job.job_id))
 
+    def some_sizes(self, job: JobState, sizes: Sequence[int]) -> dict[int, SizeState]:
+        """Read the states of some of a job's batch sizes."""
+        return self._states.some_sizes(job.job_id, sizes) if sizes else {}
+
+    def curve(self, trial: Trial) -> Curve:
+        """Read the evaluations of a trial that count, in order."""
+        return self._states.curve(trial.job_id, trial.trial_number)
+
     def save(self, before: Snapshot, after: Snapshot) -> None:
         """Write what a request has changed."""
         changed = [state for size, state in after.sizes.items() if before.sizes.get(size) != state]
@@ -123,6 +131,19 @@ class ZeusService:
         """Write a job's progress."""
         values = {name: getattr(job, name) for name in SaveProgress.model_fields if name != "job_id"}
         self._jobs.save_progress(SaveProgress(job_id=job.job_id, **values))
+
+    def situation(self, snapshot: Snapshot) -> Situation:
+        """What the job's policy looks at when it chooses."""
+        job = snapshot.job
+        seen = Situation(job.knobs, job.progress, snapshot.sizes)
+        if not job.policy.explores_in_rounds:
+            return replace(seen, in_flight=self._states.in_flight(job.job_id, job.progress.generation))
+        return replace(
+            seen,
+            places=self.places(job),
+            uncapped_open=job.progress.cost_bound_in_row > 0 and self.uncapped_open(job),
+            windows=self.windows(snapshot),
+        )
 
     def places(self, job: JobState) -> list[Place]:
         """Read the places of the current round of pruning."""

@@ -1,0 +1,161 @@
+"""What a job would do next, and what it believes: said in words and figures, for people."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from zeus_bso.common import Stage, TrialType
+from zeus_bso.policy import surrogate, zeus
+from zeus_bso.policy.mab import Mab, belief
+from zeus_bso.policy.values import Choice, Knobs, PlaceState, Progress, Situation, Sizes
+
+WITHIN_95_PERCENT = 1.959963984540054
+"""Standard deviations to either side of a mean that hold 95 % of a normal distribution."""
+
+_LARGEST_LOG = 700.0
+"""The exponential of more is no double any more."""
+
+_LIKELIEST_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class BelievedCost:
+    """What a run of a batch size is believed to cost on average [J], with a 95 % interval."""
+
+    cost: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the next ask would be given.
+
+    Attributes:
+        batch_size: The size; None: chance decides.
+        sentence: The size, or the chances of each, and why.
+    """
+
+    batch_size: int | None
+    sentence: str
+
+
+def arms_believed(knobs: Knobs, sizes: Sizes) -> dict[int, BelievedCost]:
+    """The bandit's beliefs about the sizes that it has observations of: normal, and never below nothing."""
+    believed = {}
+    for size, state in sizes.items():
+        if state.arm.num_observations:
+            arm = belief(state.arm, knobs)
+            cost, reach = -arm.mean, WITHIN_95_PERCENT * arm.scale
+            believed[size] = BelievedCost(cost, min(cost, max(0.0, cost - reach)), cost + reach)
+    return believed
+
+
+def best_arm(knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
+    """The live arm of the best mean reward; before there are arms the cheapest live size that converged."""
+    if progress.stage is Stage.MAB:
+        arms = {size: state.arm for size, state in sizes.items() if state.is_arm and state.live}
+        means = {size: belief(arm, knobs).mean for size, arm in arms.items() if arm.num_observations}
+        if means:
+            return max(means, key=lambda size: means[size])
+    costs = {size: state.best_cost for size, state in sizes.items() if state.live and state.best_cost is not None}
+    return min(costs, key=lambda size: costs[size]) if costs else None
+
+
+def surrogate_believed(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, BelievedCost]:
+    """The surrogate's beliefs about all sizes, lognormal; empty before the first run has ended."""
+    believed = {}
+    for size, log in surrogate.beliefs_of(knobs, progress, sizes).items():
+        reach = WITHIN_95_PERCENT * math.sqrt(log.variance)
+        believed[size] = BelievedCost(_exp(log.mean), _exp(log.mean - reach), _exp(log.mean + reach))
+    return believed
+
+
+def explain_zeus(situation: Situation) -> Explanation:
+    """Say what the reference algorithm would do next."""
+    # In Pruning no number is drawn; in the bandit the draw is thrown away.
+    choice = zeus.choose(
+        situation.knobs,
+        situation.progress,
+        situation.sizes,
+        situation.places,
+        rng=np.random.default_rng(0),
+        uncapped_open=situation.uncapped_open,
+        windows=situation.windows,
+    )
+    size = choice.batch_size
+    if choice.trial_type is TrialType.EXPLORATION:
+        rounds = max(situation.knobs.num_pruning_rounds, 1)
+        walk = f"round {choice.round} of {rounds} of pruning, which begins at {choice.progress.round_start}"
+        return _told(choice, f"The next run explores {size}, in {walk} and goes down, then up.")
+    if choice.trial_type is TrialType.CONCURRENT:
+        held = [place.batch_size for place in situation.places if place.state is PlaceState.OPEN]
+        beside = f" beside the run that explores {held[0]}" if held else ""
+        return _told(choice, f"The next run takes {size}{beside}.")
+    if choice.uncapped:
+        return _told(choice, f"The next run takes {size}, the arm of the best mean.")
+    arms = {each: state for each, state in choice.sizes.items() if state.is_arm and state.live}
+    if len(arms) < 2:
+        return _told(choice, f"The next run takes {size}, the only batch size left.")
+    windows = situation.windows or {}
+    mab = Mab(
+        arms={each: windows.get(each, state.arm) for each, state in arms.items()},
+        num_observations={each: state.arm.num_observations for each, state in arms.items()},
+        knobs=situation.knobs,
+    )
+    new = mab.underexplored()
+    if len(new) == 1:
+        return _told(choice, f"The next run takes {new[0]}, which has had too few runs to be judged.")
+    return Explanation(None, " ".join(filter(None, [_chances(mab, new), choice.message])))
+
+
+def explain_surrogate(situation: Situation) -> Explanation:
+    """Say what the surrogate policy would do next."""
+    choice = surrogate.choose(situation)
+    knobs, size = situation.knobs, choice.batch_size
+    if not choice.sizes[size].live:
+        return _told(choice, f"The next run takes {size}.")
+    best = surrogate.incumbent_of(knobs, choice.progress, choice.sizes)
+    if best is None:
+        near = "the default" if size == knobs.default_batch_size else "the live one nearest to the default"
+        return _told(choice, f"The next run tries {size}, {near}: no live batch size has converged yet.")
+    if choice.uncapped:
+        return _told(choice, f"The next run takes {size}.")
+    believed = surrogate_believed(knobs, choice.progress, choice.sizes)
+    if size == best:
+        return _told(
+            choice,
+            f"The next run takes {size}, the best known: it is believed to cost {_figure(believed[size])}, and no "
+            "other batch size promises more than its try would cost.",
+        )
+    return _told(
+        choice,
+        f"The next run explores {size}: it is believed to cost {_figure(believed[size])}, the best known, {best}, "
+        f"{_figure(believed[best])}; what its result teaches is worth the risk.",
+    )
+
+
+def _told(choice: Choice, sentence: str) -> Explanation:
+    return Explanation(choice.batch_size, f"{sentence} {choice.message}" if choice.message else sentence)
+
+
+def _chances(mab: Mab, new: list[int]) -> str:
+    if new:
+        sizes = ", ".join(map(str, new[:_LIKELIEST_SHOWN]))
+        more = f" and {len(new) - _LIKELIEST_SHOWN} more" if len(new) > _LIKELIEST_SHOWN else ""
+        return f"The next run takes one of the batch sizes that have had too few runs to be judged: {sizes}{more}."
+    chances = mab.chances()
+    likeliest = sorted(chances, key=lambda size: -chances[size])[:_LIKELIEST_SHOWN]
+    shown = ", ".join(f"{size} ({chances[size]:.0%})" for size in likeliest if chances[size] >= 0.005)
+    return f"The next run is drawn by Thompson sampling, with a chance of about: {shown}."
+
+
+def _figure(believed: BelievedCost) -> str:
+    return f"{believed.cost:.4g} J ({believed.low:.4g} to {believed.high:.4g} J)"
+
+
+def _exp(log: float) -> float:
+    return math.exp(min(log, _LARGEST_LOG))
