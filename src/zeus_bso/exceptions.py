@@ -13,8 +13,11 @@
     └── ZeusBSOServerError             raised in the server; knows its HTTP status
         ├── UnknownJobError / UnknownTrialError        400 where the protocol says so, else 404
         ├── SpecConflictError                          409
+        ├── JobExistsError                             409
         ├── SupersededError                            409
+        ├── TooLargeError                              413
         ├── RefusedResultError                         422
+        ├── InvalidExportError                         422
         └── DatabaseUnavailableError                   503
 """
 
@@ -101,6 +104,24 @@ class SupersededError(ZeusBSOServerError):
 
 class RefusedResultError(ZeusBSOServerError):
     """The result cannot be true, for example a converged run that cost nothing."""
+
+    status_code = 422
+
+
+class JobExistsError(ZeusBSOServerError):
+    """A job cannot be imported under the id of another one."""
+
+    status_code = 409
+
+
+class TooLargeError(ZeusBSOServerError):
+    """What was sent is larger than the server takes."""
+
+    status_code = 413
+
+
+class InvalidExportError(ZeusBSOServerError):
+    """What was sent is not a sound exported job; the message names the line."""
 
     status_code = 422
 

@@ -286,3 +286,19 @@ class JobView(JobSummary):
     next_run: str = ""
     spec: JobSpecFromClient
     batch_sizes: list[BatchSizeView]
+
+
+class ImportedJob(BaseModel):
+    """Answer to an import.
+
+    Attributes:
+        job_id: The job's id on this server.
+        trials: Its trials.
+        replaced: It took the place of another job.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    job_id: str
+    trials: int
+    replaced: bool

@@ -18,6 +18,7 @@ SQL_HOMES = (
     "server/job/repository.py",
     "server/batch_size_state/repository.py",
     "server/overview/repository.py",
+    "server/transfer/repository.py",
 )
 SQL_HOMES_TO_COME = ("server/dashboard/queries.py",)
 STATEMENTS = {"select", "insert", "update", "delete", "text", "bindparam", "Table"}

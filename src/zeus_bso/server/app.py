@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from zeus_bso import __version__
-from zeus_bso.common import MAX_BODY_BYTES
+from zeus_bso.common import IMPORT_URL, MAX_BODY_BYTES
 from zeus_bso.server.config import Settings
 from zeus_bso.server.database.engine import open_database, parse_url
 from zeus_bso.server.database.migrate import check_connection, upgrade_connection
@@ -54,6 +54,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.transactions = transactions
     app.include_router(router)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, exempt=frozenset({IMPORT_URL}))
     add_error_handlers(app)
     return app

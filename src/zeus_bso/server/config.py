@@ -25,6 +25,7 @@ class Settings(BaseSettings):
         host: Address to listen on.
         port: Port to listen on.
         trial_lease_s: How long a trial whose client sends no heartbeats may stay silent [s].
+        import_max_bytes: The largest exported job that is taken in [bytes].
         electricity_price: What a kilowatt-hour costs, in ``currency``; left out: savings are not told in money.
         currency: The currency of the price, as it is shown.
         carbon_intensity: What a kilowatt-hour emits [g CO2e]; left out: savings are not told in emissions.
@@ -38,6 +39,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     trial_lease_s: float = Field(default=6 * 3600.0, gt=0, le=365 * 86400.0)
+    import_max_bytes: int = Field(default=256 * 2**20, ge=1024, le=2**40)
     electricity_price: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False)
     currency: str = Field(default="USD", min_length=1, max_length=16)
     carbon_intensity: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False)

@@ -17,8 +17,12 @@ from zeus_bso.server.overview.overview import Overview
 from zeus_bso.server.overview.prices import Prices
 from zeus_bso.server.overview.repository import OverviewRepository
 from zeus_bso.server.services.service import ZeusService
+from zeus_bso.server.transfer.repository import TransferRepository
+from zeus_bso.server.transfer.transfer import Transfer
 
 T = TypeVar("T")
+
+_TRANSFER_BUDGET_S = 600.0
 
 
 class Transactions:
@@ -35,6 +39,11 @@ class Transactions:
         self._database = database
         self._settings = settings
 
+    @property
+    def settings(self) -> Settings:
+        """The server's settings."""
+        return self._settings
+
     async def optimize(self, work: Callable[[ZeusBatchSizeOptimizer], T]) -> T:
         """Run work of the optimizer in a writing transaction."""
         return await self.write(lambda service: work(ZeusBatchSizeOptimizer(service)))
@@ -47,6 +56,18 @@ class Transactions:
         """Run work on the service in a reading transaction."""
         return await self._database.read(lambda connection: work(self._service(connection)))
 
+    async def export(self, work: Callable[[Transfer], T]) -> T:
+        """Run work of the transfer in a transaction that sees one state of the database throughout."""
+        return await self._database.snapshot(
+            lambda connection: work(self._transfer(connection)), budget_s=_TRANSFER_BUDGET_S
+        )
+
+    async def import_(self, work: Callable[[Transfer], T]) -> T:
+        """Run work of the transfer in a writing transaction that may take its time."""
+        return await self._database.write(
+            lambda connection: work(self._transfer(connection)), budget_s=_TRANSFER_BUDGET_S
+        )
+
     async def look(self, work: Callable[[Overview], T]) -> T:
         """Run work of the overview in a reading transaction."""
         return await self._database.read(lambda connection: work(self._overview(connection)))
@@ -55,6 +76,9 @@ class Transactions:
         settings = self._settings
         prices = Prices(settings.electricity_price, settings.currency, settings.carbon_intensity)
         return Overview(self._service(connection), OverviewRepository(connection), prices)
+
+    def _transfer(self, connection: Connection) -> Transfer:
+        return Transfer(self._service(connection), TransferRepository(connection))
 
     def _service(self, connection: Connection) -> ZeusService:
         return ZeusService(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 
 from zeus_bso.common import (
     ASK_URL,
     DELETE_JOB_URL,
+    EXPORT_URL,
     FLEET_SAVINGS_URL,
     GET_NEXT_BATCH_SIZE_URL,
     HEARTBEAT_URL,
+    IMPORT_URL,
     JOB_URL,
     JOBS_URL,
     REGISTER_JOB_URL,
@@ -38,12 +43,25 @@ from zeus_bso.common import (
     TrialOffer,
 )
 from zeus_bso.server import presenter
+from zeus_bso.server.audit import audit
 from zeus_bso.server.batch_size_state.commands import ReadTrials
 from zeus_bso.server.dependencies import Zeus
 from zeus_bso.server.errors import StrictJsonRequest
 from zeus_bso.server.overview.commands import ListJobs, ReadReports
 from zeus_bso.server.registration import register
-from zeus_bso.views import FleetSavings, JobSavings, JobSummary, JobView, ReportView, SavingsPoint, TrialView
+from zeus_bso.server.transfer.check import check
+from zeus_bso.server.transfer.receive import receive_file, send_file
+from zeus_bso.server.transfer.transfer import ImportJob
+from zeus_bso.views import (
+    FleetSavings,
+    ImportedJob,
+    JobSavings,
+    JobSummary,
+    JobView,
+    ReportView,
+    SavingsPoint,
+    TrialView,
+)
 
 JobId = Annotated[Text, Query(description="The job.")]
 
@@ -92,6 +110,7 @@ async def end_trial(end: TrialEnd, zeus: Zeus) -> TrialView:
 async def delete_job(job_id: JobId, zeus: Zeus) -> Message:
     """Delete a job with all its trials. 404 if there is no such job."""
     await zeus.optimize(lambda optimizer: optimizer.delete(job_id))
+    audit("delete", job_id)
     return Message(message="Deleted.")
 
 
@@ -138,6 +157,7 @@ async def change_settings(job_id: JobId, changes: SettingsChange, zeus: Zeus) ->
 async def reset_job(job_id: JobId, zeus: Zeus) -> JobView:
     """Forget what was learnt about a job and explore again; its trials stay on record."""
     await zeus.optimize(lambda optimizer: optimizer.reset(job_id))
+    audit("reset", job_id)
     return await zeus.look(lambda overview: overview.job(job_id))
 
 
@@ -145,6 +165,28 @@ async def reset_job(job_id: JobId, zeus: Zeus) -> JobView:
 async def show_job(job_id: JobId, zeus: Zeus) -> JobView:
     """One job with its spec and what is known about each batch size."""
     return await zeus.look(lambda overview: overview.job(job_id))
+
+
+@router.get(EXPORT_URL, tags=["v1"], response_class=StreamingResponse)
+async def export_job(job_id: JobId, zeus: Zeus) -> StreamingResponse:
+    """A whole job as NDJSON, for another server or a backup."""
+    return send_file(await zeus.export(lambda transfer: transfer.export(job_id)), job_id)
+
+
+@router.post(IMPORT_URL, status_code=201, tags=["v1"])
+async def import_job(
+    request: Request,
+    zeus: Zeus,
+    new_id: Annotated[Text | None, Query(alias="as", description="Import under this id.")] = None,
+    replace: Annotated[bool, Query(description="Replace the job that has this id.")] = False,
+) -> ImportedJob:
+    """Take in a job that was exported: all of it or nothing. 409 if its id is taken, 422 if it is not sound."""
+    with await receive_file(request, zeus.settings.import_max_bytes) as file:
+        job_id = await run_in_threadpool(check, file)
+        command = ImportJob(job_id=new_id or job_id, replace=replace)
+        imported = await zeus.import_(lambda transfer: transfer.import_job(command, file))
+    audit("import", imported.job_id, trials=imported.trials, replaced=imported.replaced)
+    return ImportedJob(**asdict(imported))
 
 
 @router.get(SAVINGS_URL, tags=["v1"])

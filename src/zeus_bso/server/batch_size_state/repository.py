@@ -108,6 +108,16 @@ class BatchSizeStateRepository:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    @staticmethod
+    def size_of(row: Mapping[str, Any]) -> SizeState:
+        """Read a batch size's state from a row that comes from elsewhere."""
+        return _size_state(row)
+
+    @staticmethod
+    def trial_of(row: Mapping[str, Any]) -> Trial:
+        """Read a trial from a row that comes from elsewhere."""
+        return _trial(row)
+
     def sizes(self, job_id: str) -> dict[int, SizeState]:
         """Read the states of all batch sizes of a job, ascending."""
         rows = self._connection.execute(_GET_SIZES, {"job": job_id}).mappings()

@@ -87,19 +87,23 @@ class NetworkedDatabase:
         """Close all connections."""
         await self._engine.dispose()
 
-    async def write(self, work: Work[T]) -> T:
-        """Run ``work`` in a transaction of its own and commit it."""
-        return await self._run(work)
+    async def write(self, work: Work[T], *, budget_s: float = WRITE_BUDGET_S) -> T:
+        """Run ``work`` in a transaction of its own and commit it, within ``budget_s`` seconds."""
+        return await self._run(work, budget_s=budget_s)
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in a read transaction of its own."""
         return await self._run(work)
 
-    async def _run(self, work: Work[T]) -> T:
-        deadline = time.monotonic() + WRITE_BUDGET_S
+    async def snapshot(self, work: Work[T], *, budget_s: float) -> T:
+        """Run ``work`` in a read transaction whose statements all see the same state, within ``budget_s`` seconds."""
+        return await self._run(work, budget_s=budget_s, isolation_level="REPEATABLE READ")
+
+    async def _run(self, work: Work[T], *, budget_s: float = WRITE_BUDGET_S, isolation_level: str | None = None) -> T:
+        deadline = time.monotonic() + budget_s
         for attempt in range(1, WRITE_ATTEMPTS + 1):
             try:
-                return await within(deadline, lambda: self._transact(work))
+                return await within(deadline, lambda: self._transact(work, isolation_level))
             except DBAPIError as error:
                 # A connection that broke while it committed may have committed: to run again is safe all the same,
                 # because every request of the protocol is idempotent, or leaves at most a trial that expires.
@@ -116,12 +120,14 @@ class NetworkedDatabase:
             await asyncio.sleep(random.uniform(0, 0.01 * 4**attempt))
         return give_up()
 
-    async def _transact(self, work: Work[T]) -> T:
+    async def _transact(self, work: Work[T], isolation_level: str | None) -> T:
         def transact(connection: Connection) -> T:
             with connection.begin():
                 return work(connection)
 
         async with self._engine.connect() as connection:
+            if isolation_level is not None:
+                connection = await connection.execution_options(isolation_level=isolation_level)
             return await connection.run_sync(transact)
 
 

@@ -155,12 +155,12 @@ class SqliteDatabase:
         self._turn.close()
         self._engine.dispose()
 
-    async def write(self, work: Work[T]) -> T:
-        """Run ``work`` in a transaction and commit it."""
-        unit = _Unit(work, time.monotonic() + WRITE_BUDGET_S)
+    async def write(self, work: Work[T], *, budget_s: float = WRITE_BUDGET_S) -> T:
+        """Run ``work`` in a transaction and commit it; begin with it within ``budget_s`` seconds."""
+        unit = _Unit(work, time.monotonic() + budget_s)
         self._waiting.put(unit)
         answer = asyncio.wrap_future(unit.done)
-        await asyncio.wait([answer], timeout=WRITE_BUDGET_S)
+        await asyncio.wait([answer], timeout=budget_s)
         if not answer.done() and unit.done.cancel():
             give_up()
         result: T = await answer
@@ -180,6 +180,10 @@ class SqliteDatabase:
                 give_up(error)
 
         return await self._in_reader(transact)
+
+    async def snapshot(self, work: Work[T], *, budget_s: float) -> T:
+        """Run ``work`` in a read transaction of its own: on SQLite each sees the state at its beginning."""
+        return await self.read(work)
 
     async def _in_reader(self, function: Callable[[], T]) -> T:
         unit = _Unit(lambda _: function())

@@ -36,8 +36,8 @@ class Database(Protocol):
     async def close(self) -> None:
         """Finish what runs and close all connections."""
 
-    async def write(self, work: Work[T]) -> T:
-        """Run ``work`` in a transaction of its own and commit it.
+    async def write(self, work: Work[T], *, budget_s: float = WRITE_BUDGET_S) -> T:
+        """Run ``work`` in a transaction of its own and commit it, within ``budget_s`` seconds.
 
         Raises:
             DatabaseUnavailableError: The database did not acknowledge it. Nothing was stored, unless the connection
@@ -46,6 +46,13 @@ class Database(Protocol):
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in a read transaction of its own.
+
+        Raises:
+            DatabaseUnavailableError: The database did not answer.
+        """
+
+    async def snapshot(self, work: Work[T], *, budget_s: float) -> T:
+        """Run ``work`` in a read transaction whose statements all see the same state, within ``budget_s`` seconds.
 
         Raises:
             DatabaseUnavailableError: The database did not answer.

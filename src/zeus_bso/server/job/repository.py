@@ -58,6 +58,11 @@ class JobStateRepository:
         row = self._connection.execute(_GET_FOR_UPDATE if for_update else _GET, {"id": job_id}).mappings().first()
         return None if row is None else _job_state(row)
 
+    @staticmethod
+    def job_of(row: Mapping[str, Any]) -> JobState:
+        """Read a job from a row that comes from elsewhere."""
+        return _job_state(row)
+
     def all(self, job_ids: Sequence[str] | None = None) -> list[JobState]:
         """Read these jobs, or all, by job id."""
         statement = _LIST if job_ids is None else _LIST.where(job.c.job_id.in_(job_ids))

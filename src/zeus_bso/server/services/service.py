@@ -108,6 +108,12 @@ class ZeusService:
         self._jobs.bury(job.job_id, Tombstone(job.last_trial_number, job.progress.generation))
         self._jobs.delete(job.job_id)
 
+    def forget_deleted(self, job_id: str) -> int:
+        """Remove what a deleted job of this id left behind; tells its last trial number, or 0."""
+        tombstone = self._jobs.tombstone(job_id)
+        self._jobs.clear_tombstone(job_id)
+        return tombstone.last_trial_number if tombstone else 0
+
     def with_sizes(self, job: JobState) -> Snapshot:
         """Read the states of a job's batch sizes."""
         return Snapshot(job, self._states.sizes(job.job_id))

@@ -1,0 +1,19 @@
+"""Who changed what for good: one line per act that cannot be taken back."""
+
+from __future__ import annotations
+
+import logging
+
+logger = logging.getLogger("zeus_bso.audit")
+
+
+def audit(act: str, job_id: str, **details: object) -> None:
+    """Write a line to the log ``zeus_bso.audit``, after the act was committed.
+
+    Args:
+        act: What was done: ``delete``, ``reset`` or ``import``.
+        job_id: To which job.
+        details: What else one would want to know.
+    """
+    fields = {"act": act, "job": job_id} | details
+    logger.info(" ".join(f"{name}={value}" for name, value in fields.items()), extra={"fields": fields})

@@ -1,0 +1,1 @@
+"""Whole jobs as files, from one database to another."""

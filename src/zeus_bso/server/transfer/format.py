@@ -1,0 +1,186 @@
+"""The format of an exported job: NDJSON, one row of a table per line.
+
+::
+
+    {"format": "zeus-bso-job", "version": 1, "job_id": ...}
+    {"table": "job", "row": {column: value, ...}}
+    {"table": "batch_size_state", "row": {...}}     one per batch size
+    {"table": "trial", "row": {...}}                one per trial
+    {"table": "trial_report", "row": {...}}         one per report
+    {"rows": {"job": 1, "batch_size_state": 4, ...}}
+
+Tables and columns are those of the schema, whatever they are: a later schema's columns travel without a change here. A
+column that a file lacks is null, if it may be; so files of older releases can be read. Rows are sorted by primary key.
+Floats are written so that they read back as the same double, timestamps in UTC with microseconds; the same job gives
+the same bytes in every database. The last line says that the file is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import BigInteger, Boolean, Column, Double, Integer
+
+from zeus_bso.common import INT32_MAX, MAX_TOTAL, Text
+from zeus_bso.server.database.types import Identifier, Json, UtcDateTime
+from zeus_bso.server.transfer.repository import JobTable
+
+FORMAT = "zeus-bso-job"
+VERSION = 1
+
+MEDIA_TYPE = "application/x-ndjson"
+
+_LONGEST_TEXT = 65_535
+"""Bytes that a text column holds in every database."""
+
+_CALENDAR = (datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc))
+
+_RANGES = {
+    "energy": (0.0, MAX_TOTAL),
+    "time": (0.0, MAX_TOTAL),
+    "wasted_energy": (0.0, 1e20),
+    "wasted_time": (0.0, 1e20),
+    "cost": (0.0, 1e30),
+}
+"""Bounds of what is summed up; any other number is finite."""
+
+_TEXT: TypeAdapter[str] = TypeAdapter(Text)
+
+
+def write_line(line: Mapping[str, Any]) -> bytes:
+    """One line of a file."""
+    return json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def read_line(line: bytes) -> dict[str, Any]:
+    """Read one line of a file.
+
+    Raises:
+        ValueError: It is not a JSON object.
+    """
+    try:
+        found = json.loads(line, parse_constant=_not_a_number)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError("it is not a JSON object in UTF-8")
+    return found
+
+
+def write_row(table: JobTable, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as it stands in a file."""
+    return {column.name: _write(row[column.name]) for column in table.columns}
+
+
+def read_row(table: JobTable, given: object) -> dict[str, Any]:
+    """Read a row; every value is one that the column can hold in every database.
+
+    Raises:
+        ValueError: It cannot be one; the message names the column.
+    """
+    if not isinstance(given, dict):
+        raise ValueError("its row is not a JSON object")
+    unknown = sorted(set(given) - set(table.columns.keys()))
+    if unknown:
+        raise ValueError(f"{table.name} has no column {unknown[0][:100]!r} here; the file is of a newer release")
+    return {column.name: _read(column, given.get(column.name)) for column in table.columns}
+
+
+def _write(value: Any) -> Any:
+    return value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value
+
+
+def _read(column: Column[Any], value: object) -> Any:
+    name = f"{column.table.name}.{column.name}"
+    if value is None:
+        if column.nullable:
+            return None
+        raise ValueError(f"{name} is missing")
+    try:
+        return _reader(column)(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{name} {error}") from None
+
+
+def _reader(column: Column[Any]) -> Callable[[object], Any]:
+    kind = column.type
+    if isinstance(kind, Json):
+        return _document
+    if isinstance(kind, UtcDateTime):
+        return _timestamp
+    if isinstance(kind, Identifier):
+        return _identifier
+    if isinstance(kind, Boolean):
+        return _boolean
+    if isinstance(kind, Integer):
+        most = 2**63 - 1 if isinstance(kind, BigInteger) else INT32_MAX
+        return lambda value: _integer(value, most)
+    if isinstance(kind, Double):
+        return lambda value: _number(value, *_RANGES.get(column.name, (-math.inf, math.inf)))
+    return lambda value: _text(value, getattr(kind, "length", None))
+
+
+def _document(value: object) -> object:
+    if not isinstance(value, dict | list) or len(json.dumps(value)) > _LONGEST_TEXT:
+        raise ValueError("must be a JSON object or list of at most 64 KiB")
+    return value
+
+
+def _timestamp(value: object) -> datetime:
+    stamp = datetime.fromisoformat(value) if isinstance(value, str) else None
+    if stamp is None or stamp.tzinfo is None or not _CALENDAR[0] <= stamp <= _CALENDAR[1]:
+        raise ValueError("must be a timestamp with its time zone")
+    return stamp.astimezone(timezone.utc)
+
+
+def _identifier(value: object) -> str:
+    try:
+        return _TEXT.validate_python(value, strict=True)
+    except ValidationError:
+        raise ValueError("must be a name of 1 to 255 characters, none of them a control character") from None
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def _integer(value: object, most: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise ValueError(f"must be an integer from 0 to {most}")
+    return value
+
+
+def _number(value: object, least: float, most: float) -> float:
+    number = math.nan if isinstance(value, bool) or not isinstance(value, int | float) else _double(value)
+    if not math.isfinite(number):
+        raise ValueError("must be a finite number")
+    if not least <= number <= most:
+        raise ValueError(f"must be a number from {least:g} to {most:g}")
+    return number
+
+
+def _double(value: int | float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _text(value: object, length: int | None) -> str:
+    if not isinstance(value, str) or "\x00" in value:
+        raise ValueError("must be a text without null characters")
+    size = len(value) if length else len(value.encode(errors="surrogatepass"))
+    if size > (length or _LONGEST_TEXT) or any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError("must be a shorter text in valid Unicode")
+    return value
+
+
+def _not_a_number(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number")

@@ -1,0 +1,78 @@
+"""Export and import of whole jobs: what travels, on every database."""
+
+from __future__ import annotations
+
+from tests.support.exports import export, lines_of, lived, rows, send
+from tests.support.server import Server
+
+
+def test_a_job_comes_back_as_it_was(server: Server) -> None:
+    file = lived(server)
+    before = (server.job(), server.trials())
+    server.wipe()
+
+    answer = send(server, file)
+
+    assert (answer.status_code, answer.json()) == (201, {"job_id": "job", "trials": 8, "replaced": False})
+    assert (server.job(), server.trials()) == before
+    assert export(server) == file
+
+
+def test_an_imported_job_goes_on_like_the_one_it_was_exported_from(server: Server) -> None:
+    file = lived(server)
+    offers = [server.offer()["batch_size"] for _ in range(4)]
+    server.delete()
+    assert send(server, file, replace=True).status_code == 201
+
+    assert [server.offer()["batch_size"] for _ in range(4)] == offers
+
+
+def test_an_export_has_every_column_of_every_table_of_a_job(server: Server) -> None:
+    lines = lines_of(lived(server))
+
+    assert lines[0] == {"format": "zeus-bso-job", "version": 1, "job_id": "job"}
+    assert lines[-1]["rows"] == {
+        table: len(rows(lines, table)) for table in ("job", "batch_size_state", "trial", "trial_report")
+    }
+    for table in ("job", "batch_size_state", "trial", "trial_report"):
+        stored = server.sql(f"SELECT * FROM {table}")
+        assert len(stored) == len(rows(lines, table))
+        assert set(rows(lines, table)[0]) == set(stored[0])
+
+
+def test_an_existing_job_is_not_touched_unless_it_is_to_be_replaced(server: Server) -> None:
+    file = lived(server)
+    server.ask()
+    before = export(server)
+
+    refused = send(server, file)
+    assert refused.status_code == 409
+    assert "replace" in refused.json()["message"]
+    assert export(server) == before
+
+    assert send(server, file, replace=True).json()["replaced"]
+    assert server.job()["trials"] == 8
+
+
+def test_trials_of_a_replaced_job_are_not_numbered_again(server: Server) -> None:
+    file = lived(server)
+    late = server.ask()
+    send(server, file, replace=True)
+
+    assert server.call("POST", "/report", late.result()).status_code == 400
+    assert server.ask().trial_number == late.trial_number + 1
+
+
+def test_a_job_is_imported_under_another_id_beside_the_first(server: Server) -> None:
+    file = lived(server)
+
+    answer = send(server, file, **{"as": "copy/of it"})
+
+    assert answer.json()["job_id"] == "copy/of it"
+    copy, original = server.job("copy/of it"), server.job()
+    assert copy["batch_sizes"] == original["batch_sizes"]
+    assert [trial["energy"] for trial in server.trials("copy/of it")] == [trial["energy"] for trial in server.trials()]
+
+
+def test_an_unknown_job_is_not_exported(server: Server) -> None:
+    assert server.call("GET", "/api/v1/jobs/export", job_id="nobody").status_code == 404

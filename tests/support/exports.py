@@ -1,0 +1,48 @@
+"""Exported jobs: taking them out, in, and apart."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+
+from tests.support.jobs import Json
+from tests.support.server import Server
+
+Lines = list[Json]
+
+
+def export(server: Server, job_id: str = "job") -> bytes:
+    response = server.call("GET", "/api/v1/jobs/export", job_id=job_id)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "application/x-ndjson"
+    return response.content
+
+
+def send(server: Server, file: bytes, **params: Any) -> httpx.Response:
+    return server.send("POST", "/api/v1/jobs/import", file, params=params)
+
+
+def lines_of(file: bytes) -> Lines:
+    return [json.loads(line) for line in file.splitlines()]
+
+
+def file_of(lines: Lines) -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def rows(lines: Lines, table: str) -> Lines:
+    return [line["row"] for line in lines if line.get("table") == table]
+
+
+def lived(server: Server, job_id: str = "job") -> bytes:
+    """A job with trials of all kinds, exported."""
+    server.register(job_id=job_id, gpu_model="Ünï 🚀", target_metric=0.1 + 0.2 + 0.5)
+    for energy in (1e15 / 3, 100.1, 77.7, 60.0):
+        server.converge(server.ask(job_id), energy=energy, time=energy / 7)
+    server.miss(server.ask(job_id), energy=50.0)
+    server.end(server.ask(job_id), "oom")
+    server.offer(job_id, run_id="run", instance="one", heartbeat_s=30)
+    server.report(server.ask(job_id), metric=None)
+    return export(server, job_id)
