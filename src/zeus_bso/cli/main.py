@@ -26,6 +26,7 @@ _EXTRAS = {
     "asyncmy": "mysql",
     "fastapi": "server",
     "numpy": "server",
+    "prometheus_client": "server",
     "psycopg": "postgres",
     "pydantic_settings": "server",
     "rich": "server",

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             return serve_with_workers(
                 settings, listener, url, announcement, workers=args.workers, access_log=args.access_log
             )
-        log_decisions(settings.log_level)
+        log_decisions(settings)
         with database_errors_in_one_line():
             app = create_app(settings)
         return _serve(app, listener, announcement, args.access_log)
@@ -132,7 +132,9 @@ def _serve(app: FastAPI, listener: socket.socket, announcement: str, access_log:
             if self.started:
                 print(announcement, flush=True)
 
-    server = Server(uvicorn.Config(app, log_level="info" if access_log else "warning", access_log=access_log))
+    server = Server(
+        uvicorn.Config(app, log_config=None, log_level="info" if access_log else "warning", access_log=access_log)
+    )
     failure = _StartupFailure(app)
     # uvicorn drains and then raises the signal again, for whoever handled it before: a server that was told to end, and
     # did, has not failed.

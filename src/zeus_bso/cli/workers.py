@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import urllib3
@@ -48,15 +50,17 @@ def serve_with_workers(
     host, port = listener.getsockname()[:2]
     listener.close()
     threading.Thread(target=_announce, args=(url, announcement), daemon=True).start()
-    uvicorn.run(
-        "zeus_bso.cli.workers:worker",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        log_level="info" if access_log else "warning",
-        access_log=access_log,
-    )
+    with common_counts():
+        uvicorn.run(
+            "zeus_bso.cli.workers:worker",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            log_config=None,
+            log_level="info" if access_log else "warning",
+            access_log=access_log,
+        )
     return 0
 
 
@@ -66,14 +70,28 @@ def worker() -> FastAPI:
     from zeus_bso.server.config import Settings
 
     settings = Settings()
-    log_decisions(settings.log_level)
+    log_decisions(settings)
     return create_app(settings)
 
 
-def log_decisions(level: str) -> None:
+def log_decisions(settings: Settings) -> None:
     """Write the server's log to the standard error: a line per decision."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("zeus_bso").setLevel(level.upper())
+    from zeus_bso.server.logs import configure_logging
+
+    configure_logging(settings.log_level, settings.log_format)
+
+
+@contextmanager
+def common_counts() -> Iterator[None]:
+    """Give the workers a folder in which they keep what they count, so that each can answer for all."""
+    from zeus_bso.server.metrics.instruments import FOLDER_VARIABLE
+
+    if FOLDER_VARIABLE in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="zeus-bso-metrics-") as folder:
+        os.environ[FOLDER_VARIABLE] = folder
+        yield
 
 
 def _announce(url: str, announcement: str) -> None:

@@ -15,7 +15,11 @@ from zeus_bso.server.database.migrate import check_connection, upgrade_connectio
 from zeus_bso.server.dependencies import Transactions
 from zeus_bso.server.errors import add_error_handlers
 from zeus_bso.server.limits import BodyLimit
+from zeus_bso.server.metrics.instruments import Instruments
+from zeus_bso.server.metrics.ledger import Ledger
+from zeus_bso.server.metrics.metrics import Metrics
 from zeus_bso.server.router import router
+from zeus_bso.server.watch import Watch
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -30,7 +34,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     embedded = parse_url(settings.database_url).get_backend_name() == "sqlite"
     database = open_database(settings.database_url, pool_size=settings.database_pool_size)
-    transactions = Transactions(database, settings)
+    instruments = Instruments(connections=database.connections)
+    transactions = Transactions(database, settings, instruments)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -53,7 +58,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         strict_content_type=False,
     )
     app.state.transactions = transactions
+    app.state.metrics = Metrics(instruments, Ledger(transactions, settings.metrics_cache_s, settings.metrics_jobs))
     app.include_router(router)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, exempt=frozenset({IMPORT_URL}))
+    app.add_middleware(Watch, instruments=instruments)
     add_error_handlers(app)
     return app

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from zeus_bso.server.logs import log_fields
+
 logger = logging.getLogger("zeus_bso.audit")
 
 
@@ -15,5 +17,4 @@ def audit(act: str, job_id: str, **details: object) -> None:
         job_id: To which job.
         details: What else one would want to know.
     """
-    fields = {"act": act, "job": job_id} | details
-    logger.info(" ".join(f"{name}={value}" for name, value in fields.items()), extra={"fields": fields})
+    log_fields(logger, act=act, job=job_id, **details)

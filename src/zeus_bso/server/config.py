@@ -29,7 +29,10 @@ class Settings(BaseSettings):
         electricity_price: What a kilowatt-hour costs, in ``currency``; left out: savings are not told in money.
         currency: The currency of the price, as it is shown.
         carbon_intensity: What a kilowatt-hour emits [g CO2e]; left out: savings are not told in emissions.
+        metrics_cache_s: How old the sums over all jobs in ``/metrics`` may be [s].
+        metrics_jobs: So many jobs are told one by one in ``/metrics`` at most, the latest active ones.
         log_level: Level of the server's log; ``info`` is a line per decision.
+        log_format: ``text`` for people, ``json`` for machines.
     """
 
     model_config = SettingsConfigDict(env_prefix="ZEUS_BSO_", env_file=".env", extra="ignore", frozen=True)
@@ -43,7 +46,10 @@ class Settings(BaseSettings):
     electricity_price: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False)
     currency: str = Field(default="USD", min_length=1, max_length=16)
     carbon_intensity: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False)
+    metrics_cache_s: float = Field(default=15.0, ge=0, le=3600)
+    metrics_jobs: int = Field(default=100, ge=0, le=10_000)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
 
     @field_validator("port", mode="before")
     @classmethod

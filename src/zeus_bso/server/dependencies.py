@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
@@ -10,8 +11,9 @@ from sqlalchemy import Connection
 
 from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
 from zeus_bso.server.config import Settings
-from zeus_bso.server.database.transactions import Database
+from zeus_bso.server.database.transactions import WRITE_BUDGET_S, Database
 from zeus_bso.server.job.repository import JobStateRepository
+from zeus_bso.server.metrics.instruments import Instruments
 from zeus_bso.server.optimizer import ZeusBatchSizeOptimizer
 from zeus_bso.server.overview.overview import Overview
 from zeus_bso.server.overview.prices import Prices
@@ -33,11 +35,13 @@ class Transactions:
     Args:
         database: Where the state is kept.
         settings: The server's settings.
+        instruments: What counts the transactions.
     """
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, instruments: Instruments) -> None:
         self._database = database
         self._settings = settings
+        self._instruments = instruments
 
     @property
     def settings(self) -> Settings:
@@ -50,27 +54,34 @@ class Transactions:
 
     async def write(self, work: Callable[[ZeusService], T]) -> T:
         """Run work on the service in a writing transaction."""
-        return await self._database.write(lambda connection: work(self._service(connection)))
+        return await self._write(lambda connection: work(self._service(connection)))
 
     async def read(self, work: Callable[[ZeusService], T]) -> T:
         """Run work on the service in a reading transaction."""
-        return await self._database.read(lambda connection: work(self._service(connection)))
-
-    async def export(self, work: Callable[[Transfer], T]) -> T:
-        """Run work of the transfer in a transaction that sees one state of the database throughout."""
-        return await self._database.snapshot(
-            lambda connection: work(self._transfer(connection)), budget_s=_TRANSFER_BUDGET_S
-        )
-
-    async def import_(self, work: Callable[[Transfer], T]) -> T:
-        """Run work of the transfer in a writing transaction that may take its time."""
-        return await self._database.write(
-            lambda connection: work(self._transfer(connection)), budget_s=_TRANSFER_BUDGET_S
-        )
+        return await self._read(lambda connection: work(self._service(connection)))
 
     async def look(self, work: Callable[[Overview], T]) -> T:
         """Run work of the overview in a reading transaction."""
-        return await self._database.read(lambda connection: work(self._overview(connection)))
+        return await self._read(lambda connection: work(self._overview(connection)))
+
+    async def export(self, work: Callable[[Transfer], T]) -> T:
+        """Run work of the transfer in a transaction that sees one state of the database throughout."""
+        with self._instruments.transaction():
+            return await self._database.snapshot(
+                _here(lambda connection: work(self._transfer(connection))), budget_s=_TRANSFER_BUDGET_S
+            )
+
+    async def import_(self, work: Callable[[Transfer], T]) -> T:
+        """Run work of the transfer in a writing transaction that may take its time."""
+        return await self._write(lambda connection: work(self._transfer(connection)), budget_s=_TRANSFER_BUDGET_S)
+
+    async def _write(self, work: Callable[[Connection], T], *, budget_s: float = WRITE_BUDGET_S) -> T:
+        with self._instruments.transaction():
+            return await self._database.write(_here(work), budget_s=budget_s)
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        with self._instruments.transaction():
+            return await self._database.read(_here(work))
 
     def _overview(self, connection: Connection) -> Overview:
         settings = self._settings
@@ -86,6 +97,12 @@ class Transactions:
             BatchSizeStateRepository(connection),
             trial_lease_s=self._settings.trial_lease_s,
         )
+
+
+def _here(work: Callable[[Connection], T]) -> Callable[[Connection], T]:
+    """The work in this request's context, whichever thread runs it: its log lines carry the request's id."""
+    context = copy_context()
+    return lambda connection: context.run(work, connection)
 
 
 async def transactions(request: Request) -> Transactions:

@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 
 from zeus_bso.exceptions import ZeusBSOServerError
+from zeus_bso.server.watch import REQUEST_ID_HEADER, request_id
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return JSONResponse({"message": "The server made an error; it is in the server's log."}, 500)
+    headers = {REQUEST_ID_HEADER: request_id.get() or ""}
+    return JSONResponse({"message": "The server made an error; it is in the server's log."}, 500, headers)
 
 
 def _sentence(detail: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.routing import APIRoute
 
 from zeus_bso.common import (
@@ -47,6 +47,7 @@ from zeus_bso.server.audit import audit
 from zeus_bso.server.batch_size_state.commands import ReadTrials
 from zeus_bso.server.dependencies import Zeus
 from zeus_bso.server.errors import StrictJsonRequest
+from zeus_bso.server.metrics.metrics import CONTENT_TYPE, Metrics
 from zeus_bso.server.overview.commands import ListJobs, ReadReports
 from zeus_bso.server.registration import register
 from zeus_bso.server.transfer.check import check
@@ -218,3 +219,10 @@ async def readyz(zeus: Zeus) -> Message:
     """The database answers. 503 if it does not."""
     await zeus.read(lambda service: service.find_job(""))
     return Message(message="ready")
+
+
+@router.get("/metrics", tags=["health"], response_class=PlainTextResponse)
+async def show_metrics(request: Request) -> Response:
+    """What a monitoring system wants to know, in Prometheus' text format."""
+    metrics: Metrics = request.app.state.metrics
+    return Response(await metrics.text(), media_type=CONTENT_TYPE)

@@ -79,6 +79,12 @@ class NetworkedDatabase:
 
     def __init__(self, url: URL, *, pool_size: int) -> None:
         self._engine = networked_engine(url, pool_size=pool_size)
+        self._connections = pool_size
+
+    @property
+    def connections(self) -> int:
+        """Connections of this process at most."""
+        return self._connections
 
     async def start(self) -> None:
         """Nothing to do: connections are opened when they are needed."""

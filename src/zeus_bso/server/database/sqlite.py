@@ -136,6 +136,11 @@ class SqliteDatabase:
             threading.Thread(target=self._read_all, name=f"zeus-bso-reader-{i}", daemon=True) for i in range(READERS)
         ]
 
+    @property
+    def connections(self) -> int:
+        """Connections of this process at most: the writer's and the readers'."""
+        return 1 + READERS
+
     async def start(self) -> None:
         """Open the file."""
         # Threads of our own, and daemons: a pool takes no work any more when an embedded client ends its run at the

@@ -30,6 +30,10 @@ WRITE_BUDGET_S = 4.0
 class Database(Protocol):
     """Runs units of work."""
 
+    @property
+    def connections(self) -> int:
+        """Connections of this process at most."""
+
     async def start(self) -> None:
         """Open the database."""
 

@@ -18,6 +18,27 @@ class JobKey:
 
 
 @dataclass(frozen=True, slots=True)
+class JobMark:
+    """Tells whether a job's trials have changed: whatever a trial does moves one of these.
+
+    Attributes:
+        job_id: The job.
+        stage: Its stage.
+        updated_at: When its row last changed.
+        last_trial_number: Its latest trial.
+        last_decision: Its latest decided trial, in the order of the decisions.
+        open_trials: Its trials that run.
+    """
+
+    job_id: str
+    stage: str
+    updated_at: datetime
+    last_trial_number: int
+    last_decision: int
+    open_trials: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The first report of an epoch; figures are cumulative since the run began.
 

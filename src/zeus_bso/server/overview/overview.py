@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from zeus_bso.common import EnergySource
+from zeus_bso.savings import Saving, saving
 from zeus_bso.server import presenter
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.overview import savings
 from zeus_bso.server.overview.commands import ListJobs, ReadReports
-from zeus_bso.server.overview.models import JobKey
+from zeus_bso.server.overview.models import JobKey, JobMark
 from zeus_bso.server.overview.prices import Prices
 from zeus_bso.server.overview.repository import OverviewRepository
 from zeus_bso.server.services.service import ZeusService
@@ -35,6 +37,27 @@ class JobPage:
 
     jobs: list[JobSummary]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobFigures:
+    """What the metrics tell of a job.
+
+    Attributes:
+        trials: Its trials by status and reason.
+        energy: What it saved of energy [J]; None: there is not enough data.
+        time: What it saved of time [s]; likewise.
+        spent_energy: Energy that its ended trials used [J].
+        energy_source: What its energy readings rest on.
+        alarmed: None of its latest runs converged.
+    """
+
+    trials: Mapping[tuple[str, str], int]
+    energy: Saving | None
+    time: Saving | None
+    spent_energy: float
+    energy_source: EnergySource | None
+    alarmed: bool
 
 
 class Overview:
@@ -103,6 +126,28 @@ class Overview:
         since = self._repository.ended_since_converged_of()
         jobs = [(job, records.get(job.job_id, [])) for job in self._service.jobs()]
         return savings.fleet_savings(jobs, sum(map(savings.alarmed, since.values())), self._prices)
+
+    def marks(self) -> list[JobMark]:
+        """The marks of all jobs: those of a job change when its trials do."""
+        return self._repository.marks()
+
+    def figures(self, job_ids: Sequence[str]) -> dict[str, JobFigures]:
+        """What the metrics tell of several jobs."""
+        kinds = self._repository.trial_kinds(job_ids)
+        records = self._repository.records_of(job_ids)
+        since = self._repository.ended_since_converged_of(job_ids)
+        found = {}
+        for job in self._service.jobs(job_ids):
+            of_job, default = records.get(job.job_id, []), job.spec.default_batch_size
+            found[job.job_id] = JobFigures(
+                trials=kinds.get(job.job_id, {}),
+                energy=saving({record.batch_size: record.energy for record in of_job}, default),
+                time=saving({record.batch_size: record.time for record in of_job}, default),
+                spent_energy=sum(record.energy.total + record.energy.lost for record in of_job),
+                energy_source=job.energy_source,
+                alarmed=savings.alarmed(since[job.job_id]),
+            )
+        return found
 
     def reports(self, command: ReadReports) -> list[ReportView]:
         """The learning curve of a trial.

@@ -12,7 +12,7 @@ from zeus_bso.common import Outcome, TrialStatus
 from zeus_bso.savings import Use
 from zeus_bso.server.database.schema import job, trial, trial_report
 from zeus_bso.server.overview.commands import ReadReports
-from zeus_bso.server.overview.models import EndedTrial, JobKey, Report, SizeRecord
+from zeus_bso.server.overview.models import EndedTrial, JobKey, JobMark, Report, SizeRecord
 
 _ENDED = trial.c.status != TrialStatus.DISPATCHED.value
 _OWN = or_(trial.c.energy_source.is_(None), trial.c.energy_source == job.c.energy_source)
@@ -92,6 +92,32 @@ class OverviewRepository:
             found = (column.icontains(search, autoescape=True) for column in (job.c.job_id, job.c.gpu_model))
             statement = statement.where(or_(*found))
         return [JobKey(**row) for row in self._connection.execute(statement).mappings()]
+
+    def marks(self) -> list[JobMark]:
+        """Read the marks of all jobs."""
+        names = [name for name in JobMark.__dataclass_fields__ if name != "open_trials"]
+        running = (
+            select(func.count())
+            .select_from(trial)
+            .where(trial.c.job_id == job.c.job_id, trial.c.status == TrialStatus.DISPATCHED.value)
+            .correlate(job)
+            .scalar_subquery()
+        )
+        rows = self._connection.execute(select(*(job.c[name] for name in names), running.label("open_trials")))
+        return [JobMark(**row) for row in rows.mappings()]
+
+    def trial_kinds(self, job_ids: Sequence[str]) -> dict[str, dict[tuple[str, str], int]]:
+        """Count the trials of several jobs by status and reason; the reason of a decided trial is its outcome."""
+        reason = func.coalesce(trial.c.outcome, trial.c.reason, "open")
+        rows = self._connection.execute(
+            select(trial.c.job_id, trial.c.status, reason.label("reason"), func.count().label("trials"))
+            .where(trial.c.job_id.in_(job_ids))
+            .group_by(trial.c.job_id, trial.c.status, reason)
+        )
+        found: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+        for row in rows:
+            found[row.job_id][row.status, row.reason] = row.trials
+        return found
 
     def records(self, job_id: str) -> list[SizeRecord]:
         """Sum up the trials of each batch size of a job."""

@@ -105,7 +105,7 @@ class Transfer:
 
 def temporary_file() -> IO[bytes]:
     """A file that lives in memory while it is small, and is gone when it is closed."""
-    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # type: ignore[assignment]  # noqa: SIM115
+    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115
     return file
 
 

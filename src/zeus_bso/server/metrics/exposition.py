@@ -1,0 +1,74 @@
+"""What the database knows, in Prometheus' words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from zeus_bso.savings import Saving
+from zeus_bso.server.metrics.ledger import Totals
+
+
+class _Once(Collector):
+    """Hands metrics over once."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = list(metrics)
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+def text(totals: Totals | None) -> bytes:
+    """The totals in Prometheus' text format; they are the same whichever server of a database is asked.
+
+    Args:
+        totals: What the database knows; None: it does not answer.
+    """
+    registry = CollectorRegistry()
+    up = GaugeMetricFamily("zeus_bso_database_up", "Whether the database answers.", int(totals is not None))
+    registry.register(_Once([up, *(_families(totals) if totals else ())]))
+    return generate_latest(registry)
+
+
+def _families(totals: Totals) -> Iterable[Metric]:
+    jobs = GaugeMetricFamily("zeus_bso_jobs", "Jobs by stage.", labels=["stage"])
+    for stage, count in sorted(totals.jobs.items()):
+        jobs.add_metric([stage], count)
+    yield jobs
+    trials = GaugeMetricFamily(
+        "zeus_bso_trials",
+        "Trials by status and reason; the reason of a decided trial is its outcome.",
+        labels=["status", "reason"],
+    )
+    for (status, reason), count in sorted(totals.trials.items()):
+        trials.add_metric([status, reason], count)
+    yield trials
+    yield GaugeMetricFamily("zeus_bso_open_trials", "Trials that run.", totals.open_trials)
+    yield GaugeMetricFamily("zeus_bso_alarmed_jobs", "Jobs whose last 5 runs did not converge.", totals.alarmed_jobs)
+    yield GaugeMetricFamily("zeus_bso_energy_spent_joules", "Energy that ended trials used.", totals.spent_energy)
+    yield from _saving("zeus_bso_energy_saved_joules", "Energy saved against the default batch sizes", totals.energy)
+    yield from _saving("zeus_bso_time_saved_seconds", "Time saved against the default batch sizes", totals.time)
+    of_jobs = GaugeMetricFamily(
+        "zeus_bso_job_energy_saved_joules",
+        "Energy saved by a job against its default batch size; the latest active jobs only.",
+        labels=["job_id", "estimated"],
+    )
+    for job_id, energy, estimated in totals.saved_of_jobs:
+        of_jobs.add_metric([job_id, "true" if estimated else "false"], energy)
+    yield of_jobs
+
+
+def _saving(name: str, documentation: str, saving: Saving | None) -> Iterable[Metric]:
+    """The figure and the ends of its 95 % interval; nothing while there is not enough data."""
+    if saving is not None:
+        family = GaugeMetricFamily(name, f"{documentation}, and its 95 % interval.", labels=["bound"])
+        for bound, value in (("estimate", saving.saved), ("low", saving.low), ("high", saving.high)):
+            family.add_metric([bound], value)
+        yield family
