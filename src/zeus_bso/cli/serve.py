@@ -50,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     from zeus_bso.cli.database_errors import database_errors_in_one_line
+    from zeus_bso.cli.draining import drain_when_told_to_end
     from zeus_bso.cli.workers import log_decisions, serve_with_workers
     from zeus_bso.server.app import create_app
 
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         log_decisions(settings)
         with database_errors_in_one_line():
             app = create_app(settings)
+        drain_when_told_to_end(app, settings.drain_s)
         return _serve(app, listener, announcement, args.access_log)
 
 
@@ -123,6 +125,7 @@ def _serve(app: FastAPI, listener: socket.socket, announcement: str, access_log:
     import uvicorn
 
     from zeus_bso.cli.database_errors import database_errors_in_one_line
+    from zeus_bso.cli.draining import GRACE_S, KEEP_ALIVE_S
 
     class Server(uvicorn.Server):
         """Says where it is once it answers, not before."""
@@ -133,7 +136,14 @@ def _serve(app: FastAPI, listener: socket.socket, announcement: str, access_log:
                 print(announcement, flush=True)
 
     server = Server(
-        uvicorn.Config(app, log_config=None, log_level="info" if access_log else "warning", access_log=access_log)
+        uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="info" if access_log else "warning",
+            access_log=access_log,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
     )
     failure = _StartupFailure(app)
     # uvicorn drains and then raises the signal again, for whoever handled it before: a server that was told to end, and

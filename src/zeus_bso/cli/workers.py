@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import urllib3
 
 from zeus_bso.cli.database_errors import database_errors_in_one_line
+from zeus_bso.cli.draining import GRACE_S, KEEP_ALIVE_S, drain_when_told_to_end
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -60,6 +61,8 @@ def serve_with_workers(
             log_config=None,
             log_level="info" if access_log else "warning",
             access_log=access_log,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
         )
     return 0
 
@@ -71,7 +74,9 @@ def worker() -> FastAPI:
 
     settings = Settings()
     log_decisions(settings)
-    return create_app(settings)
+    app = create_app(settings)
+    drain_when_told_to_end(app, settings.drain_s)
+    return app
 
 
 def log_decisions(settings: Settings) -> None:
