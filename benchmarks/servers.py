@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -63,16 +63,22 @@ def free_port() -> int:
 
 
 class Server:
-    """A server process."""
+    """A server process.
 
-    def __init__(self, url: str, port: int | None = None) -> None:
+    Args:
+        url: Its database.
+        port: Its port; None: a free one.
+        settings: More of its settings, as environment variables.
+    """
+
+    def __init__(self, url: str, port: int | None = None, settings: Mapping[str, str] | None = None) -> None:
         self.port = port or free_port()
+        self._environment = os.environ | {"ZEUS_BSO_LOG_LEVEL": "warning"} | dict(settings or {})
         self._command = [sys.executable, "-m", "zeus_bso", "serve", "--port", str(self.port), "--database-url", url]
         self._process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        quiet = os.environ | {"ZEUS_BSO_LOG_LEVEL": "warning"}
-        process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, env=quiet)
+        process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, env=self._environment)
         for _ in range(300):
             if process.poll() is not None:
                 raise SystemExit(f"the server ended at once, with exit code {process.returncode}")
