@@ -9,10 +9,10 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint serve clean
+.PHONY: help demo test test-containers check lint serve lock audit sbom clean
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 demo: $(VENV)/.demo ## Watch a real recurring training job find its batch size (ARGS="--recurrences 10")
 	@$(BIN)/python -m zeus_bso demo $(ARGS)
@@ -20,7 +20,10 @@ demo: $(VENV)/.demo ## Watch a real recurring training job find its batch size (
 test: $(VENV)/.dev ## Run all tests (ARGS="-k demo")
 	@$(BIN)/python -m pytest -q -n auto --maxprocesses 8 $(ARGS)
 
-check: lint ## Lint, check types and imports, and run the fast tests
+test-containers: $(VENV)/.dev ## Build the images and try them on a container engine, as the quick start says
+	@$(BIN)/python -m pytest -q -rA tests/containers $(ARGS)
+
+check: lint audit ## Lint, check types and imports, and run the fast tests
 	@$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m "not slow" $(ARGS)
 
 lint: $(VENV)/.dev
@@ -31,6 +34,27 @@ lint: $(VENV)/.dev
 
 serve: $(VENV)/.demo ## Run the server (ARGS="--port 9000")
 	@$(BIN)/python -m zeus_bso serve $(ARGS)
+
+lock: $(VENV)/.release ## Pin anew what the images are built from (docker/requirements)
+	@for name in build sqlite mysql postgres; do \
+	    case $$name in \
+	        build) set -- docker/requirements/build.in ;; \
+	        sqlite) set -- pyproject.toml --extra server ;; \
+	        *) set -- pyproject.toml --extra $$name ;; \
+	    esac; \
+	    $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --python-version 3.13 --no-header --no-annotate \
+	        "$$@" --output-file docker/requirements/$$name.txt || exit 1; \
+	done
+
+audit: $(VENV)/.release ## Look for known weaknesses in what is pinned (says so if it cannot ask)
+	@$(BIN)/python -m tests.support.audit docker/requirements/*.txt
+
+sbom: $(VENV)/.release ## List what the images are made of, in CycloneDX (build/sbom-*.json)
+	@mkdir -p build
+	@for name in sqlite mysql postgres; do \
+	    $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	        --output-file build/sbom-$$name.json docker/requirements/$$name.txt || exit 1; \
+	done
 
 clean: ## Remove .venv, caches and what the demo left
 	rm -rf $(VENV) .demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
@@ -45,6 +69,11 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing what the tests need into $(VENV); this happens once."
 	@$(PIP_INSTALL) --editable ".[dev]"
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.release: pyproject.toml | $(BIN)/python
+	@echo "Installing what a release needs into $(VENV); this happens once."
+	@$(PIP_INSTALL) --editable ".[release]"
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
