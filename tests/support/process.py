@@ -14,7 +14,7 @@ PATIENCE_S = 60.0
 
 
 class ServerProcess:
-    """``zeus-bso serve`` on a free port over an SQLite file.
+    """``zeus-bso serve`` on a free port over an SQLite file; started again, it takes the port that it had.
 
     Args:
         path: The SQLite file.
@@ -27,8 +27,6 @@ class ServerProcess:
             "-m",
             "zeus_bso",
             "serve",
-            "--port",
-            "0",
             "--database-url",
             f"sqlite:///{path}",
         ]
@@ -49,9 +47,14 @@ class ServerProcess:
 
     def spawn(self) -> None:
         """Start it, and do not wait."""
+        port = self.url.rpartition(":")[2] or "0"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                self._command, cwd=self._log.parent, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                [*self._command, "--port", port],
+                cwd=self._log.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
 
     def start(self) -> None:
@@ -66,6 +69,11 @@ class ServerProcess:
             assert self._process.poll() is None, f"the server ended: {self.said}"
             time.sleep(0.02)
         raise AssertionError(f"the server did not start within {PATIENCE_S} s: {self.said}")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def end(self, by: signal.Signals = signal.SIGTERM) -> int:
         """End it; returns its exit code."""
