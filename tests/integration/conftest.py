@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.away import Outage
 from tests.support.databases import KINDS, DatabaseServers
+from tests.support.process import ServerProcess
 
 from zeus_bso.server.database import migrate
 
@@ -30,3 +32,17 @@ def database_url(empty_url: str) -> str:
     """The URL of a fresh database with our schema."""
     migrate.upgrade(empty_url)
     return empty_url
+
+
+@pytest.fixture(scope="session")
+def _shared_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    process = ServerProcess(tmp_path_factory.mktemp("server") / "zeus-bso.db")
+    process.start()
+    yield process
+    process.end()
+
+
+@pytest.fixture
+def outages(_shared_process: ServerProcess, tmp_path: Path) -> Callable[[str], Outage]:
+    """Makes a server that can go away in the way that is named."""
+    return lambda kind: Outage(_shared_process, tmp_path / "zeus-bso.db", kind)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.support.jobs import Json
 
 from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor
 
-JOB_ID = "resume"
+Make = Callable[[str], Outage]
 
 SCRIPT = """
 import json, os, signal, sys, time
@@ -29,7 +30,12 @@ bso = BatchSizeOptimizer(
     ReplayMonitor([(2.0 ** k, 3.0 * 2.0 ** k) for k in range(first_window, 30)]),
     url,
     JobSpec(
-        job_id="resume", job_id_prefix="x", batch_sizes=[32, 64], default_batch_size=64, target_metric=0.9, eta_knob=1.0
+        job_id=sys.argv[6],
+        job_id_prefix="x",
+        batch_sizes=[32, 64],
+        default_batch_size=64,
+        target_metric=0.9,
+        eta_knob=1.0,
     ),
     run_id=run_id or None,
     resume=state["bso"] if state else None,
@@ -50,14 +56,20 @@ while not bso.training_finished:
 """
 
 
-def launch(folder: Path, url: str, *, run_id: str, dies_at: int = 0, ends_by: str = "", first_window: int = 0) -> str:
+def launch(
+    folder: Path, server: Outage, *, run_id: str, dies_at: int = 0, ends_by: str = "", first_window: int = 0
+) -> str:
     """Launch the script in a folder; returns what it was given: trial, batch size, first epoch, whether it resumed."""
-    arguments = [url, run_id, str(dies_at), ends_by, str(first_window)]
+    arguments = [server.url, run_id, str(dies_at), ends_by, str(first_window), server.job_id]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == (-getattr(signal, ends_by) if ends_by else 0), done.stderr
     return done.stdout.strip()
+
+
+def one_size(server: Outage) -> JobSpec:
+    return JobSpec(job_id=server.job_id, job_id_prefix="x", batch_sizes=[64], default_batch_size=64, target_metric=0.9)
 
 
 def used(trial: Json) -> dict[str, float]:
@@ -76,16 +88,16 @@ def fall_silent() -> None:
 @pytest.mark.parametrize("ends_by", ["SIGKILL", "SIGTERM"])
 class TestInterrupted:
     def test_with_a_checkpoint_it_goes_on_from_there_and_only_what_is_beyond_is_wasted(
-        self, tmp_path: Path, ends_by: str
+        self, outages: Make, tmp_path: Path, ends_by: str
     ) -> None:
-        with Outage(tmp_path / "zeus.db", "SIGKILL") as server:
-            assert launch(tmp_path, server.url, run_id="night-1", dies_at=5, ends_by=ends_by) == "1 64 0 False"
-            [trial] = server.trials(JOB_ID)
+        with outages("503") as server:
+            assert launch(tmp_path, server, run_id="night-1", dies_at=5, ends_by=ends_by) == "1 64 0 False"
+            [trial] = server.trials()
             expected = ("Dispatched", None) if ends_by == "SIGKILL" else ("Failed", "preempted")
             assert (trial["status"], trial["reason"]) == expected
             fall_silent()
-            assert launch(tmp_path, server.url, run_id="night-1", first_window=10) == "1 64 3 True"
-            [trial] = server.trials(JOB_ID)
+            assert launch(tmp_path, server, run_id="night-1", first_window=10) == "1 64 3 True"
+            [trial] = server.trials()
         assert (trial["status"], trial["outcome"]) == ("Succeeded", "converged")
         survived, wasted = sums(0, 1, 2, 10, 11, 12), sums(3, 4)
         assert used(trial) == {
@@ -97,35 +109,37 @@ class TestInterrupted:
         }
 
     def test_without_a_checkpoint_it_begins_at_zero_and_all_before_is_wasted(
-        self, tmp_path: Path, ends_by: str
+        self, outages: Make, tmp_path: Path, ends_by: str
     ) -> None:
-        with Outage(tmp_path / "zeus.db", "SIGKILL") as server:
-            launch(tmp_path, server.url, run_id="night-1", dies_at=2, ends_by=ends_by)
+        with outages("503") as server:
+            launch(tmp_path, server, run_id="night-1", dies_at=2, ends_by=ends_by)
             fall_silent()
-            assert launch(tmp_path, server.url, run_id="night-1", first_window=10) == "1 64 0 False"
-            [trial] = server.trials(JOB_ID)
+            assert launch(tmp_path, server, run_id="night-1", first_window=10) == "1 64 0 False"
+            [trial] = server.trials()
         assert (trial["time"], trial["wasted_time"]) == (sums(*range(10, 16)), sums(0, 1))
 
 
 class TestState:
-    def test_without_a_run_id_the_state_knows_the_run(self, tmp_path: Path) -> None:
-        with Outage(tmp_path / "zeus.db", "SIGKILL") as server:
-            launch(tmp_path, server.url, run_id="", dies_at=5, ends_by="SIGTERM")
-            assert launch(tmp_path, server.url, run_id="", first_window=10) == "1 64 3 True"
-            [trial] = server.trials(JOB_ID)
+    def test_without_a_run_id_the_state_knows_the_run(self, outages: Make, tmp_path: Path) -> None:
+        with outages("503") as server:
+            launch(tmp_path, server, run_id="", dies_at=5, ends_by="SIGTERM")
+            assert launch(tmp_path, server, run_id="", first_window=10) == "1 64 3 True"
+            [trial] = server.trials()
         assert (trial["outcome"], trial["wasted_time"]) == ("converged", sums(3, 4))
 
-    def test_the_state_of_a_trial_that_converged_since_is_ignored_and_a_new_one_begins(self, tmp_path: Path) -> None:
-        with Outage(tmp_path / "zeus.db", "SIGKILL") as server:
-            launch(tmp_path, server.url, run_id="")
-            assert launch(tmp_path, server.url, run_id="") == "2 32 0 False"
-            assert [trial["outcome"] for trial in server.trials(JOB_ID)] == ["converged", "converged"]
+    def test_the_state_of_a_trial_that_converged_since_is_ignored_and_a_new_one_begins(
+        self, outages: Make, tmp_path: Path
+    ) -> None:
+        with outages("503") as server:
+            launch(tmp_path, server, run_id="")
+            assert launch(tmp_path, server, run_id="") == "2 32 0 False"
+            assert [trial["outcome"] for trial in server.trials()] == ["converged", "converged"]
 
     def test_what_a_dead_process_of_the_run_has_left_is_told_before_it_goes_on(
-        self, tmp_path: Path, spool_dir: Path
+        self, outages: Make, spool_dir: Path
     ) -> None:
-        job = JobSpec(job_id=JOB_ID, job_id_prefix="x", batch_sizes=[64], default_batch_size=64, target_metric=0.9)
-        with Outage(tmp_path / "zeus.db", "503") as server:
+        with outages("503") as server:
+            job = one_size(server)
             away = f"""
 import sys
 from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor
@@ -150,14 +164,14 @@ import os; os._exit(0)
             again = BatchSizeOptimizer(ReplayMonitor([]), server.url, job, run_id="night")
             again.get_batch_size()
             assert again.training_finished
-            [trial] = server.trials(JOB_ID)
+            [trial] = server.trials()
         assert (trial["outcome"], trial["energy"]) == ("converged", 2.0)
         assert not list(spool_dir.glob("*.json"))
 
 
-def test_the_checkpoint_goes_with_the_ask_and_counts_from_there(tmp_path: Path) -> None:
-    job = JobSpec(job_id=JOB_ID, job_id_prefix="x", batch_sizes=[64], default_batch_size=64, target_metric=0.9)
-    with Outage(tmp_path / "zeus.db", "SIGKILL") as server:
+def test_the_checkpoint_goes_with_the_ask_and_counts_from_there(outages: Make) -> None:
+    with outages("503") as server:
+        job = one_size(server)
         first = BatchSizeOptimizer(ReplayMonitor([(1.0, 5.0)] * 9), server.url, job, run_id="night")
         first.get_batch_size()
         first.on_train_begin()
@@ -167,9 +181,9 @@ def test_the_checkpoint_goes_with_the_ask_and_counts_from_there(tmp_path: Path) 
         first.cancel()
         second = BatchSizeOptimizer(ReplayMonitor([(2.0, 7.0)] * 9), server.url, job, run_id="night", resume=state)
         second.get_batch_size()
-        [trial] = server.trials(JOB_ID)
+        [trial] = server.trials()
         assert (second.resumed, trial["energy"], trial["wasted_energy"]) == (True, 5.0, 5.0)
         second.on_train_begin()
         second.on_evaluate(0.95)
-        [trial] = server.trials(JOB_ID)
+        [trial] = server.trials()
     assert (trial["time"], trial["energy"], trial["current_epoch"]) == (3.0, 12.0, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,26 +22,30 @@ class Outage:
     """A server process that can go away: killed, stopped, or behind a gate that answers with an error.
 
     Args:
-        path: The server's SQLite file.
+        shared: A running server, which many may share behind gates of their own.
+        path: The SQLite file of a server of its own, to be killed or stopped.
         kind: ``"SIGKILL"``, ``"SIGSTOP"``, or the status that is answered.
 
     Attributes:
         url: Where a client reaches it.
+        job_id: A job that nobody else has.
     """
 
-    def __init__(self, path: Path, kind: str) -> None:
+    def __init__(self, shared: ServerProcess, path: Path, kind: str) -> None:
+        self.job_id = f"job-{uuid.uuid4().hex}"
         self._kind = kind
-        self._process = ServerProcess(path)
         self._gate: Gate | None = None
         self._stack = ExitStack()
+        self._process = shared if kind.isdigit() else ServerProcess(path)
 
     def __enter__(self) -> Outage:
-        self._process.start()
-        self._stack.callback(self._process.end, signal.SIGKILL)
-        self.url = self._process.url
         if self._kind.isdigit():
-            self._gate = self._stack.enter_context(Gate(self.url))
+            self._gate = self._stack.enter_context(Gate(self._process.url))
             self.url = self._gate.url
+        else:
+            self._process.start()
+            self._stack.callback(self._process.end, signal.SIGKILL)
+            self.url = self._process.url
         return self
 
     def __exit__(
@@ -66,22 +71,22 @@ class Outage:
         else:
             self._process.start()
 
-    def trials(self, job_id: str) -> list[Json]:
-        """What the server knows of a job's trials."""
+    def trials(self) -> list[Json]:
+        """What the server knows of the job's trials."""
         transport = HttpTransport(self._process.url)
         try:
-            answer = transport.request("GET", "/api/v1/trials", params={"job_id": job_id})
+            answer = transport.request("GET", "/api/v1/trials", params={"job_id": self.job_id})
         finally:
             transport.close()
         assert answer.status == 200, answer
         return [dict(item) for item in answer.items if isinstance(item, dict)]
 
-    def decided(self, job_id: str) -> Json:
+    def decided(self) -> Json:
         """The job's one trial, once it has been decided."""
 
         def found() -> Json | None:
             try:
-                [trial] = self.trials(job_id)
+                [trial] = self.trials()
             except TransportError:
                 return None
             return trial if trial["status"] == "Succeeded" else None

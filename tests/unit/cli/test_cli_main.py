@@ -17,11 +17,11 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert end.value.code == 0
     shown = capsys.readouterr().out
-    for command in ("serve", "db", "demo", "version"):
+    for command in ("serve", "db", "demo", "run", "flush", "version"):
         assert f"  {command}" in shown
 
 
-@pytest.mark.parametrize("command", ["serve", "db", "demo", "version"])
+@pytest.mark.parametrize("command", ["serve", "db", "demo", "run", "flush", "version"])
 def test_every_command_has_help_of_its_own(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])

@@ -672,6 +672,7 @@ class TestEnds:
         server.away = True
         with pytest.raises(ZeusBSOTrainFailError, match="ended at epoch 1 of at most 5"):
             bso.on_train_end()
+        server.away = False
         assert "cannot be reached" in warnings_in(caplog)[0]
 
     def test_the_final_report_reaches_a_server_that_missed_the_last_one(self, server: ScriptedTransport) -> None:
