@@ -17,6 +17,7 @@ _COMMANDS = {
     "demo": "watch a real recurring training job find its batch size, on this machine",
     "run": "launch a training script, and launch it again while its batch sizes turn out useless",
     "flush": "send what training runs could not tell the server while it was away",
+    "doctor": "show what this machine can measure, and with what",
     "version": "print the version",
 }
 

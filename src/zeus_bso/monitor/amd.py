@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
 from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
-from zeus_bso.monitor.gpu import USE_CPU, GpuSensor, limit_unknown
+from zeus_bso.monitor.gpu import USE_CPU, Gpu, GpuSensor, limit_unknown
 from zeus_bso.monitor.machine import is_kin
 
 KFD_NODES = Path("/sys/class/kfd/kfd/topology/nodes")
@@ -31,7 +32,8 @@ T = TypeVar("T")
 class AmdSmi(Protocol):
     """The part of ``amdsmi`` that is used here; a handle is opaque."""
 
-    AmdSmiException: type[Exception]
+    @property
+    def AmdSmiException(self) -> type[Exception]: ...  # noqa: D102, N802
 
     def amdsmi_init(self) -> None: ...  # noqa: D102
     def amdsmi_get_processor_handles(self) -> Sequence[object]: ...  # noqa: D102
@@ -162,19 +164,30 @@ class AmdSensor(GpuSensor):
                 "The chosen GPUs are second dies of their cards, whose energy is only counted together with the first "
                 "dies'; choose the first dies too."
             )
-        if self.source is EnergySource.COUNTER and not self._counters_are_believable():
+        for first, second in pairwise(everything):
+            if second.is_second_die and first.uuid in chosen and second.uuid not in chosen:
+                first.notes.append(f"GPU {first.uuid} is one die of a card of two: the energy of both is measured.")
+        if self.source is EnergySource.COUNTER and not all(_counters_are_believable(list(self.gpus.values()))):
             self.source = EnergySource.POWER
 
-    def _counters_are_believable(self) -> bool:
-        gpus = list(self.gpus.values())
-        began_s, energies_j, powers_w = time.monotonic(), [gpu.energy_j() for gpu in gpus], [g.power_w() for g in gpus]
-        time.sleep(_COMPARED_S)
-        for gpu, energy_j, power_w in zip(gpus, energies_j, powers_w, strict=True):
-            counted_w = (gpu.energy_j() - energy_j) / (time.monotonic() - began_s)
-            told_w = (power_w + gpu.power_w()) / 2
-            if not told_w / 2 <= counted_w <= told_w * 2:
-                return False
-        return True
+
+def _counters_are_believable(gpus: Sequence[Gpu]) -> Iterator[bool]:
+    """Compare each counter with the power, where that is told."""
+    powers_w = [_told(gpu) for gpu in gpus]
+    began_s, energies_j = time.monotonic(), [gpu.energy_j() for gpu in gpus]
+    time.sleep(_COMPARED_S)
+    for gpu, energy_j, power_w in zip(gpus, energies_j, powers_w, strict=True):
+        counted_w = (gpu.energy_j() - energy_j) / (time.monotonic() - began_s)
+        told_w = _told(gpu)
+        if power_w is not None and told_w is not None:
+            yield min(power_w, told_w) / 2 <= counted_w <= max(power_w, told_w) * 2
+
+
+def _told(gpu: Gpu) -> float | None:
+    try:
+        return gpu.power_w()
+    except ZeusBSOMonitorError:
+        return None
 
 
 def load_amdsmi() -> AmdSmi:

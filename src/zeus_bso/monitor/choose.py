@@ -65,7 +65,7 @@ def choose_sensor(gpu_indices: Sequence[int] | None, cpu: CpuSensor) -> Sensor:
         try:
             return RaplSensor(PLACES.powercap)
         except ZeusBSOMonitorError as error:
-            logger.warning("%s Until then energy is estimated from CPU time.", error)
+            logger.warning("%s (until then, energy is estimated from CPU time)", error)
     return EstimateSensor()
 
 

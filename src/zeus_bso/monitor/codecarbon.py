@@ -50,14 +50,16 @@ class CodeCarbonAdapter:
 
     Args:
         tracker: An ``EmissionsTracker`` or ``OfflineEmissionsTracker``.
+        max_power_w: Summed maximum power limit of the devices, where it is given by hand [W].
 
     Raises:
         ZeusBSOMonitorError: Its GPUs cannot be found out.
     """
 
-    def __init__(self, tracker: TaskTracker) -> None:
+    def __init__(self, tracker: TaskTracker, max_power_w: float | None = None) -> None:
         self._tracker = tracker
         self._host = host_id()
+        self._max_power_w = max_power_w
         self._count = 0
         self._window: str | None = None
         self._gpus = _sensor_of(_hardware(tracker))
@@ -113,7 +115,9 @@ class CodeCarbonAdapter:
         Raises:
             ZeusBSOMonitorError: The GPUs are of several models, or state no limit.
         """
-        return self._gpus.devices() if self._gpus is not None else EstimateSensor().devices()
+        if self._gpus is not None:
+            return self._gpus.devices(self._max_power_w)
+        return EstimateSensor().devices(self._max_power_w)
 
     def _task(self, name: str) -> str:
         """A name of its own for every task: CodeCarbon confuses tasks of one name."""

@@ -6,7 +6,7 @@ The interface is that of the ``zeus`` package's monitor, so that either works in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from zeus_bso.common import EnergySource
@@ -101,6 +101,13 @@ class DeviceInfo:
     number_of_gpus: int
     gpu_model: str
     each: tuple[Device, ...] = ()
+
+    def limited_to(self, max_power_w: float | None) -> DeviceInfo:
+        """The same devices with a maximum power that is given by hand, shared out evenly; None: as they are."""
+        if max_power_w is None:
+            return self
+        each = tuple(replace(device, max_power_w=max_power_w / len(self.each)) for device in self.each)
+        return replace(self, max_power_w=max_power_w, each=each)
 
 
 class Measured(Protocol):

@@ -99,6 +99,43 @@ class RaplSensor:
         return DeviceInfo(max_power_w=sum(limits_w), number_of_gpus=0, gpu_model=model, each=each)
 
 
+@dataclass(frozen=True)
+class ZoneFacts:
+    """A zone of the powercap file system.
+
+    Attributes:
+        zone: Its folder's name.
+        name: What it calls itself.
+        counted: Whether it is part of what is measured; a package's parts and the platform would count twice.
+        readable: Whether this user may read it.
+    """
+
+    zone: str
+    name: str
+    counted: bool
+    readable: bool
+
+
+def zone_facts(root: Path = POWERCAP) -> list[ZoneFacts]:
+    """All zones, measured or not."""
+    return [
+        ZoneFacts(path.name, _name(path), _counts(_name(path)), _is_readable(path / "energy_uj"))
+        for path in sorted(root.glob("intel-rapl:*"))
+    ]
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        _number(path)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _counts(name: str) -> bool:
+    return name.startswith("package") or name == "dram"
+
+
 def has_counters(root: Path = POWERCAP) -> bool:
     """Whether this machine has a CPU energy counter, open or closed."""
     return any(_name(path).startswith("package") for path in root.glob("intel-rapl:*"))
@@ -106,13 +143,12 @@ def has_counters(root: Path = POWERCAP) -> bool:
 
 def _zones(root: Path) -> tuple[list[_Zone], list[_Zone]]:
     """The zones of packages and of memory; AMD's CPUs use the same names."""
-    packages, drams = [], []
+    packages: list[_Zone] = []
+    drams: list[_Zone] = []
     for path in sorted(root.glob("intel-rapl:*")):
         name, index = _name(path), int(path.name.split(":")[1])
-        if name.startswith("package"):
-            packages.append(_open(path, index))
-        elif name == "dram":
-            drams.append(_open(path, index))
+        if _counts(name):
+            (drams if name == "dram" else packages).append(_open(path, index))
     return packages, drams
 
 

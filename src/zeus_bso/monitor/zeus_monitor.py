@@ -60,14 +60,16 @@ class ZeusMonitorAdapter:
 
     Args:
         monitor: The monitor.
+        max_power_w: Summed maximum power limit of the devices, where it is given by hand [W].
 
     Raises:
         ZeusBSOMonitorError: It measures nothing on this machine.
     """
 
-    def __init__(self, monitor: ZeusMonitor) -> None:
+    def __init__(self, monitor: ZeusMonitor, max_power_w: float | None = None) -> None:
         self._monitor = monitor
         self._host = host_id()
+        self._max_power_w = max_power_w
         self.gpu_indices = list(monitor.gpu_indices)
         if not self.gpu_indices and not getattr(monitor, "cpu_indices", None) and not _has_soc(monitor):
             raise ZeusBSOMonitorError(
@@ -112,7 +114,7 @@ class ZeusMonitorAdapter:
             ZeusBSOMonitorError: The GPUs are of several models.
         """
         if not self.gpu_indices:
-            return _cpu()
+            return _cpu().limited_to(self._max_power_w)
         gpus = _gpus()
         models = {gpus.getName(index) for index in self.gpu_indices}
         if len(models) != 1:
@@ -129,7 +131,8 @@ class ZeusMonitorAdapter:
             )
             for index in self.gpu_indices
         )
-        return DeviceInfo(sum(device.max_power_w for device in each), len(each), model, each)
+        info = DeviceInfo(sum(device.max_power_w for device in each), len(each), model, each)
+        return info.limited_to(self._max_power_w)
 
     def _find_gpu_source(self) -> EnergySource | None:
         if not self.gpu_indices:
