@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "monitors"
 ENVIRONMENT = ROOT / ".venv-monitors"
 PACKAGES = ["zeus>=0.15", "codecarbon>=3.2", "pydantic>=2.9,<3", "urllib3>=2.2,<3", "platformdirs>=4.2"]
-MAY_INSTALL = bool(os.environ.get("ZEUS_BSO_TEST_FRAMEWORKS"))
+MAY_INSTALL = Path(sys.prefix).name == ".venv-frameworks" or bool(os.environ.get("ZEUS_BSO_TEST_FRAMEWORKS"))
 
 pytestmark = pytest.mark.slow
 

@@ -56,7 +56,8 @@ class BatchSizeOptimizer:
     ``with BatchSizeOptimizer(...) as bso:`` ends it where the block does.
 
     Args:
-        monitor: Measures energy: our :class:`zeus_bso.EnergyMonitor`, or the ``zeus`` package's ``ZeusMonitor``.
+        monitor: Measures energy: our :class:`zeus_bso.EnergyMonitor`, the ``zeus`` package's ``ZeusMonitor``, or a
+            CodeCarbon tracker.
         server_url: ``http(s)://host:port`` of a server, or ``sqlite:///path`` for one in this process; left out, the
             environment's ``ZEUS_BSO_SERVER_URL``.
         job: What recurs. Required.

@@ -155,8 +155,19 @@ def gpu_is_visible(dev: Path = DEV, wsl_driver: Path = WSL_DRIVER) -> bool:
 
 
 def all_gpus(nvml: Nvml) -> list[NvmlGpu]:
-    """The GPUs of this machine, in PCI order, whatever is visible."""
-    return [NvmlGpu(nvml, nvml.nvmlDeviceGetHandleByIndex(index)) for index in range(nvml.nvmlDeviceGetCount())]
+    """The GPUs of this machine that answer, in PCI order, whatever is visible."""
+    return [gpu for gpu in _slots(nvml) if gpu is not None]
+
+
+def _slots(nvml: Nvml) -> list[NvmlGpu | None]:
+    """The GPUs by their numbers; None: it is broken, or closed to this user, which need not trouble the others."""
+    gpus: list[NvmlGpu | None] = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        try:
+            gpus.append(NvmlGpu(nvml, nvml.nvmlDeviceGetHandleByIndex(index)))
+        except (nvml.NVMLError, ZeusBSOMonitorError):
+            gpus.append(None)
+    return gpus
 
 
 def visible_gpus(nvml: Nvml) -> list[NvmlGpu]:
@@ -167,22 +178,22 @@ def visible_gpus(nvml: Nvml) -> list[NvmlGpu]:
     at the first entry that names no GPU.
     """
     selection = _selection()
-    everything = all_gpus(nvml)
     if selection is None:
-        return everything
+        return all_gpus(nvml)
+    slots = _slots(nvml)
     gpus: list[NvmlGpu] = []
     for entry in selection:
-        gpu = _named(entry, everything, nvml)
+        gpu = _named(entry, slots, nvml)
         if gpu is None:
             break
         gpus.append(gpu)
     return gpus
 
 
-def _named(entry: str, everything: list[NvmlGpu], nvml: Nvml) -> NvmlGpu | None:
+def _named(entry: str, slots: list[NvmlGpu | None], nvml: Nvml) -> NvmlGpu | None:
     """The GPU that an entry of ``CUDA_VISIBLE_DEVICES`` names, or the one whose slice it names."""
     if entry.isdecimal():
-        return everything[int(entry)] if int(entry) < len(everything) else None
+        return slots[int(entry)] if int(entry) < len(slots) else None
     if entry.startswith("MIG-GPU-"):  # The form of older drivers: MIG-GPU-UUID/GPU instance/compute instance.
         entry = entry.removeprefix("MIG-").partition("/")[0]
     if entry.startswith("MIG-"):
@@ -191,7 +202,7 @@ def _named(entry: str, everything: list[NvmlGpu], nvml: Nvml) -> NvmlGpu | None:
             return NvmlGpu(nvml, nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(slice_handle))
         except nvml.NVMLError:
             return None
-    matches = [gpu for gpu in everything if gpu.uuid.startswith(entry)]
+    matches = [gpu for gpu in slots if gpu is not None and gpu.uuid.startswith(entry)]
     return matches[0] if len(matches) == 1 else None
 
 

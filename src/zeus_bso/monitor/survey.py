@@ -146,6 +146,9 @@ def _why_absent(make: GpuMake) -> str:
 
 def _rapl_finding() -> Finding:
     root = choose.PLACES.powercap
+    if not has_counters(root) and any(root.glob("intel-rapl:*")):
+        why = "container engines do so by default; Docker shows them with --security-opt systempaths=unconfined"
+        return Finding("CPU (RAPL)", "not found", f"The CPU's energy counters are hidden from this process: {why}.")
     if not has_counters(root):
         why = "virtual machines mostly have none; on a physical one: sudo modprobe intel_rapl_msr"
         return Finding("CPU (RAPL)", "not found", f"There is no CPU energy counter under {root}; {why}")

@@ -184,6 +184,15 @@ def test_closed_cpu_counters_are_shown_with_the_command_that_opens_them(
     assert found.source.value == "estimate"
 
 
+def test_cpu_counters_that_a_container_engine_hides_are_said_to_be_hidden(machine: Path) -> None:
+    (machine / "powercap" / "intel-rapl:0").symlink_to("../../devices/virtual/powercap/intel-rapl/intel-rapl:0")
+    code, shown = doctor(machine, "--json", "--seconds", "0")
+
+    state, sentence = finding(shown, "CPU (RAPL)")
+    assert (code, state) == (ESTIMATE_ONLY, "not found")
+    assert "systempaths=unconfined" in sentence
+
+
 def test_for_people_it_prints_a_page_and_measures_two_seconds_unless_told(machine: Path) -> None:
     code, shown = doctor(machine, "--seconds", "0.2")
 

@@ -54,6 +54,8 @@ class Gpus:
         return len(self.names)
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> object:  # noqa: N802
+        if self.names[index] == "broken":
+            raise NvmlTestError("GPU is lost")
         return index
 
     def nvmlDeviceGetHandleByUUID(self, uuid: str) -> object:  # noqa: N802
@@ -143,6 +145,13 @@ def test_only_what_cuda_shows_is_measured_in_its_order(
     gpus.millijoules = [65_000, 66_000, 67_000]
     joules = NvmlSensor(library=gpus).read().gpu
     assert "".join(chr(int(joules[index])) for index in range(len(joules))) == names
+
+
+def test_a_broken_gpu_does_not_trouble_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus = Gpus(["A", "broken", "A"])
+    assert NvmlSensor(library=gpus).read().gpu == {0: 0.0, 1: 2.0}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
+    assert NvmlSensor(library=gpus).read().gpu == {0: 2.0}
 
 
 def test_given_indices_count_from_the_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
