@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import SupportsFloat
 
 from zeus_bso.client.guard import Guard
@@ -10,13 +9,8 @@ from zeus_bso.common import EnergySource, Totals
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.adapt import adapt
 from zeus_bso.monitor.codecarbon import TaskTracker
-from zeus_bso.monitor.once import WindowReading, WindowTotal, count_once, reading_of
+from zeus_bso.monitor.once import count_once, reading_of
 from zeus_bso.monitor.protocol import Monitor
-
-
-def count_alone(reading: WindowReading) -> WindowTotal:
-    """What a window took in a training of one process."""
-    return count_once([reading])
 
 
 class Meter:
@@ -25,7 +19,6 @@ class Meter:
     Args:
         monitor: Measures a window.
         window: Its name; no other user of the monitor may use the same.
-        count: Makes a window's total of what this process saw; a training of several processes gathers what each saw.
 
     Attributes:
         time_s: Training time so far [s].
@@ -33,12 +26,9 @@ class Meter:
         source: What the energy rests on; None: the monitor does not say.
     """
 
-    def __init__(
-        self, monitor: Monitor | TaskTracker, window: str, count: Callable[[WindowReading], WindowTotal] = count_alone
-    ) -> None:
+    def __init__(self, monitor: Monitor | TaskTracker, window: str) -> None:
         self._monitor = adapt(monitor)
         self._window = window
-        self._count = count
         self.time_s = 0.0
         self.energy_j = 0.0
         self.source: EnergySource | None = None
@@ -59,7 +49,7 @@ class Meter:
             ZeusBSOMonitorError: The monitor fails, or its figures cannot be true.
         """
         try:
-            total = self._count(reading_of(self._monitor.end_window(self._window)))
+            total = count_once([reading_of(self._monitor.end_window(self._window))])
         except ZeusBSOMonitorError:
             raise
         except Exception as error:  # Whatever a foreign monitor raises.

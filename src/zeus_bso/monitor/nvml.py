@@ -161,13 +161,14 @@ def all_gpus(nvml: Nvml) -> list[NvmlGpu]:
 
 def _slots(nvml: Nvml) -> list[NvmlGpu | None]:
     """The GPUs by their numbers; None: it is broken, or closed to this user, which need not trouble the others."""
-    gpus: list[NvmlGpu | None] = []
-    for index in range(nvml.nvmlDeviceGetCount()):
-        try:
-            gpus.append(NvmlGpu(nvml, nvml.nvmlDeviceGetHandleByIndex(index)))
-        except (nvml.NVMLError, ZeusBSOMonitorError):
-            gpus.append(None)
-    return gpus
+    return [_slot(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+
+
+def _slot(nvml: Nvml, index: int) -> NvmlGpu | None:
+    try:
+        return NvmlGpu(nvml, nvml.nvmlDeviceGetHandleByIndex(index))
+    except (nvml.NVMLError, ZeusBSOMonitorError):
+        return None
 
 
 def visible_gpus(nvml: Nvml) -> list[NvmlGpu]:

@@ -118,6 +118,20 @@ def test_a_gpu_without_a_counter_has_its_power_integrated() -> None:
     assert 0.25 * 100 <= used_j <= (time.monotonic() - began) * 100
 
 
+def test_a_power_that_cannot_be_read_for_a_while_is_bridged() -> None:
+    gpus = Gpus(["K"], counts_energy=False)
+    began = time.monotonic()
+    sensor = NvmlSensor(library=gpus)
+    first = sensor.read().gpu[0]
+    gpus.powers_known = False
+    with pytest.raises(ZeusBSOMonitorError, match="Not Supported"):
+        sensor.read()
+    time.sleep(0.25)  # The sensor looks by itself meanwhile, in vain.
+    gpus.powers_known = True
+    used_j = sensor.read().gpu[0] - first
+    assert 0.25 * 100 <= used_j <= (time.monotonic() - began) * 100
+
+
 @pytest.mark.parametrize(
     ("selection", "names"),
     [
