@@ -82,6 +82,7 @@ class EstimateSensor:
         self._began = time.monotonic()
         self._cpu_time_s = 0.0
         self._cpus = f"cpus {spans(usable_cpus())}"
+        self._process = f"process {os.getpid()}"
 
     def read(self) -> Reading:
         """The energy estimated since the sensor was made."""
@@ -90,7 +91,7 @@ class EstimateSensor:
         return Reading(
             {
                 Part("cpu", 0, self._cpus): self.model.idle_j(time.monotonic() - self._began),
-                Part("cpu", 0, f"process {os.getpid()}"): self.model.busy_j(self._cpu_time_s),
+                Part("cpu", 0, self._process): self.model.busy_j(self._cpu_time_s),
             }
         )
 
