@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _URL = re.compile(r"http://\S+:\d+")
@@ -19,9 +21,18 @@ class ServerProcess:
     Args:
         path: The SQLite file.
         log: Name of the file beside it that keeps what the server says.
+        options: More options of the command.
+        environment: Variables beside those of this process.
     """
 
-    def __init__(self, path: Path, *, log: str = "server.log") -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        log: str = "server.log",
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._command = [
             sys.executable,
             "-m",
@@ -29,7 +40,9 @@ class ServerProcess:
             "serve",
             "--database-url",
             f"sqlite:///{path}",
+            *options,
         ]
+        self._environment = os.environ | dict(environment or {})
         self._log = path.with_name(log)
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
@@ -52,6 +65,7 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 [*self._command, "--port", port],
                 cwd=self._log.parent,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -18,6 +18,8 @@ _COMMANDS = {
     "run": "launch a training script, and launch it again while its batch sizes turn out useless",
     "flush": "send what training runs could not tell the server while it was away",
     "doctor": "show what this machine can measure, and with what",
+    "jobs": "list, show, delete, reset, export and import jobs",
+    "trials": "list and show the trials of a job, or end one",
     "version": "print the version",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from zeus_bso.client.token import given_token
-from zeus_bso.client.transport import HttpTransport, Transport
+from zeus_bso.client.transport import FileTransport, HttpTransport
 from zeus_bso.exceptions import ZeusBSOConfigError
 
 SERVER_URL_VARIABLE = "ZEUS_BSO_SERVER_URL"
@@ -17,7 +17,7 @@ _WAYS = (
 )
 
 
-def transport_for(server_url: str | None, token: str | None = None) -> Transport:
+def transport_for(server_url: str | None, token: str | None = None) -> FileTransport:
     """The transport for a URL: ``http(s)://...`` or ``sqlite:///path``.
 
     Args:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from importlib import import_module
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import IO, TypeVar, cast
 from urllib.parse import urlencode
 
 from zeus_bso.client.transport import CALL_S, Answer, TransportError
@@ -83,7 +83,29 @@ class EmbeddedTransport:
         if self._closed:
             raise TransportError("The embedded server has been closed.")
         data = b"" if body is None else json.dumps(body, allow_nan=False).encode()
-        return self._run(self._server.call(method, path, urlencode(params or {}), data), timeout_s)
+        return self._run(self._server.call(method, path, urlencode(params or {}), data), timeout_s).answer()
+
+    def transfer(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: IO[bytes] | None = None,
+        into: IO[bytes] | None = None,
+        timeout_s: float,
+    ) -> Answer:
+        """Send a file, or write the answer into one.
+
+        Raises:
+            TransportError: There was no answer within ``timeout_s`` seconds.
+        """
+        data = b"" if body is None else body.read()
+        response = self._run(self._server.call(method, path, urlencode(params or {}), data), timeout_s)
+        if into is None or response.status != 200:
+            return response.answer()
+        into.write(response.body)
+        return Answer(response.status)
 
     def close(self) -> None:
         """Stop the app and its event loop."""
@@ -132,7 +154,7 @@ class _Server:
         await self._step("shutdown")
         await self._lifespan
 
-    async def call(self, method: str, path: str, query: str, data: bytes) -> Answer:
+    async def call(self, method: str, path: str, query: str, data: bytes) -> _Response:
         """Send one request through the app."""
         response = _Response(data)
         scope: _Event = {
@@ -159,7 +181,7 @@ class _Server:
         # The app is foreign code here, as a server process is over HTTP: whatever it dies of is an answer that fails.
         except Exception as error:
             raise TransportError(f"The embedded server failed: {type(error).__name__}.") from error
-        return response.answer()
+        return response
 
     async def _step(self, name: str) -> None:
         await self._to_app.put({"type": f"lifespan.{name}"})
@@ -179,8 +201,8 @@ class _Response:
 
     def __init__(self, data: bytes) -> None:
         self._data: bytes | None = data
-        self._status = 500
-        self._body = bytearray()
+        self.status = 500
+        self.body = bytearray()
         self._complete = asyncio.Event()
 
     async def receive(self) -> _Event:
@@ -192,14 +214,14 @@ class _Response:
 
     async def send(self, event: _Event) -> None:
         if event["type"] == "http.response.start":
-            self._status = cast("int", event["status"])
+            self.status = cast("int", event["status"])
         elif event["type"] == "http.response.body":
-            self._body += cast("bytes", event.get("body", b""))
+            self.body += cast("bytes", event.get("body", b""))
             if not event.get("more_body", False):
                 self._complete.set()
 
     def answer(self) -> Answer:
-        return Answer.read(self._status, bytes(self._body)) or Answer(self._status)
+        return Answer.read(self.status, bytes(self.body)) or Answer(self.status)
 
 
 def file_url(url: str) -> str:

@@ -8,7 +8,7 @@ import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import IO, Protocol
 from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 from zeus_bso.exceptions import ZeusBSOConfigError, ZeusBSOError
@@ -82,6 +82,34 @@ class Transport(Protocol):
         """Let go of connections; no request may follow."""
 
 
+class FileTransport(Transport, Protocol):
+    """Also sends and fetches files."""
+
+    def transfer(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: IO[bytes] | None = None,
+        into: IO[bytes] | None = None,
+        timeout_s: float,
+    ) -> Answer:
+        """Send a file, or write the answer into one, piece by piece; nothing is tried again.
+
+        Args:
+            method: The method.
+            path: The path.
+            params: Query parameters.
+            body: What to send.
+            into: Where an answer of status 200 is written; any other is read as usual.
+            timeout_s: The longest silence to wait through [s].
+
+        Raises:
+            TransportError: There was no answer, or it broke off.
+        """
+
+
 class HttpTransport:
     """Sends requests over HTTP on kept-alive connections.
 
@@ -151,6 +179,37 @@ class HttpTransport:
                     raise TransportError(f"{self._address} cannot be reached: {_reason(error)}.") from None
                 time.sleep(pause_s)
         raise AssertionError("the last try returns or raises")
+
+    def transfer(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: IO[bytes] | None = None,
+        into: IO[bytes] | None = None,
+        timeout_s: float,
+    ) -> Answer:
+        """Send a file, or write the answer into one, piece by piece; nothing is tried again.
+
+        Raises:
+            TransportError: There was no answer, or it broke off.
+        """
+        import urllib3
+
+        target = self._prefix + path + (f"?{urlencode(params)}" if params else "")
+        timeout = urllib3.Timeout(connect=CALL_S, read=timeout_s)
+        try:
+            response = self._pool.urlopen(
+                method, target, body=body, headers=self._headers, retries=False, timeout=timeout, preload_content=False
+            )
+            if into is None or response.status != 200:
+                return _answer(response.status, response.read(), self._address)
+            for piece in response.stream():
+                into.write(piece)
+            return Answer(response.status)
+        except urllib3.exceptions.HTTPError as error:
+            raise TransportError(f"{self._address} cannot be reached, or broke off: {_reason(error)}.") from None
 
     def close(self) -> None:
         """Close idle connections."""

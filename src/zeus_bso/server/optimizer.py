@@ -29,6 +29,7 @@ from zeus_bso.server.best_known import best_known
 from zeus_bso.server.early_ends import told_of_max_epochs
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.job.randomness import generator, state_to_keep
+from zeus_bso.server.logs import log_fields
 from zeus_bso.server.news import count_non_finite, is_news, takes_metric
 from zeus_bso.server.services.commands import RecordResult, Snapshot, TakeUpTrial
 from zeus_bso.server.services.lease import silence_left_s
@@ -106,7 +107,7 @@ class ZeusBatchSizeOptimizer:
             return trial
         before = self._service.with_sizes(job)
         self._service.save(before, self._service.fail(before, trial, FailReason(request.reason)))
-        logger.info("job=%s trial=%d failed reason=%s", job.job_id, trial.trial_number, request.reason)
+        log_fields(logger, job=job.job_id, trial=trial.trial_number, failed=request.reason.value)
         return self._service.get_trial(job, request)
 
     def heartbeat(self, beat: Heartbeat) -> TrialOffer:
@@ -196,13 +197,13 @@ class ZeusBatchSizeOptimizer:
         if choice is None:
             choice = job.policy.choose(self._service.situation(snapshot), rng)
         after, trial = self._service.open_trial(snapshot, choice, TakeUpTrial(ask=request, anew=False))
-        logger.info(
-            "job=%s trial=%d batch_size=%d type=%s generation=%d",
-            job.job_id,
-            trial.trial_number,
-            trial.batch_size,
-            trial.type.value,
-            trial.generation,
+        log_fields(
+            logger,
+            job=job.job_id,
+            trial=trial.trial_number,
+            batch_size=trial.batch_size,
+            type=trial.type.value,
+            generation=trial.generation,
         )
         return replace(after, job=replace(after.job, rng_state=state_to_keep(job, rng))), trial
 
@@ -270,13 +271,13 @@ class ZeusBatchSizeOptimizer:
     def _learn(self, job: JobState, trial: Trial, run: Run, outcome: Outcome) -> tuple[JobState, Trial]:
         job = replace(job, last_decision=job.last_decision + 1)
         decided = trial.decided(outcome, run.cost, decision=job.last_decision, now=job.read_at)
-        logger.info(
-            "job=%s trial=%d batch_size=%d outcome=%s cost=%.6g",
-            job.job_id,
-            trial.trial_number,
-            trial.batch_size,
-            outcome.value,
-            run.cost,
+        log_fields(
+            logger,
+            job=job.job_id,
+            trial=trial.trial_number,
+            batch_size=trial.batch_size,
+            outcome=outcome.value,
+            cost=run.cost,
         )
         if trial.generation != job.progress.generation:
             return job, decided

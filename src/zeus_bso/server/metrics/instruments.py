@@ -90,7 +90,7 @@ class Instruments:
             return generate_latest(self._registry)
         _forget_dead(Path(self._folder))
         everything = CollectorRegistry()
-        MultiProcessCollector(everything, self._folder)
+        MultiProcessCollector(everything, self._folder)  # type: ignore[no-untyped-call]
         return generate_latest(everything)
 
 
@@ -102,6 +102,6 @@ def _forget_dead(folder: Path) -> None:
             os.kill(pid, 0)
         except ProcessLookupError:
             with suppress(FileNotFoundError):
-                mark_process_dead(pid, str(folder))
+                mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
         except PermissionError:
             continue

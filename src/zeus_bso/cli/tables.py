@@ -1,0 +1,178 @@
+"""Jobs and trials as tables for a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from zeus_bso.common import EnergySource
+from zeus_bso.views import BatchSizeView, JobSavings, JobSummary, JobView, ReportView, TrialView
+
+_WIDTH_OF_A_FILE = 250
+"""Columns where the output is no terminal, so that nothing is cut off."""
+
+_NOTHING = "-"
+
+_TRIAL_COLUMNS = (
+    *(">trial", ">batch size", "type", "status", "result"),
+    *(">epoch", ">metric", ">energy", ">time", "started"),
+)
+"""Those that begin with > are aligned to the right."""
+
+
+def show_jobs(jobs: Sequence[JobSummary]) -> None:
+    """A line per job."""
+    table = _table("job", "stage", "policy", "GPU", ">runs", ">running", ">default", ">chosen", ">energy saved", "")
+    for job in jobs:
+        table.add_row(
+            *_cells(
+                job.job_id,
+                job.stage.value,
+                job.policy,
+                f"{job.number_of_gpus} x {job.gpu_model}",
+                job.trials,
+                job.open_trials,
+                job.default_batch_size,
+                job.chosen_batch_size,
+                _saved(job.savings),
+                "ALARM" if job.savings and job.savings.alarm else "",
+            )
+        )
+    _print(table, f"{len(jobs)} job{'s' if len(jobs) != 1 else ''}")
+
+
+def show_job(job: JobView) -> None:
+    """A job with its savings and its batch sizes."""
+    chosen = f"{job.chosen_batch_size} chosen" if job.chosen_batch_size else "none chosen yet"
+    lines = [
+        f"{job.job_id}: {job.policy}, stage {job.stage.value}, generation {job.generation}",
+        f"{job.number_of_gpus} x {job.gpu_model}; {job.trials} runs, {job.open_trials} running",
+        f"batch size {chosen}, {job.default_batch_size} by default",
+    ]
+    if job.savings is not None:
+        lines += [job.savings.message, *([job.savings.alarm] if job.savings.alarm else [])]
+    if job.no_size_converges:
+        lines.append("No batch size reaches the target within max_epochs.")
+    table = _table(">batch size", ">runs", ">converged", ">not", ">failed", ">energy", ">time", "")
+    for size in job.batch_sizes:
+        table.add_row(*_size(size, job.chosen_batch_size))
+    _print(*lines, table)
+
+
+def show_trials(trials: Sequence[TrialView]) -> None:
+    """A line per trial."""
+    table = _table(
+        ">trial", ">batch size", "type", "status", "result", ">epoch", ">metric", ">energy", ">time", "started"
+    )
+    for trial in trials:
+        table.add_row(*_trial(trial))
+    _print(table)
+
+
+def show_trial(trial: TrialView, reports: Sequence[ReportView]) -> None:
+    """A trial with its learning curve."""
+    heads = _table(
+        ">trial", ">batch size", "type", "status", "result", ">epoch", ">metric", ">energy", ">time", "started"
+    )
+    heads.add_row(*_trial(trial))
+    curve = _table(">epoch", ">metric", ">energy", ">time", "reported")
+    for report in reports:
+        curve.add_row(
+            *_cells(report.epoch, _number(report.metric), energy_text(report.energy), time_text(report.time)),
+            _when(report.reported_at),
+        )
+    _print(heads, *([Text(trial.message)] if trial.message else []), curve)
+
+
+def energy_text(joules: float | None) -> str:
+    """Energy in the unit that reads best."""
+    if joules is None:
+        return _NOTHING
+    for unit, size in (("MWh", 3.6e9), ("kWh", 3.6e6), ("Wh", 3.6e3)):
+        if abs(joules) >= size:
+            return f"{joules / size:.3g} {unit}"
+    return f"{joules:.3g} J"
+
+
+def time_text(seconds: float | None) -> str:
+    """A duration in the unit that reads best."""
+    if seconds is None:
+        return _NOTHING
+    for unit, size in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def _saved(savings: JobSavings | None) -> str:
+    if savings is None or savings.energy is None:
+        return "not enough data yet"
+    energy = savings.energy
+    estimated = " estimated" if savings.estimated else ""
+    return f"{energy_text(energy.saved)} ({energy.fraction:.0%}){estimated}"
+
+
+def _size(size: BatchSizeView, chosen: int | None) -> list[Text]:
+    note = "chosen" if size.batch_size == chosen else f"retired: {size.retired}" if size.retired else ""
+    return _cells(
+        size.batch_size,
+        size.trials,
+        size.converged,
+        size.unconverged,
+        size.failed,
+        energy_text(size.mean_energy),
+        time_text(size.mean_time),
+        note,
+    )
+
+
+def _trial(trial: TrialView) -> list[Text]:
+    estimated = " estimated" if trial.energy_source is EnergySource.ESTIMATE else ""
+    result = trial.outcome or trial.reason
+    return _cells(
+        trial.trial_number,
+        trial.batch_size,
+        trial.type.value,
+        trial.status.value,
+        result.value if result else None,
+        trial.current_epoch,
+        _number(trial.metric),
+        energy_text(trial.energy) + estimated,
+        time_text(trial.time),
+        _when(trial.started_at),
+    )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        right = column.startswith(">")
+        table.add_column(column.removeprefix(">"), justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _cells(*values: object) -> list[Text]:
+    """Plain texts: a name may hold what would be markup."""
+    return [Text(_NOTHING if value is None else str(value)) for value in values]
+
+
+def _number(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:.4g}"
+
+
+def _when(stamp: str) -> str:
+    return f"{stamp[:10]} {stamp[11:16]}"
+
+
+def _print(*parts: str | Text | Table) -> None:
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
+    for part in _plain(parts):
+        console.print(part)
+
+
+def _plain(parts: Iterable[str | Text | Table]) -> Iterable[Text | Table]:
+    return (Text(part) if isinstance(part, str) else part for part in parts)

@@ -1,0 +1,91 @@
+"""``zeus-bso trials``: look at the trials of a job, and end one whose process is gone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+
+from zeus_bso.cli.remote import Remote, add_server_options, connected
+from zeus_bso.common import FailReason, TrialStatus
+
+_LATEST = 20
+
+_REASONS = [reason.value for reason in FailReason if reason is not FailReason.EXPIRED]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the actions and their options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="list the trials of a job, the latest first")
+    listing.add_argument("job_id", metavar="JOB_ID")
+    listing.add_argument("--status", choices=[status.value for status in TrialStatus])
+    listing.add_argument("--batch-size", type=int, metavar="N")
+    count = listing.add_mutually_exclusive_group()
+    count.add_argument("--limit", type=_positive, default=_LATEST, metavar="N", help=f"at most N (default: {_LATEST})")
+    count.add_argument("--all", action="store_true", help="all of them")
+    show = actions.add_parser("show", help="show a trial with its learning curve")
+    end = actions.add_parser("end", help="end a trial whose process is gone, without a result")
+    for parser_of_one in (show, end):
+        parser_of_one.add_argument("job_id", metavar="JOB_ID")
+        parser_of_one.add_argument("trial_number", type=_positive, metavar="TRIAL")
+    end.add_argument(
+        "--reason",
+        choices=_REASONS,
+        default=FailReason.CANCELLED.value,
+        help="why (default: cancelled); oom and error count against the batch size",
+    )
+    for each in (listing, show, end):
+        add_server_options(each)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what was asked."""
+    with connected(args) as remote:
+        _ACTIONS[args.action](remote, args)
+    return 0
+
+
+def _list(remote: Remote, args: argparse.Namespace) -> None:
+    limit = None if args.all else args.limit
+    trials = remote.trials(args.job_id, limit=limit, status=args.status, batch_size=args.batch_size)
+    if args.json:
+        print(json.dumps([trial.model_dump(mode="json") for trial in trials], indent=2))
+    else:
+        from zeus_bso.cli.tables import show_trials
+
+        show_trials(trials)
+
+
+def _show(remote: Remote, args: argparse.Namespace) -> None:
+    trial = remote.trial(args.job_id, args.trial_number)
+    reports = remote.reports(args.job_id, args.trial_number)
+    if args.json:
+        curve = [report.model_dump(mode="json") for report in reports]
+        print(json.dumps(trial.model_dump(mode="json") | {"reports": curve}, indent=2))
+    else:
+        from zeus_bso.cli.tables import show_trial
+
+        show_trial(trial, reports)
+
+
+def _end(remote: Remote, args: argparse.Namespace) -> None:
+    before = remote.trial(args.job_id, args.trial_number)
+    after = remote.end(before, args.reason)
+    result = after.outcome or after.reason
+    if args.json:
+        print(after.model_dump_json(indent=2))
+    elif before.status is TrialStatus.SUCCEEDED:
+        print(f"Trial {after.trial_number} was decided before: {result.value if result else after.status.value}.")
+    else:
+        print(f"Trial {after.trial_number} has ended: {result.value if result else after.status.value}.")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+_ACTIONS: dict[str, Callable[[Remote, argparse.Namespace], None]] = {"list": _list, "show": _show, "end": _end}

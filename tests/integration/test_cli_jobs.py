@@ -1,0 +1,258 @@
+"""``zeus-bso jobs`` and ``zeus-bso trials``, against a real server and against the embedded file."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.support.process import ServerProcess
+from tests.support.server import Server
+
+from zeus_bso.cli.main import main
+
+Run = tuple[int, str, str]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """An embedded file with two jobs, as a training script left it."""
+    path = tmp_path / "jobs.db"
+    server = Server(path)
+    server.start()
+    server.register(job_id="nightly", gpu_model="[red]H200[/red]")
+    server.converge(server.ask("nightly"), energy=5e6, time=3000.0, energy_source="estimate")
+    server.converge(server.ask("nightly"), energy=3e6, time=2000.0, energy_source="estimate")
+    running = server.ask("nightly")
+    server.report(running, metric=0.25)
+    server.register(job_id="weekly")
+    server.close()
+    return path
+
+
+@contextmanager
+def _served(path: Path) -> Iterator[str]:
+    server = ServerProcess(path)
+    server.start()
+    try:
+        yield server.url
+    finally:
+        server.end()
+
+
+@pytest.fixture
+def url(file: Path) -> str:
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+def command(url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("ZEUS_BSO_SERVER_URL", url)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    return Command(capsys)
+
+
+class Command:
+    """Runs the command in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> Run:
+        code = main(arguments)
+        said = self._capsys.readouterr()
+        return code, said.out, said.err
+
+    def json(self, *arguments: str) -> object:
+        code, out, err = self(*arguments, "--json")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+
+def test_jobs_are_listed_with_their_choice_and_saving(command: Command) -> None:
+    code, out, err = command("jobs", "list")
+
+    assert (code, err) == (0, "")
+    nightly, weekly = (line for line in out.splitlines() if "ly " in line)
+    assert "1 x [red]H200[/red]" in nightly
+    assert "556 Wh (20%) estimated" in nightly
+    assert "not enough data yet" in weekly
+
+
+def test_jobs_are_searched_and_sorted(command: Command) -> None:
+    listed = command.json("jobs", "list", "--search", "LY", "--sort", "trials", "--reverse")
+
+    assert isinstance(listed, list)
+    assert [job["job_id"] for job in listed] == ["nightly", "weekly"]
+    assert command.json("jobs", "list", "--search", "nothing") == []
+
+
+def test_a_job_is_shown_with_its_sizes(command: Command) -> None:
+    code, out, err = command("jobs", "show", "nightly")
+
+    assert (code, err) == (0, "")
+    assert "batch size 8 chosen, 16 by default" in out
+    assert "baseline: 1 run, last on " in out
+    assert "833 Wh" in out
+
+
+def test_what_json_says_is_what_the_api_says(command: Command, file: Path) -> None:
+    listed, shown = command.json("jobs", "list"), command.json("jobs", "show", "nightly")
+    trials = command.json("trials", "list", "nightly", "--all")
+
+    server = Server(file)
+    server.start()
+    try:
+        assert listed == server.call("GET", "/api/v1/jobs").json()
+        assert shown == server.job("nightly")
+        assert trials == server.trials("nightly")[::-1]
+    finally:
+        server.close()
+
+
+def test_trials_are_listed_latest_first_and_filtered(command: Command) -> None:
+    def numbers(*options: str) -> list[int]:
+        found = command.json("trials", "list", "nightly", *options)
+        assert isinstance(found, list)
+        return [trial["trial_number"] for trial in found]
+
+    assert numbers() == [3, 2, 1]
+    assert numbers("--limit", "1") == [3]
+    assert numbers("--status", "Succeeded") == [2, 1]
+    assert numbers("--batch-size", "16") == [1]
+    assert "estimated" in command("trials", "list", "nightly")[1]
+
+
+def test_a_trial_is_shown_with_its_learning_curve(command: Command) -> None:
+    shown = command.json("trials", "show", "nightly", "3")
+
+    assert isinstance(shown, dict)
+    assert [(report["epoch"], report["metric"]) for report in shown["reports"]] == [(1, 0.25)]
+    assert "0.25" in command("trials", "show", "nightly", "3")[1]
+
+
+def test_a_trial_whose_process_is_gone_can_be_ended(command: Command) -> None:
+    assert command("trials", "end", "nightly", "3") == (0, "Trial 3 has ended: cancelled.\n", "")
+    assert command("trials", "end", "nightly", "3", "--reason", "oom")[1] == "Trial 3 has ended: oom.\n"
+    assert command("trials", "end", "nightly", "1")[1] == "Trial 1 was decided before: converged.\n"
+
+
+@pytest.mark.parametrize("action", ["delete", "reset"])
+def test_nothing_is_done_for_good_without_a_yes(command: Command, action: str) -> None:
+    before = command.json("jobs", "show", "nightly")
+
+    code, out, err = command("jobs", action, "nightly")
+
+    assert (code, out) == (2, "")
+    assert "3 trials" in err
+    assert "--yes" in err
+    assert command.json("jobs", "show", "nightly") == before
+
+
+@pytest.mark.parametrize(("said", "code"), [("y\n", 0), ("Yes\n", 0), ("n\n", 1), ("\n", 1), ("", 1)])
+def test_at_a_terminal_it_asks(command: Command, monkeypatch: pytest.MonkeyPatch, said: str, code: int) -> None:
+    terminal = io.StringIO(said)
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+
+    assert command("jobs", "delete", "nightly")[0] == code
+    assert (command("jobs", "show", "nightly")[0] == 0) == (code != 0)
+
+
+def test_a_job_is_reset_and_deleted(command: Command) -> None:
+    assert command("jobs", "reset", "nightly", "--yes") == (0, "Job 'nightly' starts anew.\n", "")
+    assert command("jobs", "delete", "nightly", "--yes") == (0, "Deleted job 'nightly' with 3 trials.\n", "")
+    assert command("jobs", "show", "nightly") == (1, "", "zeus-bso: There is no job 'nightly'; register it first.\n")
+
+
+def test_a_job_moves_from_one_file_to_another(command: Command, tmp_path: Path) -> None:
+    exported, other = tmp_path / "nightly.ndjson", f"sqlite:///{tmp_path / 'other.db'}"
+
+    assert command("jobs", "export", "nightly", "-o", str(exported))[0] == 0
+    code, out, _ = command("jobs", "import", str(exported), "--server-url", other, "--as", "moved")
+
+    assert (code, out) == (0, "Imported job 'moved' with 3 trials.\n")
+    assert command("jobs", "show", "moved", "--server-url", other)[0] == 0
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_an_import_does_not_replace_unless_it_is_told_to(command: Command, tmp_path: Path) -> None:
+    exported = tmp_path / "nightly.ndjson"
+    command("jobs", "export", "nightly", "-o", str(exported))
+
+    code, _, err = command("jobs", "import", str(exported))
+    assert (code, "exists" in err) == (1, True)
+    assert command("jobs", "import", str(exported), "--replace")[1] == "Replaced job 'nightly' with 3 trials.\n"
+
+
+def test_a_failed_export_leaves_an_older_file_alone(command: Command, tmp_path: Path) -> None:
+    exported = tmp_path / "nightly.ndjson"
+    exported.write_text("older")
+
+    assert command("jobs", "export", "nobody", "-o", str(exported))[0] == 1
+    assert exported.read_text() == "older"
+    assert sorted(path.name for path in tmp_path.glob(".*")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("jobs", "show", "nobody"), 1, "There is no job 'nobody'"),
+        (("trials", "list", "nobody"), 1, "There is no job 'nobody'"),
+        (("trials", "show", "nightly", "99"), 1, "has no trial 99"),
+        (("jobs", "import", "/no/such/file"), 1, "cannot be read: No such file or directory"),
+        (("jobs", "export", "nightly", "-o", "/no/such/folder/x"), 1, "cannot be written"),
+        (("jobs", "list", "--server-url", "sqlite:////no/such/file.db"), 1, "there is no such file"),
+        (("jobs", "list", "--server-url", "ftp://x"), 2, "begins neither with"),
+        (("jobs", "list", "--server-url", "http://127.0.0.1:9"), 1, "cannot be reached"),
+    ],
+)
+def test_an_error_is_a_sentence_and_an_exit_code(
+    command: Command, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    result, out, err = command(*arguments)
+
+    assert (result, out) == (code, "")
+    assert sentence in err
+    assert err.startswith("zeus-bso: ")
+
+
+def test_without_a_server_it_says_both_ways(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ZEUS_BSO_SERVER_URL")
+
+    code, _, err = command("jobs", "list")
+
+    assert code == 2
+    assert "http://127.0.0.1:8000" in err
+    assert "sqlite:///" in err
+
+
+def test_a_real_server_is_asked_like_the_file(file: Path, tmp_path: Path, command: Command) -> None:
+    in_file = command.json("jobs", "show", "nightly")
+    with _served(file) as url:
+        assert command.json("jobs", "show", "nightly", "--server-url", url) == in_file
+        exported = _piped(["jobs", "export", "nightly", "--server-url", url], b"")
+        assert exported.splitlines()[0].startswith(b'{"format":"zeus-bso-job"')
+        answer = _piped(["jobs", "import", "-", "--as", "copy", "--server-url", url, "--json"], exported)
+        assert json.loads(answer) == {"job_id": "copy", "trials": 3, "replaced": False}
+        assert command("jobs", "delete", "copy", "--yes", "--server-url", url)[0] == 0
+
+
+def _piped(arguments: list[str], given: bytes) -> bytes:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ZEUS_BSO_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "zeus_bso", *arguments],
+        input=given,
+        capture_output=True,
+        env=environment,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout

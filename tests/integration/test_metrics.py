@@ -1,0 +1,202 @@
+"""What ``/metrics`` tells, read as Prometheus reads it."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tests.support.jobs import spec
+from tests.support.process import ServerProcess
+from tests.support.server import Server
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@pytest.fixture
+def server(own_server: Server) -> Server:
+    """A server whose sums are always fresh."""
+    own_server.restart(metrics_cache_s=0)
+    return own_server
+
+
+def parsed(text: str) -> Samples:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def scrape(server: Server) -> Samples:
+    response = server.call("GET", "/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    return parsed(response.text)
+
+
+def value(samples: Samples, name: str, **labels: str) -> float | None:
+    return samples.get((name, frozenset(labels.items())))
+
+
+def test_every_metric_is_named_once_and_has_its_help(server: Server) -> None:
+    server.register()
+    server.converge(server.ask())
+
+    families = list(text_string_to_metric_families(server.call("GET", "/metrics").text))
+
+    names = [family.name for family in families]
+    assert len(names) == len(set(names))
+    assert all(family.documentation for family in families)
+
+
+def test_requests_are_counted_by_route_and_status(server: Server) -> None:
+    server.register(job_id="a/b c")
+    for _ in range(3):
+        server.ask("a/b c")
+    server.call("GET", "/jobs/batch_size", job_id="nobody")
+    server.call("GET", "/no/such/path")
+    server.send("BREW", "/jobs")
+
+    found = scrape(server)
+
+    asks = {"method": "GET", "route": "/jobs/batch_size"}
+    assert value(found, "zeus_bso_requests_total", **asks, status="200") == 3
+    assert value(found, "zeus_bso_requests_total", **asks, status="400") == 1
+    assert value(found, "zeus_bso_requests_total", method="GET", route="unmatched", status="404") == 1
+    assert sum(n for (name, _), n in found.items() if name == "zeus_bso_requests_total") == 7
+    assert "a/b c" not in {text for name, labels in found if "requests" in name for _, text in labels}
+
+
+def test_decisions_are_timed(server: Server) -> None:
+    server.register()
+    server.report(server.ask())
+
+    found = scrape(server)
+
+    assert value(found, "zeus_bso_decision_seconds_count", decision="ask") == 1
+    assert value(found, "zeus_bso_decision_seconds_count", decision="report") == 1
+    assert (value(found, "zeus_bso_decision_seconds_sum", decision="report") or 0) > 0
+
+
+def test_trials_are_told_by_status_and_reason(server: Server) -> None:
+    server.register()
+    server.converge(server.ask())
+    server.end(server.ask(), "oom")
+    server.miss(server.ask())
+    server.ask()
+
+    found = scrape(server)
+
+    assert value(found, "zeus_bso_trials", status="Succeeded", reason="converged") == 1
+    assert value(found, "zeus_bso_trials", status="Succeeded", reason="target-missed") == 1
+    assert value(found, "zeus_bso_trials", status="Failed", reason="oom") == 1
+    assert value(found, "zeus_bso_trials", status="Dispatched", reason="open") == 1
+    assert value(found, "zeus_bso_open_trials") == 1
+
+
+def test_the_saving_of_a_job_is_the_one_that_the_api_tells(server: Server) -> None:
+    server.register()
+    server.converge(server.ask(), energy=100.0, energy_source="estimate")
+    server.converge(server.ask(), energy=60.0, energy_source="estimate")
+
+    found, told = scrape(server), server.job()["savings"]["energy"]
+
+    assert value(found, "zeus_bso_job_energy_saved_joules", job_id="job", estimated="true") == told["saved"] == 40.0
+    assert value(found, "zeus_bso_energy_saved_joules", bound="estimate") == told["saved"]
+    assert value(found, "zeus_bso_energy_saved_joules", bound="low") == pytest.approx(told["low"])
+    assert value(found, "zeus_bso_energy_spent_joules") == 160.0
+
+
+def test_only_the_latest_active_jobs_are_told_one_by_one(server: Server) -> None:
+    server.restart(metrics_jobs=2)
+    for job_id in ("one", "two", "three"):
+        server.register(job_id=job_id)
+        server.converge(server.ask(job_id))
+    server.ask("one")
+
+    told = {dict(labels)["job_id"] for name, labels in scrape(server) if name == "zeus_bso_job_energy_saved_joules"}
+
+    assert told == {"one", "three"}
+
+
+def test_a_scrape_soon_after_another_reads_no_trial(server: Server) -> None:
+    server.restart(metrics_cache_s=3600)
+    server.register()
+    scrape(server)
+    server.ask()
+
+    assert value(scrape(server), "zeus_bso_open_trials") == 0
+
+
+def test_what_is_kept_at_hand_is_what_a_fresh_server_would_read(server: Server) -> None:
+    chance = random.Random(5)
+    jobs = ["one", "two", "three"]
+    for step in range(60):
+        job_id = chance.choice(jobs)
+        server.call("POST", "/jobs", spec(job_id=job_id))  # 409 where its settings were changed
+        act = chance.choice(["converge", "miss", "cancel", "open", "change", "reset", "delete"])
+        if act == "converge":
+            server.report(server.ask(job_id), energy=chance.uniform(50, 150), metric=1.0)
+        elif act == "miss":
+            server.report(server.ask(job_id), energy=40.0, metric=0.1, current_epoch=10)
+        elif act == "cancel":
+            server.end(server.ask(job_id), "cancelled")
+        elif act == "open":
+            server.ask(job_id)
+        elif act == "change":
+            server.change(job_id, eta_knob=chance.choice([0.5, 1.0]))
+        elif chance.random() < 0.2:
+            server.reset(job_id) if act == "reset" else server.delete(job_id)
+        if step % 6 == 5:
+            kept = _of_jobs(scrape(server))
+            server.restart()
+            assert kept == pytest.approx(_of_jobs(scrape(server)))
+
+
+def _of_jobs(samples: Samples) -> dict[str, float]:
+    own = ("zeus_bso_requests", "zeus_bso_decision", "zeus_bso_database", "process_")
+    return {f"{name} {sorted(labels)}": n for (name, labels), n in samples.items() if not name.startswith(own)}
+
+
+def test_without_its_database_a_server_still_answers_a_scrape(server: Server) -> None:
+    server.sql("ALTER TABLE job RENAME TO gone")
+
+    found = scrape(server)
+
+    assert value(found, "zeus_bso_database_up") == 0
+    assert value(found, "zeus_bso_database_refused_total") == 1
+    assert value(found, "zeus_bso_database_connections") == 3
+
+
+@pytest.mark.slow
+def test_whichever_worker_is_asked_answers_for_all(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path / "zeus-bso.db", options=("--workers", "3"), environment={"TMPDIR": str(tmp_path)})
+    server.start()
+    try:
+        for number in range(40):  # each on a connection of its own, so that several workers answer
+            httpx.post(f"{server.url}/jobs", json=spec(job_id=f"job-{number}"), timeout=30).raise_for_status()
+        scrapes = [parsed(httpx.get(f"{server.url}/metrics", timeout=30).text) for _ in range(10)]
+    finally:
+        assert server.end() == 0
+    created = {"method": "POST", "route": "/jobs", "status": "201"}
+    assert [value(found, "zeus_bso_requests_total", **created) for found in scrapes] == [40] * 10
+    assert value(scrapes[-1], "zeus_bso_database_connections") == 9
+    assert not list(tmp_path.glob("zeus-bso-metrics-*"))
+
+
+def test_promtool_finds_nothing_wrong_where_it_is_installed(server: Server) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed; the parser of prometheus-client reads the metrics in the other tests")
+    server.register()
+    server.converge(server.ask())
+    text = server.call("GET", "/metrics").text
+
+    judged = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+
+    assert judged.returncode == 0, judged.stderr
