@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import PlainTextResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 from fastapi.routing import APIRoute
 
 from zeus_bso.common import (
@@ -43,6 +43,7 @@ from zeus_bso.common import (
     TrialOffer,
 )
 from zeus_bso.server import presenter
+from zeus_bso.server.apidocs.page import render
 from zeus_bso.server.audit import audit
 from zeus_bso.server.batch_size_state.commands import ReadTrials
 from zeus_bso.server.dependencies import Zeus
@@ -51,6 +52,7 @@ from zeus_bso.server.metrics.metrics import CONTENT_TYPE, Metrics
 from zeus_bso.server.overview.commands import ListJobs, ReadReports
 from zeus_bso.server.registration import register
 from zeus_bso.server.transfer.check import check
+from zeus_bso.server.transfer.format import MEDIA_TYPE
 from zeus_bso.server.transfer.receive import receive_file, send_file
 from zeus_bso.server.transfer.transfer import ImportJob
 from zeus_bso.views import (
@@ -77,7 +79,13 @@ class _StrictJsonRoute(APIRoute):
         return strictly
 
 
-router = APIRouter(route_class=_StrictJsonRoute)
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Message, "description": "Refused; the message says why"},
+    "5XX": {"model": Message, "description": "The database is busy or away; try again"},
+}
+_NDJSON_BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {}}}}
+
+router = APIRouter(route_class=_StrictJsonRoute, responses=_ERRORS)
 
 
 @router.post(REGISTER_JOB_URL, status_code=201, tags=["protocol"])
@@ -174,7 +182,7 @@ async def export_job(job_id: JobId, zeus: Zeus) -> StreamingResponse:
     return send_file(await zeus.export(lambda transfer: transfer.export(job_id)), job_id)
 
 
-@router.post(IMPORT_URL, status_code=201, tags=["v1"])
+@router.post(IMPORT_URL, status_code=201, tags=["v1"], openapi_extra=_NDJSON_BODY)
 async def import_job(
     request: Request,
     zeus: Zeus,
@@ -226,3 +234,10 @@ async def show_metrics(request: Request) -> Response:
     """What a monitoring system wants to know, in Prometheus' text format."""
     metrics: Metrics = request.app.state.metrics
     return Response(await metrics.text(), media_type=CONTENT_TYPE)
+
+
+@router.get("/docs", include_in_schema=False)
+async def show_docs(request: Request) -> HTMLResponse:
+    """The description of this API, as a page."""
+    page = render(request.app.openapi())
+    return HTMLResponse(page.html, headers={"Content-Security-Policy": page.content_security_policy})
