@@ -20,7 +20,7 @@ JOBS = 20
 TRIALS = 200
 """Of each job; so many that no database prefers to read all rows."""
 
-STATEMENTS = 15
+STATEMENTS = 24
 """So many statements read or change those tables; one of them is the scenario's own, which lets time pass."""
 
 Plan = list[str]
@@ -31,7 +31,8 @@ def test_no_statement_of_a_request_reads_more_than_it_needs(database_url: str) -
     server.start()
     try:
         for number in range(JOBS):
-            server.register(job_id=f"job-{number}", window_size=3 * (number % 2))
+            policy = "surrogate" if number == 2 else "zeus"
+            server.register(job_id=f"job-{number}", window_size=3 * (number % 2), policy=policy)
         look(database_url, _grow)
         with _statements() as seen:
             _every_request(server)
@@ -61,7 +62,7 @@ def test_a_statement_without_an_index_would_be_found(database_url: str) -> None:
 
 
 def _every_request(server: Server) -> None:
-    for job_id in ("job-0", "job-1"):
+    for job_id in ("job-0", "job-1", "job-2"):
         server.register(job_id=job_id, window_size=3 * (job_id == "job-1"))
         for _ in range(12):
             server.converge(server.ask(job_id), energy=90.0)
@@ -165,10 +166,11 @@ def _scans(connection: Connection, statements: dict[str, Any]) -> dict[str, Plan
 def _reads_all_of_a_job(statement: str) -> bool:
     """Whether a statement is about all trials of a job, or all its batch sizes; others must be flat in their number."""
     whole = ("GROUP BY trial.batch_size", "ORDER BY trial.decision", "ORDER BY batch_size_state.batch_size")
-    # A page of a list may as well be found among all trials of a job that has few.
+    # A page of a list, and two batch sizes, may as well be found among all of a job that has few.
     page = "trial.trial_number > " in statement or "trial.trial_number < " in statement
     history = "trial.wasted_energy" in statement and "JOIN job" in statement
-    return page or history or statement.endswith(whole) or statement.startswith("UPDATE trial SET started_at")
+    two = "batch_size_state.batch_size IN" in statement
+    return page or two or history or statement.endswith(whole) or statement.startswith("UPDATE trial SET started_at")
 
 
 def _sqlite_scans(connection: Connection, statement: str, parameters: Any) -> Plan:

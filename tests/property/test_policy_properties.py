@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from tests.unit.policy.policy_job import Job, fresh, round_of
 
 from zeus_bso.common import FailReason, JobSpecFromClient, Outcome, Stage, TrialType
-from zeus_bso.policy.early_stop import cost_bound
 from zeus_bso.policy.retirement import after_failure, after_return
 from zeus_bso.policy.values import (
     Choice,
@@ -31,6 +30,7 @@ POOL = (1, 2, 3, 4, 6, 8, 9, 12, 16, 24, 32, 48, 64, 100, 128, 256, 1000, 1024)
 
 PROPERTY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
+POLICIES = pytest.mark.parametrize("policy", ["zeus", "surrogate"])
 
 batch_sizes = st.lists(st.sampled_from(POOL), min_size=1, max_size=8, unique=True)
 costs = st.floats(50.0, 150.0) | st.floats(0.5, 1e6) | st.sampled_from([1e24, 1e-300])
@@ -64,11 +64,11 @@ stories = st.lists(
 
 
 def decide(job: Job, run: Choice, outcome: Outcome, cost: float) -> None:
-    """A run ends at a cost; over its bound it ends there, whatever was meant."""
-    bound = cost_bound(job.knobs, job.progress.min_cost, uncapped=run.uncapped) if job.steers(run) else None
+    """A run ends at a cost, after some epochs; over its bound it ends there, whatever was meant."""
+    bound = job.policy.cost_bound(job.knobs, job.progress, uncapped=run.uncapped) if job.steers(run) else None
     if bound is not None and cost > bound:
         outcome, cost = Outcome.COST_BOUND, bound * 1.01
-    job.end(run, cost, outcome)
+    job.end(run, cost, outcome, curve=[(1 + int(cost) % job.knobs.max_epochs, 0.25)])
 
 
 def live(job: Job, story: Iterable[object]) -> Job:
@@ -94,19 +94,20 @@ def live(job: Job, story: Iterable[object]) -> Job:
     return job
 
 
+@POLICIES
 @PROPERTY
 @given(jobs(), stories)
 def test_every_ask_gives_a_live_size_of_the_job_or_the_smallest_if_none_fits_into_memory(
-    knobs: Knobs, story: list[object]
+    policy: str, knobs: Knobs, story: list[object]
 ) -> None:
-    for choice in live(fresh(knobs), story).asked:
+    for choice in live(fresh(knobs, policy=policy), story).asked:
         assert choice.batch_size in knobs.batch_sizes
         if all(state.retired is Retirement.OOM for state in choice.sizes.values()):
             assert choice.batch_size == min(knobs.batch_sizes)
         else:
             state = choice.sizes[choice.batch_size]
             assert state.live
-            assert state.is_arm or choice.trial_type is not TrialType.MAB
+            assert state.is_arm or choice.trial_type is not TrialType.MAB or policy == "surrogate"
 
 
 @PROPERTY
@@ -121,24 +122,26 @@ def test_at_no_time_are_two_places_of_a_round_open_and_none_is_given_twice(knobs
         assert max(sizes.values(), default=1) == 1
 
 
+@POLICIES
 @PROPERTY
 @given(jobs(), stories)
 def test_generations_and_rounds_only_rise_and_the_bandit_never_goes_back_to_pruning(
-    knobs: Knobs, story: list[object]
+    policy: str, knobs: Knobs, story: list[object]
 ) -> None:
     stages = [Stage.PRUNING, Stage.MAB]
-    job = live(fresh(knobs), story)
+    job = live(fresh(knobs, policy=policy), story)
     steps = [(*round_of(choice.progress), stages.index(choice.progress.stage)) for choice in job.asked]
 
     assert steps == sorted(steps)
 
 
+@POLICIES
 @PROPERTY
 @given(jobs(), stories)
 def test_the_arms_of_a_generation_equal_a_recomputation_from_its_observations(
-    knobs: Knobs, story: list[object]
+    policy: str, knobs: Knobs, story: list[object]
 ) -> None:
-    job = live(fresh(knobs), story)
+    job = live(fresh(knobs, policy=policy), story)
 
     for size, state in job.sizes.items():
         seen = [
@@ -151,12 +154,13 @@ def test_the_arms_of_a_generation_equal_a_recomputation_from_its_observations(
             assert state.arm.reward_mean == pytest.approx(float(sum(seen) / len(seen)), rel=1e-9)
 
 
+@POLICIES
 @PROPERTY
 @given(jobs(), stories)
 def test_the_least_cost_is_that_of_the_trials_that_converged_in_this_generation_since_costs_last_drifted(
-    knobs: Knobs, story: list[object]
+    policy: str, knobs: Knobs, story: list[object]
 ) -> None:
-    job = live(fresh(knobs), story)
+    job = live(fresh(knobs, policy=policy), story)
     costs: list[float] = []
     for run, outcome, conclusion in job.learnt:
         if job.steers(run) and outcome is Outcome.CONVERGED:
@@ -176,18 +180,25 @@ def test_a_run_without_a_bound_is_given_in_the_bandit_only_and_one_at_a_time(kno
         assert all(run.trial_type is TrialType.MAB for run in uncapped)
 
 
+@POLICIES
 @PROPERTY
 @given(jobs(), stories)
-def test_no_call_into_the_policy_changes_what_it_was_given(knobs: Knobs, story: list[object]) -> None:
-    job = live(fresh(knobs, checks_purity=True), story)
+def test_no_call_into_the_policy_changes_what_it_was_given(policy: str, knobs: Knobs, story: list[object]) -> None:
+    job = live(fresh(knobs, checks_purity=True, policy=policy), story)
 
     assert job.knobs.batch_sizes == knobs.batch_sizes
 
 
+@POLICIES
 @PROPERTY
 @given(jobs(), stories, st.integers(0, 2**63 - 1))
-def test_the_same_seed_and_the_same_life_give_the_same_decisions(knobs: Knobs, story: list[object], seed: int) -> None:
-    assert live(fresh(knobs, seed=seed), story).asked == live(fresh(knobs, seed=seed), story).asked
+def test_the_same_seed_and_the_same_life_give_the_same_decisions(
+    policy: str, knobs: Knobs, story: list[object], seed: int
+) -> None:
+    assert (
+        live(fresh(knobs, seed=seed, policy=policy), story).asked
+        == live(fresh(knobs, seed=seed, policy=policy), story).asked
+    )
 
 
 def knobs_of_a_registration(sizes: list[int], default: int) -> Knobs:
@@ -219,14 +230,17 @@ def knobs_of_a_registration(sizes: list[int], default: int) -> Knobs:
     ).knobs
 
 
+@POLICIES
 @PROPERTY
 @given(batch_sizes.flatmap(lambda sizes: st.tuples(st.just(sizes), st.permutations(sizes))), stories, st.data())
 def test_the_order_in_which_sizes_were_listed_changes_nothing(
-    listings: tuple[list[int], list[int]], story: list[object], data: st.DataObject
+    policy: str, listings: tuple[list[int], list[int]], story: list[object], data: st.DataObject
 ) -> None:
     listed, otherwise = listings
     default = data.draw(st.sampled_from(listed))
-    lives = [live(fresh(knobs_of_a_registration(sizes, default)), story) for sizes in (listed, otherwise)]
+    lives = [
+        live(fresh(knobs_of_a_registration(sizes, default), policy=policy), story) for sizes in (listed, otherwise)
+    ]
 
     assert lives[0].asked == lives[1].asked
 
@@ -302,12 +316,13 @@ def test_a_wide_generation_gives_every_size_outward_from_the_default(knobs: Knob
     assert given == sorted(knobs.batch_sizes, key=lambda size: (octaves(size, knobs.default_batch_size), size))
 
 
+@POLICIES
 @PROPERTY
 @given(jobs(), stories, st.data())
 def test_after_whatever_happened_a_job_whose_sizes_converge_reaches_the_bandit(
-    knobs: Knobs, story: list[object], data: st.DataObject
+    policy: str, knobs: Knobs, story: list[object], data: st.DataObject
 ) -> None:
-    job = live(fresh(replace(knobs, beta_knob=None)), story)
+    job = live(fresh(replace(knobs, beta_knob=None), policy=policy), story)
     cost_of: dict[int, float | None] = {size: data.draw(st.integers(50, 90)) * 1.0 for size in knobs.batch_sizes}
     for run in list(job.running):
         job.end(run, cost_of[run.batch_size] or 0.0)
@@ -317,12 +332,13 @@ def test_after_whatever_happened_a_job_whose_sizes_converge_reaches_the_bandit(
     assert job.progress.stage is Stage.MAB
 
 
+@POLICIES
 @PROPERTY
 @given(jobs(), stories)
 def test_a_job_in_which_every_run_misses_gives_every_size_that_fits_by_the_second_new_generation(
-    knobs: Knobs, story: list[object]
+    policy: str, knobs: Knobs, story: list[object]
 ) -> None:
-    job = live(fresh(knobs), story)
+    job = live(fresh(knobs, policy=policy), story)
     for run in list(job.running):
         job.fail(run, FailReason.CANCELLED)
     fitting = {size for size, state in job.sizes.items() if state.retired is not Retirement.OOM}

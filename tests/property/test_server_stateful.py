@@ -49,6 +49,8 @@ SETTINGS: list[Json] = [
     {"mab_num_explorations": 3, "mab_prior_mean": -50.0},
     {"mab_seed": None},
     {"mab_seed": 2, "mab_prior_precision": 0.1},
+    {"policy_options": {"curve_stop": False}},
+    {"policy_options": {"curve_stop": True}, "max_epochs": 9},
 ]
 
 Domain = dict[str, list[Any]]
@@ -58,6 +60,7 @@ REGISTER: Domain = {
     "sizes": [[8, 16, 32, 64], [8, 16, 32, 64], [16, 32], [8], [8, 64]],
     "default": [0, 1, 2, 3],
     "more": SETTINGS,
+    "policy": ["zeus", "surrogate"],
 }
 ASK: Domain = {
     "run_id": [None, "r", "s"],
@@ -181,10 +184,10 @@ class Life(RuleBasedStateMachine):
     # What may happen
 
     @initialize(**drawn(REGISTER))
-    def register(self, sizes: list[int], default: int, more: Json) -> None:
+    def register(self, sizes: list[int], default: int, more: Json, policy: str) -> None:
         start = sizes[default % len(sizes)]
         named = spec(job_id=self.job_id, batch_sizes=sizes, default_batch_size=start, max_power=MAX_POWER)
-        self.spec = named | {"max_epochs": 4} | more
+        self.spec = named | {"max_epochs": 4, "policy": policy} | more
         self.call("POST", "/jobs", self.spec)
 
     @rule(**drawn(ASK))
@@ -377,8 +380,9 @@ ACTIONS: list[tuple[str, Domain]] = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(200 if THOROUGH else 5))
-def test_a_long_life_stays_sound(life_server: Server, seed: int) -> None:
+@pytest.mark.parametrize("policy", ["zeus", "surrogate"])
+@pytest.mark.parametrize("seed", range(200 if THOROUGH else 4))
+def test_a_long_life_stays_sound(life_server: Server, seed: int, policy: str) -> None:
     """The same rules for longer than Hypothesis would; everything that may happen to a trial does happen."""
 
     class LifeHere(Life):
@@ -397,11 +401,11 @@ def test_a_long_life_stays_sound(life_server: Server, seed: int) -> None:
             raise AssertionError(f"after {name}({drawn}): {error}") from error
         seen.update(*[(row["outcome"], row["reason"], row["type"]) for row in life.rows(_LATEST)])
 
-    act("register", REGISTER)
+    act("register", REGISTER | {"policy": [policy]})
     for _ in range(250):
         act(*chance.choice(ACTIONS))
     life.teardown()
 
     reasons = {"expired", "error", "oom", "cancelled", "preempted"}
-    outcomes = {"converged", "target-missed", "cost-bound", "diverged"}
+    outcomes = {"converged", "target-missed", "cost-bound", "curve-stop", "diverged"}
     assert len(seen & (reasons | outcomes)) >= 5, "this life was too quiet to show anything"

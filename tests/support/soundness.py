@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 
@@ -36,6 +37,10 @@ def assert_sound(job: Json, trials: list[Json], sizes: list[Json], *, numbers_be
     _check_explorations(trials)
     assert job["min_cost"] == _least_cost(learnt)
     _check_arms(learnt, sizes)
+    if job["policy"] == "surrogate":
+        _check_surrogate(learnt, job, sizes)
+    else:
+        assert {row["surrogate"] for row in [job, *sizes]} == {None}
 
 
 def _foreign(row: Json, job: Json) -> bool:
@@ -76,6 +81,35 @@ def _least_cost(learnt: list[Json]) -> float | None:
         if row["outcome"] == "converged":
             least = row["cost"] if row["uncapped"] or least is None else min(least, row["cost"])
     return least
+
+
+def _check_surrogate(learnt: list[Json], job: Json, sizes: list[Json]) -> None:
+    state = _document(job)
+    assert state.get("retries_owed", 0) >= 0
+    incumbent = state.get("incumbent")
+    converged = {row["batch_size"] for row in learnt if row["outcome"] == "converged"}
+    assert incumbent is None or incumbent in converged
+    assert (incumbent is None) == (state.get("incumbent_cost") is None)
+    for size in sizes:
+        runs = [row for row in learnt if row["batch_size"] == size["batch_size"]]
+        known = _document(size)
+        assert known.get("cost_sum", 0.0) == pytest.approx(math.fsum(row["cost"] for row in runs), rel=1e-9)
+        assert known.get("epoch_sum", 0) == sum(max(1, row["current_epoch"]) for row in runs)
+        if size["batch_size"] in converged:
+            assert known["runs"] >= 1
+            assert "guess" not in known
+        else:
+            assert "runs" not in known
+
+
+def _document(row: Json) -> Json:
+    """The state of a policy, in which every number is finite."""
+
+    def refuse(constant: str) -> float:
+        raise AssertionError(f"{constant} is stored")
+
+    document: Json = json.loads(row["surrogate"] or "{}", parse_constant=refuse)
+    return document
 
 
 def _check_arms(learnt: list[Json], sizes: list[Json]) -> None:

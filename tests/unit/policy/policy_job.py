@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -10,20 +11,24 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from zeus_bso.common import FailReason, Outcome, Stage, TrialType
+from zeus_bso.policy.early_stop import judge_alone
+from zeus_bso.policy.policies import Policy, policy_of
 from zeus_bso.policy.retirement import after_failure
 from zeus_bso.policy.values import (
     Choice,
     Conclusion,
+    Curve,
     GaussianTsArmState,
     Knobs,
     Place,
     PlaceState,
     Progress,
     Retirement,
+    Run,
+    Situation,
     Sizes,
     SizeState,
 )
-from zeus_bso.policy.zeus import choose, conclude
 
 SIZES = (8, 16, 32, 64, 128)
 EXPLORATION, CONCURRENT, MAB = TrialType.EXPLORATION, TrialType.CONCURRENT, TrialType.MAB
@@ -46,6 +51,7 @@ class Job:
     sizes: Sizes
     rng: np.random.Generator
     checks_purity: bool = False
+    policy: Policy = field(default_factory=lambda: policy_of("zeus"))
     running: list[Choice] = field(default_factory=list)
     explored: list[tuple[Progress, Place]] = field(default_factory=list)
     learnt: list[tuple[Choice, Outcome, Conclusion]] = field(default_factory=list)
@@ -60,10 +66,9 @@ class Job:
         return [place for progress, place in self.explored if round_of(progress) == round_of(self.progress)]
 
     def ask(self) -> Choice:
-        uncapped_open = any(run.uncapped and self.steers(run) for run in self.running)
-        places = self.places()
-        with self._left_alone(places):
-            choice = choose(self.knobs, self.progress, self.sizes, places, rng=self.rng, uncapped_open=uncapped_open)
+        situation = self.situation()
+        with self._left_alone(situation):
+            choice = self.policy.choose(situation, self.rng)
         self.progress, self.sizes = choice.progress, choice.sizes
         if choice.trial_type is TrialType.EXPLORATION:
             self.explored.append((choice.progress, Place(choice.batch_size, PlaceState.OPEN)))
@@ -71,8 +76,31 @@ class Job:
         self.asked.append(choice)
         return choice
 
-    def end(self, run: Choice, cost: float, outcome: Outcome = Outcome.CONVERGED) -> None:
-        """A run is decided; one of an older generation teaches nothing."""
+    def situation(self) -> Situation:
+        """What the policy looks at when it chooses."""
+        return Situation(
+            self.knobs,
+            self.progress,
+            self.sizes,
+            places=self.places(),
+            in_flight=Counter(run.batch_size for run in self.running if self.steers(run)),
+            uncapped_open=any(run.uncapped and self.steers(run) for run in self.running),
+        )
+
+    def report(self, run: Choice, cost: float, curve: Curve) -> Outcome | None:
+        """A run reports; when that decides it, it ends."""
+        epoch, metric = curve[-1]
+        seen = Run(run.batch_size, cost, epoch, metric=metric, uncapped=run.uncapped, curve=curve)
+        if not self.steers(run):
+            outcome = judge_alone(self.knobs, seen).outcome
+        else:
+            outcome = self.policy.judge(self.knobs, self.progress, self.sizes, seen).outcome
+        if outcome is not None:
+            self.end(run, cost, outcome, curve)
+        return outcome
+
+    def end(self, run: Choice, cost: float, outcome: Outcome = Outcome.CONVERGED, curve: Curve = ()) -> None:
+        """A run is decided, by default at ``max_epochs``; one of an older generation teaches nothing."""
         self.running.remove(run)
         converged = outcome is Outcome.CONVERGED
         state = PlaceState.CONVERGED if converged else PlaceState.UNCONVERGED
@@ -80,15 +108,9 @@ class Job:
         if not self.steers(run):
             return
         with self._left_alone():
-            conclusion = conclude(
-                self.knobs,
-                self.progress,
-                self.sizes,
-                batch_size=run.batch_size,
-                outcome=outcome,
-                cost=cost,
-                uncapped=run.uncapped,
-            )
+            epoch = curve[-1][0] if curve else self.knobs.max_epochs
+            ended = Run(run.batch_size, cost, epoch, uncapped=run.uncapped, curve=curve)
+            conclusion = self.policy.conclude(self.knobs, self.progress, self.sizes, ended, outcome)
         self.progress, self.sizes = conclusion.progress, conclusion.sizes
         self.learnt.append((run, outcome, conclusion))
 
@@ -131,8 +153,8 @@ class Job:
         self.explored[at : at + 1] = [] if place is None else [(run.progress, place)]
 
     @contextmanager
-    def _left_alone(self, places: list[Place] | None = None) -> Iterator[None]:
-        given = (self.knobs, self.progress, self.sizes, places)
+    def _left_alone(self, situation: Situation | None = None) -> Iterator[None]:
+        given = (self.knobs, self.progress, self.sizes, situation)
         before = copy.deepcopy(given) if self.checks_purity else given
         yield
         assert given == before
@@ -143,11 +165,11 @@ def round_of(progress: Progress) -> tuple[int, int]:
     return progress.generation, progress.round
 
 
-def fresh(knobs: Knobs, *, seed: int = 0, checks_purity: bool = False) -> Job:
+def fresh(knobs: Knobs, *, seed: int = 0, checks_purity: bool = False, policy: str = "zeus") -> Job:
     """A job before its first recurrence."""
     progress = Progress.begin(knobs.batch_sizes, knobs.default_batch_size)
     sizes = {size: SizeState(size) for size in knobs.batch_sizes}
-    return Job(knobs, progress, sizes, np.random.default_rng(seed), checks_purity)
+    return Job(knobs, progress, sizes, np.random.default_rng(seed), checks_purity, policy_of(policy))
 
 
 def pruning(sizes: Sequence[int] = SIZES, default: int = 32, **settings: object) -> Job:
