@@ -27,6 +27,21 @@ def test_an_imported_job_goes_on_like_the_one_it_was_exported_from(server: Serve
     assert [server.offer()["batch_size"] for _ in range(4)] == offers
 
 
+def test_a_job_of_the_surrogate_policy_goes_on_too(server: Server) -> None:
+    server.register(policy="surrogate", policy_options={"curve_stop": False})
+    for energy in (1e15 / 3, 100.1, 77.7, 60.0):
+        server.converge(server.ask(), energy=energy)
+    server.miss(server.ask(), energy=50.0)
+    file, before = export(server), server.job()
+    offers = [server.offer()["batch_size"] for _ in range(4)]
+    server.delete()
+    assert send(server, file, replace=True).status_code == 201
+
+    assert server.job()["batch_sizes"] == before["batch_sizes"]
+    assert server.job()["spec"] == before["spec"]
+    assert [server.offer()["batch_size"] for _ in range(4)] == offers
+
+
 def test_an_export_has_every_column_of_every_table_of_a_job(server: Server) -> None:
     lines = lines_of(lived(server))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import IO, Any
 
@@ -13,6 +14,7 @@ from zeus_bso.common import JobSpecFromClient, Outcome, TrialStatus
 from zeus_bso.exceptions import InvalidExportError
 from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
 from zeus_bso.server.database.schema import batch_size_state, job, trial
+from zeus_bso.server.database.values import SurrogateArmDocument, SurrogateDocument
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.job.repository import JobStateRepository
 from zeus_bso.server.transfer.format import FORMAT, VERSION, read_line, read_row
@@ -152,7 +154,8 @@ class _Judge:
         elif table is batch_size_state:
             if row["batch_size"] not in self._job.spec.batch_sizes:
                 raise ValueError("batch_size_state.batch_size is not one of the job's")
-            _understand("batch_size_state", lambda: BatchSizeStateRepository.size_of(row))
+            state = _understand("batch_size_state", lambda: BatchSizeStateRepository.size_of(row))
+            _understand("batch_size_state.surrogate", lambda: SurrogateArmDocument(**asdict(state.surrogate)))
         elif table is trial:
             _trial(self._job, row)
 
@@ -170,7 +173,7 @@ def _job(row: Row) -> JobState:
     read_at = datetime.now(timezone.utc)
     found: JobState = _understand("job", lambda: JobStateRepository.job_of(row | {"read_at": read_at}))
     try:
-        JobSpecFromClient.model_validate(found.spec.model_dump())
+        JobSpecFromClient.model_validate(found.spec.model_dump(warnings=False))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -178,7 +181,10 @@ def _job(row: Row) -> JobState:
     progress, sizes = found.progress, set(found.spec.batch_sizes)
     if not sizes.issuperset(progress.round_sizes) or progress.round_start not in sizes or progress.generation < 1:
         raise ValueError("job: its round is not about its batch sizes")
+    if progress.surrogate.incumbent not in sizes | {None}:
+        raise ValueError("job: its incumbent is not one of its batch sizes")
     _understand("job.rng_state", lambda: _loaded(found.rng_state))
+    _understand("job.surrogate", lambda: SurrogateDocument(**asdict(progress.surrogate)))
     return found
 
 
