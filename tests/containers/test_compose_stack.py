@@ -21,6 +21,7 @@ import pytest
 from benchmarks.servers import free_port
 from tests.e2e.test_seed_snippet import script
 from tests.integration.test_compose import ENV
+from tests.support.documented import run_documented
 
 from zeus_bso.cli.demo_api import DemoApi
 from zeus_bso.views import TrialView
@@ -30,6 +31,7 @@ UP = ["docker", "compose", "-f", "./docker/docker-compose.yaml", "up"]
 BASE = "python:3.13-slim"
 PATIENCE_S = 600
 LARGEST_OVER_BASE = 250e6
+IMAGES = ("server", "migration")
 
 pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
@@ -40,7 +42,7 @@ class Stack:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._folder = folder
+        self.folder = folder
         name = f"zeus-bso-test-{uuid.uuid4().hex[:8]}"
         self.registry = f"{name}/"
         self._environment = os.environ | {"COMPOSE_PROJECT_NAME": name, "ZEUS_BSO_REGISTRY": self.registry}
@@ -49,13 +51,13 @@ class Stack:
 
     def configure(self, env: str) -> None:
         """Write docker/.env."""
-        (self._folder / "docker" / ".env").write_text(env.replace("=8000", f"={self.port}"))
+        (self.folder / "docker" / ".env").write_text(env.replace("=8000", f"={self.port}"))
 
     def run(self, *command: str) -> str:
         """Run a command in the clone; returns what it printed."""
         done = subprocess.run(
             command,
-            cwd=self._folder,
+            cwd=self.folder,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -66,6 +68,10 @@ class Stack:
         )
         assert done.returncode == 0, f"{command}: {done.stdout}"
         return done.stdout
+
+    def documented(self, title: str) -> str:
+        """Run commands of docs/deployment.md in the clone."""
+        return run_documented(title, self.folder, self._environment)
 
     def compose(self, *arguments: str, override: str = "") -> str:
         """Run `docker compose`, with an override file."""
@@ -93,7 +99,7 @@ class Stack:
 
     def train(self) -> list[TrialView]:
         """Launch the client's snippet on the host; returns the trials of its job."""
-        program = self._folder / "train.py"
+        program = self.folder / "train.py"
         program.write_text(script(self.url))
         done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0 or "ZeusBSOTrainFailError" in done.stderr, done.stderr
@@ -117,9 +123,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         subprocess.run(
             ["docker", "rmi", "--force", *(f"{stack.registry}zeus-bso-{name}" for name in IMAGES)], check=False
         )
-
-
-IMAGES = ("server", "migration")
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -166,6 +169,33 @@ def test_the_server_ends_cleanly(stack: Stack) -> None:
     stack.compose("stop", "server")
 
     assert stack.server(".State.ExitCode") == "0"
+
+
+def test_an_upgrade_replaces_the_server_and_keeps_its_job(stack: Stack) -> None:
+    stack.run(*UP, "--detach")
+    stack.wait_until_ready()
+    before, image = stack.train(), stack.server(".Image")
+    with (stack.folder / "src" / "zeus_bso" / "__init__.py").open("a") as module:
+        module.write("\nNEW_IN_THIS_VERSION = True\n")
+
+    stack.documented("Upgrade the compose stack")
+    stack.wait_until_ready()
+
+    assert stack.server(".Image") != image
+    assert len(stack.train()) == len(before) + 1
+
+
+def test_a_backup_brings_the_job_back(stack: Stack) -> None:
+    before = stack.train()
+    stack.documented("Back up the compose stack")
+    stack.train()
+    stack.compose("down", "--volumes")
+
+    stack.documented("Restore the compose stack")
+    stack.wait_until_ready()
+    after = stack.train()
+
+    assert after[:-1] == before
 
 
 def test_a_password_may_hold_any_character(stack: Stack) -> None:

@@ -1,0 +1,120 @@
+"""The commands that docs/deployment.md gives for backup, restore and upgrade do what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from benchmarks.audit import audit
+from benchmarks.load import Tally, drive
+from benchmarks.servers import Server
+from sqlalchemy import make_url
+from tests.support.databases import DatabaseServers, run_script
+from tests.support.documented import run_documented
+from tests.support.jobs import Json
+
+from zeus_bso.server.database import migrate
+
+pytestmark = pytest.mark.slow
+
+SCHEMAS = Path(__file__).resolve().parents[1] / "data" / "schemas"
+NAMES = {"sqlite": "SQLite", "mariadb": "MySQL or MariaDB", "postgresql": "PostgreSQL"}
+TOOLS = {"sqlite": ["sqlite3"], "mariadb": ["mysqldump", "mysql"], "postgresql": ["pg_dump", "pg_restore"]}
+JOBS = ["one", "two"]
+
+
+@contextmanager
+def database(kind: str, databases: DatabaseServers, folder: Path) -> Iterator[str]:
+    """An empty database where the documented commands expect it; yields its URL."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'zeus-bso.db'}"
+    else:
+        with databases.fresh(kind, folder) as url:
+            yield url
+
+
+def settings(url: str) -> dict[str, str]:
+    """The database of a URL in parts, as settings of the server."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return {"ZEUS_BSO_DATABASE_URL": url}
+    return {
+        "ZEUS_BSO_DB_KIND": parsed.get_backend_name(),
+        "ZEUS_BSO_DB_HOST": parsed.host or "",
+        "ZEUS_BSO_DB_PORT": str(parsed.port or ""),
+        "ZEUS_BSO_DB_USER": parsed.username or "",
+        "ZEUS_BSO_DB_PASSWORD": parsed.password or "",
+        "ZEUS_BSO_DB_NAME": parsed.database or "",
+    }
+
+
+def train(server: Server) -> Tally:
+    """Run recurrences for a moment."""
+    return asyncio.run(drive([server.port], JOBS, 2, 0.5))
+
+
+def show(server: Server, job_id: str) -> tuple[Json, list[Json]]:
+    """A job and its trials."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20, params={"job_id": job_id}) as client:
+        return client.get("/api/v1/job").json(), client.get("/api/v1/trials").json()
+
+
+@pytest.fixture(params=list(NAMES))
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of database whose tools are here."""
+    found: str = request.param
+    for tool in TOOLS[found]:
+        if shutil.which(tool) is None:
+            message = f"NO {tool.upper()}: backup and restore of {found} are not tried"
+            if os.environ.get("CI"):
+                pytest.fail(message)
+            pytest.skip(message)
+    return found
+
+
+def test_a_backup_that_is_taken_under_way_brings_every_job_back(
+    kind: str, databases: DatabaseServers, tmp_path: Path
+) -> None:
+    with database(kind, databases, tmp_path) as url:
+        migrate.upgrade(url)
+        server = Server(url)
+        acknowledged = train(server).acknowledged
+        before = [show(server, job_id) for job_id in JOBS]
+        run_documented(f"Back up {NAMES[kind]}", tmp_path, settings(url))
+        assert len(train(server).acknowledged) > 0
+        server.stop()
+
+        with database(kind, databases, tmp_path) as restored:
+            run_documented(f"Restore {NAMES[kind]}", tmp_path, settings(restored))
+            server = Server(restored)
+            after = [show(server, job_id) for job_id in JOBS]
+            acknowledged += train(server).acknowledged
+            server.stop()
+
+            assert after == before
+            assert audit(restored, acknowledged) == []
+
+
+def test_an_upgrade_brings_an_older_schema_up_to_date(kind: str, databases: DatabaseServers, tmp_path: Path) -> None:
+    with database(kind, databases, tmp_path) as url:
+        run_script(url, (SCHEMAS / f"0001.{kind}.sql").read_text())
+        said = run_documented("Upgrade a database", tmp_path, settings(url))
+        server = Server(url)
+        job, _ = show(server, "nightly/Ünï 🚀")
+        server.stop()
+
+    assert said.splitlines()[0] == "0001"
+    assert len(said.splitlines()) == 3
+    assert said.splitlines()[1] == said.splitlines()[2] == migrate_head()
+    assert job["trials"] == 14
+
+
+def migrate_head() -> str:
+    """The newest schema that a test has stored."""
+    return max(path.name.partition(".")[0] for path in SCHEMAS.glob("*.sql"))
