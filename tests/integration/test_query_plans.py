@@ -88,10 +88,16 @@ def _every_request(server: Server) -> None:
         server.call("GET", "/api/v1/trials/reports", job_id=job_id, trial_number=100)
         server.call("GET", "/api/v1/savings", job_id=job_id)
         server.call("GET", "/api/v1/savings/history", job_id=job_id)
+        for url in ("/job", "/job?state=failed&size=16", "/job?before=100&state=stopped"):
+            server.call("GET", url, job_id=job_id)
+        for name in ("cost", "belief", "plane", "curves", "savings"):
+            server.call("GET", "/job/chart", job_id=job_id, name=name, span="all")
         server.trials(job_id)
         server.job(job_id)
         server.reset(job_id)
     server.call("GET", "/api/v1/jobs")
+    server.call("GET", "/")
+    server.call("GET", "/fleet")
     server.register(job_id=None)
     server.register(job_id=None, max_epochs=11)
     server.delete("job-1")
@@ -151,7 +157,8 @@ def _is_guarded(statement: str) -> bool:
     if words[0] not in ("SELECT", "UPDATE", "DELETE") or not set(words).intersection(GUARDED):
         return False
     # The list of jobs is about many of them, and about all their trials.
-    return "GROUP BY trial.job_id" not in statement and "job_id IN (" not in statement
+    of_many = ("GROUP BY trial.job_id", "GROUP BY job.job_id", "job_id IN (", "AS ended \nFROM job")
+    return not any(part in statement for part in of_many)
 
 
 def _scans(connection: Connection, statements: dict[str, Any]) -> dict[str, Plan]:

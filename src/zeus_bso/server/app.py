@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from zeus_bso import __version__
 from zeus_bso.common import IMPORT_URL, MAX_BODY_BYTES
 from zeus_bso.server.config import Settings
+from zeus_bso.server.dashboard.views import dashboard
 from zeus_bso.server.database.engine import open_database, parse_url
 from zeus_bso.server.database.migrate import check_connection, upgrade_connection
 from zeus_bso.server.dependencies import Transactions
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.transactions = transactions
     app.state.metrics = Metrics(instruments, Ledger(transactions, settings.metrics_cache_s, settings.metrics_jobs))
     app.include_router(router)
+    app.include_router(dashboard)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, exempt=frozenset({IMPORT_URL}))
     app.add_middleware(Watch, instruments=instruments)
     add_error_handlers(app)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
 from zeus_bso.server.config import Settings
+from zeus_bso.server.dashboard.reader import Reader
 from zeus_bso.server.database.transactions import WRITE_BUDGET_S, Database
 from zeus_bso.server.job.repository import JobStateRepository
 from zeus_bso.server.metrics.instruments import Instruments
@@ -82,6 +83,12 @@ class Transactions:
     async def _read(self, work: Callable[[Connection], T]) -> T:
         with self._instruments.transaction():
             return await self._database.read(_here(work))
+
+    async def show(self, work: Callable[[Reader], T]) -> T:
+        """Run work of the dashboard in a reading transaction."""
+        return await self._read(
+            lambda connection: work(Reader.over(self._service(connection), self._overview(connection), connection))
+        )
 
     def _overview(self, connection: Connection) -> Overview:
         settings = self._settings

@@ -1,0 +1,132 @@
+"""Charts along a run, and along a job's life: learning curves, and what was saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from zeus_bso.savings import JOULES_PER_KWH
+from zeus_bso.server.dashboard import formats
+from zeus_bso.server.dashboard.charts import (
+    BAND,
+    GOOD,
+    MUTED,
+    SIZES_IN_A_LEGEND,
+    Chart,
+    Colours,
+    EnergyUnit,
+    Trace,
+    axis,
+)
+from zeus_bso.server.dashboard.queries import CurvePoint
+from zeus_bso.views import SavingsPoint
+
+MAX_POINTS_OF_A_CURVE = 120
+
+
+def curves_chart(
+    curves: Sequence[CurvePoint], batch_sizes: Mapping[int, int], target_metric: float, colours: Colours
+) -> Chart:
+    """The metric of each trial after every evaluation, with the target.
+
+    Args:
+        curves: Reports, by trial and epoch.
+        batch_sizes: Batch size of each trial.
+        target_metric: Where a run has converged.
+        colours: Of the batch sizes.
+    """
+    if not curves:
+        return Chart("No evaluation has been reported yet.")
+    traces: list[Trace] = []
+    named: set[int] = set()
+    few = len(set(batch_sizes.values())) <= SIZES_IN_A_LEGEND
+    for number, reports in groupby(curves, key=lambda report: report.trial_number):
+        size, curve = batch_sizes[number], _thinned(list(reports), MAX_POINTS_OF_A_CURVE)
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers" if len(curve) < 40 else "lines",
+                "name": str(size),
+                "legendgroup": str(size),
+                "showlegend": few and size not in named,
+                "x": [report.epoch for report in curve],
+                "y": [report.metric for report in curve],
+                "line": {"color": colours(size), "width": 1.5},
+                "marker": {"size": 4},
+                "opacity": 0.8,
+                "hovertemplate": f"trial {number}, batch size {size}<br>epoch %{{x}}: %{{y}}<extra></extra>",
+            }
+        )
+        named.add(size)
+    last = max(report.epoch for report in curves)
+    traces.sort(key=lambda trace: int(trace["name"]))
+    traces.append(
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "target",
+            "x": [0, last],
+            "y": [target_metric, target_metric],
+            "hoverinfo": "skip",
+            "line": {"color": MUTED, "width": 1.5, "dash": "dash"},
+        }
+    )
+    trials = {report.trial_number for report in curves}
+    return Chart(
+        summary=f"Metric after every evaluation of the latest {len(trials)} trials; the target is {target_metric:g}.",
+        columns=("Trial", "Batch size", "Epoch", "Metric"),
+        rows=[(r.trial_number, batch_sizes[r.trial_number], r.epoch, r.metric) for r in curves],
+        data=traces,
+        layout={"xaxis": axis("epoch"), "yaxis": axis("metric")},
+    )
+
+
+def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, estimated: bool) -> Chart:
+    """Energy saved so far after each ended trial, against the default batch size, with its 95 % interval."""
+    if not points:
+        default = formats.count(default_batch_size)
+        return Chart(f"Not enough data yet: no run with the default batch size {default} has converged.")
+    saved, low, high = (
+        [getattr(point.energy_kwh, name) * JOULES_PER_KWH for point in points] for name in ("saved", "low", "high")
+    )
+    unit = EnergyUnit.of([*low, *high])
+    mark = " (estimated)" if estimated else ""
+    edge: Trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [point.ended_at for point in points],
+        "hoverinfo": "skip",
+        "line": {"color": BAND, "width": 0},
+    }
+    return Chart(
+        summary=f"Energy saved up to trial {points[-1].trial_number}: {formats.energy(saved[-1])}{mark}, "
+        f"95 % interval {formats.energy(low[-1])} to {formats.energy(high[-1])}.",
+        columns=("After trial", "Ended", "Saved (J)", "Low (J)", "High (J)", "Time saved (s)"),
+        rows=[
+            (point.trial_number, point.ended_at[:19], *figures, point.time.saved)
+            for point, *figures in zip(points, saved, low, high, strict=True)
+        ],
+        data=[
+            edge | {"y": [unit(value) for value in low], "showlegend": False},
+            edge
+            | {"y": [unit(value) for value in high], "name": "95 % interval", "fill": "tonexty", "fillcolor": BAND},
+            edge
+            | {
+                "y": [unit(value) for value in saved],
+                "name": f"saved{mark}",
+                "line": {"color": GOOD, "width": 2},
+                "text": [f"after trial {point.trial_number}" for point in points],
+                "hoverinfo": None,
+                "hovertemplate": f"%{{text}}: %{{y}} {unit.name}<extra></extra>",
+            },
+        ],
+        layout={"xaxis": axis("", type="date"), "yaxis": axis(f"energy saved ({unit.name})", zeroline=True)},
+    )
+
+
+def _thinned(points: list, most: int) -> list:  # type: ignore[type-arg]
+    """At most so many of the points, evenly spread, first and last among them."""
+    if len(points) <= most:
+        return points
+    step = (len(points) - 1) / (most - 1)
+    return [points[round(place * step)] for place in range(most)]

@@ -1,0 +1,213 @@
+"""What each page shows: read models for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import get_args
+
+from zeus_bso.common import IDENTITY_FIELDS, INT32_MAX
+from zeus_bso.server.dashboard.palette import shades
+from zeus_bso.server.dashboard.queries import TrialFilter, TrialPage, TrialRow
+from zeus_bso.server.dashboard.reader import Reader
+from zeus_bso.server.dashboard.words import NextRun
+from zeus_bso.views import FleetSavings, JobSavings, JobSummary, JobView
+
+JOBS_ON_A_PAGE = 50
+TRIALS_ON_A_PAGE = 25
+RUNNING_SHOWN = 20
+DEFAULT_SORT = "-energy"
+
+_Key = Callable[[JobSummary], str | float | None]
+
+
+def _saved(quantity: str) -> _Key:
+    def key(job: JobSummary) -> float | None:
+        amount = getattr(job.savings, quantity, None)
+        return None if amount is None else amount.saved
+
+    return key
+
+
+SORT_KEYS: dict[str, _Key] = {
+    "job": lambda job: job.job_id.casefold(),
+    "stage": lambda job: job.stage.value,
+    "policy": lambda job: job.policy,
+    "gpu": lambda job: f"{job.gpu_model.casefold()}{job.number_of_gpus:10d}",
+    "runs": lambda job: job.trials,
+    "running": lambda job: job.open_trials,
+    "size": lambda job: job.chosen_batch_size,
+    "energy": _saved("energy"),
+    "time": _saved("time"),
+    "money": _saved("money"),
+    "co2e": _saved("co2e_kg"),
+    "active": lambda job: job.updated_at,
+}
+"""What the list of jobs can be sorted by; a minus before the name turns the order round."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobsPage:
+    """One page of the list of jobs.
+
+    Attributes:
+        jobs: The jobs of this page.
+        all_jobs: How many there are.
+        found: How many of them match the search.
+        running: Trials that run now, in all jobs.
+        search: What was searched for.
+        sort: What the list is sorted by.
+        number: Of this page, from 1.
+        last: Number of the last page.
+        with_money: A price of electricity is set; likewise ``with_co2e`` a carbon intensity.
+    """
+
+    jobs: list[JobSummary]
+    all_jobs: int
+    found: int
+    running: int
+    search: str
+    sort: str
+    number: int
+    last: int
+    with_money: bool
+    with_co2e: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrialsTable:
+    """One page of a job's trials, the newest first.
+
+    Attributes:
+        before: The page lists trials below this number; None: the newest.
+        older: The next page lists trials below this number; None: this is the last.
+    """
+
+    rows: list[TrialRow]
+    before: int | None
+    older: int | None
+    batch_size: int | None
+    state: TrialFilter | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """One job.
+
+    Attributes:
+        next: What it would run if it were asked now.
+        running: Open trials.
+        shades: Of the batch sizes.
+        costs_j: Cost so far of each trial shown, by its number [J].
+        identity: Fields of the spec that make it this job; the others are settings.
+    """
+
+    job: JobView
+    savings: JobSavings
+    next: NextRun
+    running: list[TrialRow]
+    trials: TrialsTable
+    shades: dict[int, int]
+    costs_j: dict[int, float]
+    identity: dict[str, object]
+    settings: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPage:
+    """All jobs together.
+
+    Attributes:
+        savings: What they have saved.
+        jobs: All jobs.
+        by_gpu: Jobs, trials and saved energy [J] of each GPU model.
+    """
+
+    savings: FleetSavings
+    jobs: list[JobSummary]
+    by_gpu: list[tuple[str, int, int, float | None]]
+
+
+def jobs_page(reader: Reader, *, search: str, sort: str, number: int) -> JobsPage:
+    """Read one page of the list of jobs; what cannot be sorted by is sorted as by default."""
+    jobs = reader.jobs()
+    wanted = search.strip().casefold()
+    found = [job for job in jobs if wanted in f"{job.job_id} {job.gpu_model} {job.policy} {job.stage.value}".casefold()]
+    sort = sort if sort.removeprefix("-") in SORT_KEYS else DEFAULT_SORT
+    last = max(1, -(-len(found) // JOBS_ON_A_PAGE))
+    number = min(max(1, number), last)
+    begin = (number - 1) * JOBS_ON_A_PAGE
+    return JobsPage(
+        jobs=sorted_jobs(found, sort)[begin : begin + JOBS_ON_A_PAGE],
+        all_jobs=len(jobs),
+        found=len(found),
+        running=sum(job.open_trials for job in jobs),
+        search=search,
+        sort=sort,
+        number=number,
+        last=last,
+        with_money=any(job.savings and job.savings.money for job in jobs),
+        with_co2e=any(job.savings and job.savings.co2e_kg for job in jobs),
+    )
+
+
+def sorted_jobs(jobs: list[JobSummary], sort: str) -> list[JobSummary]:
+    """Jobs in order; those without a figure come last whichever way the order goes, ties by job id."""
+    key = SORT_KEYS[sort.removeprefix("-")]
+    keyed = [(key(job), job) for job in sorted(jobs, key=lambda job: job.job_id)]
+    with_figure = [(value, job) for value, job in keyed if value is not None]
+    with_figure.sort(key=lambda pair: pair[0], reverse=sort.startswith("-"))
+    return [job for _, job in with_figure] + [job for value, job in keyed if value is None]
+
+
+def job_page(reader: Reader, job_id: str, *, before: int | None, batch_size: int | None, state: str | None) -> JobPage:
+    """Read one job with a page of its trials; a state that does not exist is none.
+
+    Raises:
+        UnknownJobError: There is no such job.
+    """
+    job = reader.job(job_id)
+    view = reader.overview.job(job_id)
+    assert view.savings is not None
+    wanted = next((known for known in get_args(TrialFilter) if known == state), None)
+    trials = trials_table(
+        reader,
+        TrialPage(job_id, before=before or INT32_MAX, batch_size=batch_size, state=wanted, limit=TRIALS_ON_A_PAGE),
+    )
+    running = reader.queries.trials(TrialPage(job_id, state="running", limit=RUNNING_SHOWN))
+    spec = view.spec.model_dump(mode="json", exclude={"job_id"})
+    return JobPage(
+        job=view,
+        savings=view.savings,
+        next=reader.next_run(job),
+        running=running,
+        trials=trials,
+        shades=shades(view.spec.batch_sizes),
+        costs_j={
+            row.trial_number: job.cost(row.energy, row.time) if row.cost is None else row.cost
+            for row in (*trials.rows, *running)
+        },
+        identity={name: value for name, value in spec.items() if name in IDENTITY_FIELDS},
+        settings={name: value for name, value in spec.items() if name not in IDENTITY_FIELDS},
+    )
+
+
+def trials_table(reader: Reader, page: TrialPage) -> TrialsTable:
+    """Read one page of a job's trials."""
+    rows = reader.queries.trials(page)
+    older = rows[page.limit - 1].trial_number if len(rows) > page.limit else None
+    before = None if page.before == INT32_MAX else page.before
+    return TrialsTable(rows[: page.limit], before, older, page.batch_size, page.state)
+
+
+def fleet_page(reader: Reader) -> FleetPage:
+    """Read all jobs together."""
+    jobs = reader.jobs()
+    models: dict[str, list[JobSummary]] = {}
+    for job in jobs:
+        models.setdefault(job.gpu_model, []).append(job)
+    by_gpu = []
+    for model, of_model in sorted(models.items()):
+        saved = [job.savings.energy.saved for job in of_model if job.savings and job.savings.energy]
+        by_gpu.append((model, len(of_model), sum(job.trials for job in of_model), sum(saved) if saved else None))
+    return FleetPage(reader.overview.fleet(), jobs, by_gpu)

@@ -1,0 +1,137 @@
+"""Which data each chart of a job gets: few enough points to be drawn at once, and it says which they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from zeus_bso.server.dashboard import formats
+from zeus_bso.server.dashboard.charts import Chart, Colours, cost_chart
+from zeus_bso.server.dashboard.charts_of_sizes import Z95, BelievedCost, SizeMeans, belief_chart, plane_chart
+from zeus_bso.server.dashboard.charts_over_time import curves_chart, savings_chart
+from zeus_bso.server.dashboard.queries import TrialPoint
+from zeus_bso.server.dashboard.reader import Reader
+from zeus_bso.server.job.models import JobState
+from zeus_bso.views import BatchSizeView
+
+ChartName = Literal["cost", "belief", "plane", "curves", "savings"]
+Span = Literal["200", "1000", "all"]
+
+MAX_POINTS = 1_000
+ALWAYS_SHOWN = 100
+"""However many trials there are, the latest so many are all shown."""
+
+OBSERVATIONS_SHOWN = 400
+CURVES_SHOWN = 24
+
+
+def chart(reader: Reader, job_id: str, name: ChartName, span: Span) -> Chart:
+    """Read one chart of a job.
+
+    Raises:
+        UnknownJobError: There is no such job.
+    """
+    job = reader.job(job_id)
+    return _CHARTS[name](reader, job, span)
+
+
+@dataclass(frozen=True, slots=True)
+class DataPage:
+    """The data of a chart as a page of its own."""
+
+    job_id: str
+    name: ChartName
+    chart: Chart
+
+
+def data_page(reader: Reader, job_id: str, name: ChartName, span: Span) -> DataPage:
+    """Read the data of a chart.
+
+    Raises:
+        UnknownJobError: There is no such job.
+    """
+    return DataPage(job_id, name, chart(reader, job_id, name, span))
+
+
+def _cost(reader: Reader, job: JobState, span: Span) -> Chart:
+    last = job.last_trial_number
+    if span == "all":
+        stride = -(-last // MAX_POINTS) or 1
+        points = reader.queries.points(job.job_id, after=0, stride=stride, recent=last - ALWAYS_SHOWN)
+        shown = f"Every {stride}{_th(stride)} of {formats.count(last)} trials, and all of the latest {ALWAYS_SHOWN}."
+        shown = shown if stride > 1 else f"All {formats.count(len(points))} trials."
+    else:
+        points = _latest(reader, job, int(span))
+        shown = f"The latest {formats.count(len(points))} of {formats.count(last)} trials."
+    costs = {p.trial_number: job.cost(p.energy, p.time) if p.cost is None else p.cost for p in points}
+    return cost_chart(points, costs, Colours(job.spec.batch_sizes), shown=shown)
+
+
+def _belief(reader: Reader, job: JobState, span: Span) -> Chart:
+    view = reader.overview.job(job.job_id)
+    points = _latest(reader, job, OBSERVATIONS_SHOWN)
+    return belief_chart(
+        [believed_cost(size) for size in sorted(view.batch_sizes, key=lambda size: size.batch_size)],
+        [point for point in points if point.generation == job.progress.generation],
+        view.chosen_batch_size,
+        Colours(job.spec.batch_sizes),
+    )
+
+
+def _plane(reader: Reader, job: JobState, span: Span) -> Chart:
+    view = reader.overview.job(job.job_id)
+    means = [
+        SizeMeans(size.batch_size, size.converged, size.mean_energy, size.mean_time)
+        for size in sorted(view.batch_sizes, key=lambda size: size.batch_size)
+        if size.mean_energy is not None and size.mean_time is not None
+    ]
+    return plane_chart(
+        means,
+        _latest(reader, job, OBSERVATIONS_SHOWN),
+        view.chosen_batch_size,
+        Colours(job.spec.batch_sizes),
+        eta_knob=job.spec.eta_knob,
+        max_power_w=job.spec.max_power,
+    )
+
+
+def _curves(reader: Reader, job: JobState, span: Span) -> Chart:
+    sizes = {point.trial_number: point.batch_size for point in _latest(reader, job, CURVES_SHOWN)}
+    curves = reader.queries.curves(job.job_id, after=job.last_trial_number - CURVES_SHOWN)
+    return curves_chart(curves, sizes, job.spec.target_metric, Colours(job.spec.batch_sizes))
+
+
+def _savings(reader: Reader, job: JobState, span: Span) -> Chart:
+    estimated = reader.overview.savings(job.job_id).estimated
+    points = reader.overview.savings_over_time(job.job_id)
+    return savings_chart(points, job.spec.default_batch_size, estimated=estimated)
+
+
+_CHARTS: dict[ChartName, Callable[[Reader, JobState, Span], Chart]] = {
+    "cost": _cost,
+    "belief": _belief,
+    "plane": _plane,
+    "curves": _curves,
+    "savings": _savings,
+}
+
+
+def believed_cost(size: BatchSizeView) -> BelievedCost:
+    """What is believed of the cost of a run; beliefs are kept as rewards, which are negative costs."""
+    if size.belief_mean is None:
+        return BelievedCost(size.batch_size, None, None, None, size.observations)
+    margin = Z95 * (size.belief_std or 0.0)
+    mean = -size.belief_mean
+    return BelievedCost(size.batch_size, mean, mean - margin, mean + margin, size.observations)
+
+
+def _latest(reader: Reader, job: JobState, most: int) -> list[TrialPoint]:
+    after = job.last_trial_number - most
+    return reader.queries.points(job.job_id, after=after, stride=1, recent=0)
+
+
+def _th(number: int) -> str:
+    if number % 100 in (11, 12, 13):
+        return "th"
+    return {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
