@@ -16,6 +16,9 @@ NEW_WEIGHT = 0.3
 EVERY_EPOCH_TO = 100
 """Up to this epoch a curve is looked at whenever it grows; from there on whenever it has grown by one per cent."""
 
+WARM_UP_SHARE = 0.1
+"""The first part of the reference's epochs, which tells little about how fast a run converges in the end."""
+
 ReferenceCurve = tuple[tuple[float, float], ...]
 """Metric levels, each with the epoch at which it is passed; later levels are nearer to the target."""
 
@@ -70,7 +73,10 @@ def slowness(knobs: Knobs, reference: ReferenceCurve, curve: Curve) -> float:
     """
     passed = list(_improvements(knobs, curve))
     ratio = 0.0
+    warm_up = WARM_UP_SHARE * reference[-1][1] if reference else 0.0
     for level, reference_epoch in reference:
+        if reference_epoch < warm_up:
+            continue
         survived = 0
         at = next((epoch for epoch, best in passed if _at_least(knobs, best, level)), None)
         for epoch, _ in curve:

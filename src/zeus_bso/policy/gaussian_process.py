@@ -8,12 +8,50 @@ from dataclasses import dataclass
 import numpy as np
 
 LEVEL_VARIANCE = 100.0
-"""Nothing is known about the level of the cost."""
+"""Nothing is known about the level."""
 
-SLOPE_VARIANCE = 0.5**2
-CURVATURE_VARIANCE = 0.15**2
-WIGGLE_VARIANCE = 0.2**2
 OWN_VARIANCE = 1e-6
+"""What a size has for itself alone; also keeps the matrix regular."""
+
+Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A prior: a parabola in octaves of the batch size, of unknown level, with a smooth deviation from it.
+
+    Attributes:
+        slope_std: Spread of the slope [1/octave].
+        curvature_std: Spread of the curvature [1/octave^2].
+        wiggle_std: Spread of the deviation, which has a length of one octave.
+    """
+
+    slope_std: float
+    curvature_std: float
+    wiggle_std: float
+
+    def variances(self, octaves: Vector) -> Vector:
+        """Prior variance at each place."""
+        return (
+            LEVEL_VARIANCE
+            + self.slope_std**2 * octaves**2
+            + self.curvature_std**2 * octaves**4
+            + self.wiggle_std**2
+            + OWN_VARIANCE
+        )
+
+    def covariances(self, left: Vector, right: Vector) -> Matrix:
+        """Prior covariance of every place on the left with every one on the right."""
+        product = np.multiply.outer(left, right)
+        apart = np.subtract.outer(left, right)
+        return np.asarray(
+            LEVEL_VARIANCE
+            + self.slope_std**2 * product
+            + self.curvature_std**2 * product**2
+            + self.wiggle_std**2 * np.exp(-(apart**2) / 2)
+            + OWN_VARIANCE * (apart == 0)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +59,20 @@ class Observed:
     """What runs say about one batch size.
 
     Attributes:
-        log_cost: Logarithm of the cost [log J].
-        variance: Variance of what is observed.
+        value: What is observed, a logarithm.
+        variance: Variance of the observation.
     """
 
-    log_cost: float
+    value: float
     variance: float
 
 
 @dataclass(frozen=True, slots=True)
-class LogCost:
-    """Belief about the logarithm of a batch size's cost.
+class Belief:
+    """Posterior belief about one batch size.
 
     Attributes:
-        mean: Posterior mean [log J].
+        mean: Posterior mean, a logarithm.
         variance: Posterior variance.
     """
 
@@ -42,13 +80,13 @@ class LogCost:
     variance: float
 
 
-def posterior(sizes: Sequence[int], default: int, observed: Mapping[int, Observed]) -> dict[int, LogCost]:
-    """Belief about the log cost of each size, given what is observed at some of them.
-
-    The prior is a parabola in octaves from the default size, of unknown level, slope and curvature, with a smooth
-    deviation from it; so every run teaches about its neighbours too.
+def posterior(
+    kernel: Kernel, sizes: Sequence[int], default: int, observed: Mapping[int, Observed]
+) -> dict[int, Belief]:
+    """Belief about each size, given what is observed at some of them.
 
     Args:
+        kernel: The prior.
         sizes: Sizes to tell about.
         default: The size that octaves are counted from.
         observed: The observations by size; at least one.
@@ -58,34 +96,19 @@ def posterior(sizes: Sequence[int], default: int, observed: Mapping[int, Observe
     """
     seen = _octaves(list(observed), default)
     asked = _octaves(sizes, default)
-    values = np.array([each.log_cost for each in observed.values()])
+    values = np.array([each.value for each in observed.values()])
     level = values.mean()
     noise = np.diag([each.variance for each in observed.values()])
-    cross = _kernel(asked, seen)
+    cross = kernel.covariances(asked, seen)
     # Not a Cholesky factor: noise keeps the matrix well conditioned, and solve is quicker to read.
-    solved = np.linalg.solve(_kernel(seen, seen) + noise, np.column_stack([values - level, cross.T]))
+    solved = np.linalg.solve(kernel.covariances(seen, seen) + noise, np.column_stack([values - level, cross.T]))
     means = level + cross @ solved[:, 0]
-    prior = LEVEL_VARIANCE + SLOPE_VARIANCE * asked**2 + CURVATURE_VARIANCE * asked**4 + WIGGLE_VARIANCE + OWN_VARIANCE
-    variances = prior - np.einsum("ij,ji->i", cross, solved[:, 1:])
+    variances = kernel.variances(asked) - np.einsum("ij,ji->i", cross, solved[:, 1:])
     return {
-        size: LogCost(float(mean), max(float(variance), 1e-12))
+        size: Belief(float(mean), max(float(variance), 1e-12))
         for size, mean, variance in zip(sizes, means, variances, strict=True)
     }
 
 
-def _octaves(sizes: Sequence[int], default: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _octaves(sizes: Sequence[int], default: int) -> Vector:
     return np.log2(np.array(sizes, dtype=np.float64) / default)
-
-
-def _kernel(
-    left: np.ndarray[tuple[int], np.dtype[np.float64]], right: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    product = np.multiply.outer(left, right)
-    apart = np.subtract.outer(left, right)
-    return np.asarray(
-        LEVEL_VARIANCE
-        + SLOPE_VARIANCE * product
-        + CURVATURE_VARIANCE * product**2
-        + WIGGLE_VARIANCE * np.exp(-(apart**2) / 2)
-        + OWN_VARIANCE * (apart == 0)
-    )

@@ -1,10 +1,8 @@
 """The surrogate policy: cost is smooth in the batch size, so each run teaches about its neighbours too.
 
-A Gaussian process over the log cost replaces the rounds of exploration; the knowledge gradient says which size is worth
-trying, and learning curves say early which run is not worth finishing. It draws no random numbers.
-
-Source:
-    Frazier, Powell and Dayanik, The Knowledge-Gradient Policy for Correlated Normal Beliefs (2009).
+Beliefs about the cost of every size (:mod:`zeus_bso.policy.beliefs`) replace the rounds of exploration; the knowledge
+gradient says which size is worth trying, and learning curves say early which run is not worth finishing. It draws no
+random numbers.
 """
 
 from __future__ import annotations
@@ -14,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from zeus_bso.common import INT32_MAX, Outcome, Stage, TrialType
+from zeus_bso.policy.beliefs import LogCost, beliefs_of, cost_per_epoch, knowledge_gradient, noise_variance
 from zeus_bso.policy.curves import blended, is_due, slowness
 from zeus_bso.policy.early_stop import Verdict
 from zeus_bso.policy.early_stop import judge as judge_by_cost
-from zeus_bso.policy.gaussian_process import LogCost, Observed, posterior
 from zeus_bso.policy.generation import begin_generation, forgive, no_size_converges, smallest_again
 from zeus_bso.policy.retirement import after_miss, after_success
 from zeus_bso.policy.values import (
@@ -35,12 +33,6 @@ from zeus_bso.policy.values import (
     nearest,
 )
 
-NOISE_PRIOR_STD = 0.3
-"""Spread of log epochs-to-target from run to run, as it is believed before any is known."""
-
-NOISE_PRIOR_DOF = 4
-"""Weight of that belief, in observations."""
-
 HORIZON = 2.0
 """A recurrence is believed to be followed by so many times the recurrences before it."""
 
@@ -53,8 +45,8 @@ UNBOUNDED_RATIO = 3.0
 STOPPED_FACTOR = 1.5
 """A run that was stopped is guessed to have needed so many times what it was allowed."""
 
-LEAST_COST_J = 1e-9
-"""Keeps the logarithm of a cost per epoch finite."""
+MEMORY_RUNS = 20
+"""A size's mean follows its latest runs as if it rested on so many at most: what has drifted is unlearnt."""
 
 _RETRY = "The run before did not converge; this one takes the best known batch size, without a cost bound."
 
@@ -152,6 +144,9 @@ def conclude(
 ) -> Conclusion:
     """Learn from a trial of this generation that was decided.
 
+    When a run without a bound converges at a cost beyond the bound, costs have drifted: what was learnt of all sizes
+    counts for little from then on, and those that the old bound retired come back.
+
     Args:
         knobs: The job's knobs.
         progress: How far the job is.
@@ -160,42 +155,28 @@ def conclude(
         outcome: What was decided.
         reward: The observation that its arm gets [-J].
     """
-    old = sizes[run.batch_size]
-    arm = replace(
-        old.surrogate,
-        cost_sum=old.surrogate.cost_sum + run.cost,
-        epoch_sum=old.surrogate.epoch_sum + max(1, run.epoch),
-    )
-    state = progress.surrogate
+    sizes = {**sizes, run.batch_size: _paid(sizes[run.batch_size], run, reward)}
     rebased = False
     if outcome is Outcome.CONVERGED:
-        arm, state = _after_success(knobs, arm, state, run, first=not old.converged)
+        bound = cost_bound(knobs, progress, uncapped=False)
+        drifted = run.uncapped and bound is not None and run.cost > bound
+        if drifted:
+            sizes = _doubted(sizes)
         least = progress.min_cost
         rebased = run.uncapped and least is not None and run.cost > least
-        bound = cost_bound(knobs, progress, uncapped=False)
-        learnt = replace(after_success(old, run.cost), arm=old.arm.observe(reward), surrogate=arm, is_arm=True)
+        least = run.cost if rebased or least is None else min(least, run.cost)
+        state, learnt = _after_success(knobs, progress.surrogate, sizes[run.batch_size], run, noisy=not drifted)
         sizes = {**sizes, run.batch_size: learnt}
         if run.uncapped:
-            sizes = forgive(sizes, lift=bound is not None and run.cost > bound)
-        progress = replace(
-            progress,
-            stage=Stage.MAB,
-            min_cost=run.cost if rebased or least is None else min(least, run.cost),
-        )
+            sizes = forgive(sizes, lift=drifted)
+        progress = replace(progress, stage=Stage.MAB, min_cost=least)
     else:
-        arm = _after_stop(knobs, progress, sizes, arm, run, outcome)
-        state = replace(state, retries_owed=state.retries_owed + 1)
-        learnt = replace(old, arm=old.arm.observe(reward), surrogate=arm)
+        state = replace(progress.surrogate, retries_owed=progress.surrogate.retries_owed + 1)
+        arm = _after_stop(knobs, progress, sizes, run, outcome)
+        learnt = replace(sizes[run.batch_size], surrogate=arm)
         sizes = {**sizes, run.batch_size: after_miss(learnt, progress.stage)}
     progress = recalibrated(knobs, replace(progress, surrogate=state), sizes)
     return Conclusion(progress, sizes, reward, rebased)
-
-
-def beliefs_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, LogCost]:
-    """Belief about the log cost of every size [log J]; empty before the first run has ended."""
-    noise = noise_variance(progress.surrogate)
-    observed = {size: seen for size, state in sizes.items() if (seen := _observed(state, noise)) is not None}
-    return posterior(list(sizes), knobs.default_batch_size, observed) if observed else {}
 
 
 def incumbent_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
@@ -212,22 +193,6 @@ def recalibrated(knobs: Knobs, progress: Progress, sizes: Sizes) -> Progress:
     """The progress with the incumbent and its cost as they are believed by what is known about the sizes."""
     state = _with_incumbent(progress.surrogate, sizes, beliefs_of(knobs, progress, sizes))
     return replace(progress, surrogate=state)
-
-
-def noise_variance(state: SurrogateState) -> float:
-    """Variance of log epochs-to-target from run to run."""
-    return (NOISE_PRIOR_DOF * NOISE_PRIOR_STD**2 + state.noise_ss) / (NOISE_PRIOR_DOF + state.noise_dof)
-
-
-def _observed(state: SizeState, noise: float) -> Observed | None:
-    arm = state.surrogate
-    # A run that cost nothing was not measured.
-    if not arm.epoch_sum or arm.cost_sum <= 0.0:
-        return None
-    log_cost_per_epoch = math.log(max(arm.cost_sum / arm.epoch_sum, LEAST_COST_J))
-    if arm.runs:
-        return Observed(arm.mean_log_epochs + log_cost_per_epoch, noise / arm.runs)
-    return None if arm.guess is None else Observed(arm.guess + log_cost_per_epoch, noise)
 
 
 def _with_incumbent(state: SurrogateState, sizes: Sizes, beliefs: Mapping[int, LogCost]) -> SurrogateState:
@@ -248,30 +213,12 @@ def _most_worthwhile(
     cap = UNBOUNDED_RATIO if knobs.beta_knob is None else 1 + knobs.beta_knob
     scores = {}
     for size in candidates:
-        open_trials = in_flight.get(size, 0)
-        variance = beliefs[size].variance * noise / (noise + open_trials * beliefs[size].variance)
+        spread = beliefs[size].spread_after_run(noise, in_flight.get(size, 0))
         other = rest[0] if rest and means[size] == cheapest else cheapest
-        gain = knowledge_gradient(means[size], other, variance, noise) if rest else 0.0
+        gain = knowledge_gradient(means[size], other, spread) if rest else 0.0
         ratio = min(math.exp(min(means[size] - cheapest, 700.0)), cap)
         scores[size] = ratio - HORIZON * max(state.started, 1) * gain
     return min(scores, key=lambda size: scores[size])
-
-
-def knowledge_gradient(mean: float, best_other: float, variance: float, noise: float) -> float:
-    """By how much one run at a size is expected to lower the least believed log cost.
-
-    Args:
-        mean: Believed log cost of the size.
-        best_other: Least believed log cost of the other sizes.
-        variance: Variance of the belief.
-        noise: Variance of one run.
-    """
-    spread = variance / math.sqrt(variance + noise)
-    if spread <= 0.0:
-        return 0.0
-    z = -abs(mean - best_other) / spread
-    density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-    return spread * (density + z * math.erfc(-z / math.sqrt(2)) / 2)
 
 
 def _candidates(sizes: Sizes) -> list[int]:
@@ -286,39 +233,50 @@ def _candidates(sizes: Sizes) -> list[int]:
     return [size for size in known if sizes[size].live and least <= size <= largest]
 
 
+def _paid(size: SizeState, run: Run, reward: float) -> SizeState:
+    """Whatever came of it, a run tells what an epoch costs."""
+    arm = size.surrogate
+    paid = replace(arm, cost_sum=arm.cost_sum + run.cost, epoch_sum=arm.epoch_sum + max(1, run.epoch))
+    return replace(size, arm=size.arm.observe(reward), surrogate=paid)
+
+
+def _doubted(sizes: Sizes) -> Sizes:
+    """What was learnt before costs drifted weighs no more than one run."""
+    return {
+        size: replace(state, surrogate=replace(state.surrogate, runs=min(1, state.surrogate.runs)))
+        for size, state in sizes.items()
+    }
+
+
 def _after_success(
-    knobs: Knobs, arm: SurrogateArmState, state: SurrogateState, run: Run, *, first: bool
-) -> tuple[SurrogateArmState, SurrogateState]:
-    log_epochs = math.log(max(1, run.epoch))
-    if first:
+    knobs: Knobs, state: SurrogateState, size: SizeState, run: Run, *, noisy: bool
+) -> tuple[SurrogateState, SizeState]:
+    arm = size.surrogate
+    if not size.converged:
         arm = replace(arm, runs=0, mean_log_epochs=0.0, guess=None)
-    count = arm.runs + 1
+    log_epochs = math.log(max(1, run.epoch))
     deviation = log_epochs - arm.mean_log_epochs
-    if arm.runs:
+    if arm.runs and noisy:
         state = replace(
             state,
-            noise_ss=state.noise_ss + arm.runs / count * deviation**2,
+            noise_ss=state.noise_ss + arm.runs / (arm.runs + 1) * deviation**2,
             noise_dof=state.noise_dof + 1,
         )
-    arm = replace(
-        arm,
-        runs=count,
-        mean_log_epochs=arm.mean_log_epochs + deviation / count,
-        curve=blended(knobs, arm.curve, run.curve),
-    )
-    return arm, state
+    arm = replace(_observed(arm, log_epochs), curve=blended(knobs, arm.curve, run.curve))
+    return state, replace(after_success(size, run.cost), surrogate=arm, is_arm=True)
 
 
-def _after_stop(
-    knobs: Knobs, progress: Progress, sizes: Sizes, arm: SurrogateArmState, run: Run, outcome: Outcome
-) -> SurrogateArmState:
+def _after_stop(knobs: Knobs, progress: Progress, sizes: Sizes, run: Run, outcome: Outcome) -> SurrogateArmState:
+    arm = sizes[run.batch_size].surrogate
     predicted = predicted_epochs(knobs, progress, sizes, run) if outcome is Outcome.CURVE_STOP else None
     if predicted is None:
         believed = progress.surrogate.incumbent_cost or 0.0
-        allowed = (knobs.beta_knob or 1.0) * believed / max(arm.cost_sum / arm.epoch_sum, LEAST_COST_J)
+        allowed = (knobs.beta_knob or 1.0) * believed / cost_per_epoch(arm.cost_sum, arm.epoch_sum)
         predicted = STOPPED_FACTOR * max(run.epoch, allowed, 1.0)
     log_epochs = math.log(min(max(1.0, predicted), INT32_MAX))
-    if not sizes[run.batch_size].converged:
-        return replace(arm, guess=log_epochs)
-    count = arm.runs + 1
+    return _observed(arm, log_epochs) if sizes[run.batch_size].converged else replace(arm, guess=log_epochs)
+
+
+def _observed(arm: SurrogateArmState, log_epochs: float) -> SurrogateArmState:
+    count = min(arm.runs + 1, MEMORY_RUNS)
     return replace(arm, runs=count, mean_log_epochs=arm.mean_log_epochs + (log_epochs - arm.mean_log_epochs) / count)

@@ -1,0 +1,1 @@
+"""Recurring jobs on recorded traces: the policies' own code, without a GPU and without waiting."""
