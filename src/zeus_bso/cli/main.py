@@ -20,6 +20,8 @@ _COMMANDS = {
     "doctor": "show what this machine can measure, and with what",
     "jobs": "list, show, delete, reset, export and import jobs",
     "trials": "list and show the trials of a job, or end one",
+    "simulate": "see what each policy would cost, on recorded traces",
+    "record": "record traces from a training script of your own, to simulate with",
     "version": "print the version",
 }
 
@@ -28,13 +30,16 @@ _EXTRAS = {
     "alembic": "server",
     "asyncmy": "mysql",
     "fastapi": "server",
+    "matplotlib": "simulate",
     "numpy": "server",
+    "optuna": "optuna",
     "prometheus_client": "server",
     "psycopg": "postgres",
     "pydantic_settings": "server",
     "rich": "server",
     "sklearn": "demo",
     "sqlalchemy": "server",
+    "torch": "optuna",
     "uvicorn": "server",
 }
 

@@ -1,0 +1,158 @@
+"""Figures of an experiment, each as PNG and SVG; one panel for each pair of workload and GPU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from zeus_bso.simulator.experiment import Simulated
+from zeus_bso.simulator.report import LAST, Row
+from zeus_bso.simulator.world import World
+
+_COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2", "#7f7f7f")
+_PANEL_INCHES = (4.2, 3.2)
+_COLUMNS = 4
+
+Group = dict[str, list[Simulated]]
+"""The simulations of one pair, by policy."""
+
+
+def draw_all(folder: Path, rows: Sequence[Row], simulations: Sequence[Simulated]) -> list[Path]:
+    """Draw every figure into a folder, which is made where there is none.
+
+    Returns:
+        The files, ``regret``, ``energy-time`` and ``sizes``, each as ``.png`` and ``.svg``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    by_pair: dict[tuple[str, str], Group] = {}
+    for each in simulations:
+        pair = each.task.world.pair
+        by_pair.setdefault((pair.workload.name, pair.gpu), {}).setdefault(each.task.policy, []).append(each)
+    groups = list(by_pair.values())
+
+    def regret(axes: Axes, group: Group) -> None:
+        _draw_regret(axes, [row for row in rows if (row.workload, row.gpu) == _pair_of(group)])
+
+    drawings: dict[str, Callable[[Axes, Group], None]] = {
+        "regret": regret,
+        "energy-time": _draw_energy_time,
+        "sizes": _draw_sizes,
+    }
+    written = []
+    for name, draw in drawings.items():
+        written += _save(_panels(groups, draw), folder / name)
+    return written
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that no other beats in both coordinates, by the first one ascending."""
+    front: list[tuple[float, float]] = []
+    for point in sorted(points):
+        if not front or point[1] < front[-1][1]:
+            front.append(point)
+    return front
+
+
+def _pair_of(group: Group) -> tuple[str, str]:
+    pair = _world(group).pair
+    return pair.workload.name, pair.gpu
+
+
+def _world(group: Group) -> World:
+    return next(iter(group.values()))[0].task.world
+
+
+def _panels(groups: Sequence[Group], draw: Callable[[Axes, Group], None]) -> Figure:
+    columns = min(_COLUMNS, len(groups))
+    lines = math.ceil(len(groups) / columns)
+    width, height = _PANEL_INCHES
+    figure = Figure(figsize=(width * columns, height * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).flatten()
+    for axes, group in zip(panels, groups, strict=False):
+        axes.set_title(" on ".join(_pair_of(group)), fontsize=10)
+        axes.grid(visible=True, alpha=0.25)
+        draw(axes, group)
+    for axes in panels[len(groups) :]:
+        axes.set_visible(False)
+    panels[0].legend(fontsize=8)
+    return figure
+
+
+def _draw_regret(axes: Axes, rows: Sequence[Row]) -> None:
+    for row, colour in zip(rows, _COLOURS, strict=False):
+        regrets = row.regrets[:, : row.recurrences]
+        recurrences = np.arange(1, row.recurrences + 1)
+        axes.plot(recurrences, regrets.mean(axis=0), color=colour, label=row.policy)
+        low, high = np.quantile(regrets, [0.05, 0.95], axis=0)
+        axes.fill_between(recurrences, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.set_xlabel("recurrences")
+    axes.set_ylabel("regret (runs of the oracle)")
+
+
+def _draw_energy_time(axes: Axes, group: Group) -> None:
+    world = _world(group)
+    expected = [
+        optimum
+        for size, limits in world.pair.paces.items()
+        for limit in limits
+        if (optimum := world.expected(size, limit)) is not None
+    ]
+    points = [(each.time_s, each.energy_j) for each in expected]
+    front = pareto_front(points)
+    axes.scatter(*zip(*points, strict=True), s=10, color="#bbbbbb", label="size and power limit")
+    axes.plot(*zip(*front, strict=True), color="#444444", linewidth=1, label="Pareto front")
+    axes.plot(*_at(world.oracle().time_s, world.oracle().energy_j), "*", color="black", markersize=11, label="oracle")
+    if world.default is not None:
+        axes.plot(*_at(world.default.time_s, world.default.energy_j), "s", color="black", label="default, full power")
+    for (policy, simulated), colour in zip(group.items(), _COLOURS, strict=False):
+        end = min(world.recurrences, len(simulated[0].costs_j))
+        times = [each.times_s[end - LAST : end] for each in simulated]
+        energies = [each.energies_j[end - LAST : end] for each in simulated]
+        axes.plot(
+            *_at(float(np.mean(times)), float(np.mean(energies))), "o", color=colour, label=f"{policy}, at the end"
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("time to target (s)")
+    axes.set_ylabel("energy to target (J)")
+
+
+def _at(x: float, y: float) -> tuple[list[float], list[float]]:
+    return [x], [y]
+
+
+def _draw_sizes(axes: Axes, group: Group) -> None:
+    world = _world(group)
+    sizes = world.pair.batch_sizes
+    for (policy, simulated), colour in zip(group.items(), _COLOURS, strict=False):
+        end = min(world.recurrences, len(simulated[0].costs_j))
+        for number, each in enumerate(simulated):
+            ranks = [sizes.index(size) for size in each.batch_sizes[:end]]
+            axes.plot(
+                range(1, end + 1),
+                ranks,
+                ".",
+                markersize=2.5,
+                alpha=min(1.0, 3.0 / len(simulated)),
+                color=colour,
+                label=policy if number == 0 else None,
+            )
+    axes.axhline(sizes.index(world.oracle().batch_size), color="black", linewidth=0.6, linestyle="--")
+    axes.set_yticks(range(len(sizes)), [str(size) for size in sizes], fontsize=7)
+    axes.set_xlabel("recurrence")
+    axes.set_ylabel("batch size")
+
+
+def _save(figure: Figure, stem: Path) -> list[Path]:
+    written = [stem.with_suffix(suffix) for suffix in (".png", ".svg")]
+    # Text stays text, and the same experiment gives the same file.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "zeus-bso"}):
+        figure.savefig(written[0], dpi=130)
+        figure.savefig(written[1], metadata={"Date": None})
+    return written
