@@ -105,8 +105,8 @@ def _draw_energy_time(axes: Axes, group: Group) -> None:
     ]
     points = [(each.time_s, each.energy_j) for each in expected]
     front = pareto_front(points)
-    axes.scatter(*zip(*points, strict=True), s=10, color="#bbbbbb", label="size and power limit")
-    axes.plot(*zip(*front, strict=True), color="#444444", linewidth=1, label="Pareto front")
+    axes.plot(*_columns(points), ".", markersize=6, color="#bbbbbb", label="size and power limit")
+    axes.plot(*_columns(front), color="#444444", linewidth=1, label="Pareto front")
     axes.plot(*_at(world.oracle().time_s, world.oracle().energy_j), "*", color="black", markersize=11, label="oracle")
     if world.default is not None:
         axes.plot(*_at(world.default.time_s, world.default.energy_j), "s", color="black", label="default, full power")
@@ -117,10 +117,16 @@ def _draw_energy_time(axes: Axes, group: Group) -> None:
         axes.plot(
             *_at(float(np.mean(times)), float(np.mean(energies))), "o", color=colour, label=f"{policy}, at the end"
         )
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    times_s, energies_j = _columns(points)
+    # Over less than a decade a logarithmic axis has too many or too few labels.
+    axes.set_xscale("log" if max(times_s) > 10 * min(times_s) else "linear")
+    axes.set_yscale("log" if max(energies_j) > 10 * min(energies_j) else "linear")
     axes.set_xlabel("time to target (s)")
     axes.set_ylabel("energy to target (J)")
+
+
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
 
 
 def _at(x: float, y: float) -> tuple[list[float], list[float]]:
