@@ -152,7 +152,7 @@ def _draw_sizes(axes: Axes, group: Group) -> None:
     axes.axhline(sizes.index(world.oracle().batch_size), color="black", linewidth=0.6, linestyle="--")
     axes.set_yticks(range(len(sizes)), [str(size) for size in sizes], fontsize=7)
     axes.set_xlabel("recurrence")
-    axes.set_ylabel("batch size")
+    axes.set_ylabel("batch size that reached the target")
 
 
 def _save(figure: Figure, stem: Path) -> list[Path]:
