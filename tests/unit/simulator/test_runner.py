@@ -6,9 +6,9 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-
 from tests.support.traces import tiny_pair
 from tests.unit.simulator.scripted import Scripted
+
 from zeus_bso.common import Outcome
 from zeus_bso.simulator.runner import MAX_TRIES, metrics, simulate
 from zeus_bso.simulator.traces import Pair, RecordedRun

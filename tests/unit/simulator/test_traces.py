@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.support.traces import POWER, TRAIN, WORKLOADS, tiny_pair, write_tiny_traces
+
 from zeus_bso.simulator.recorded import DIGITS
 from zeus_bso.simulator.traces import TraceError, read_traces
 
