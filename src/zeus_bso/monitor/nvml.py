@@ -123,6 +123,18 @@ class NvmlSensor(GpuSensor):
     def __init__(self, gpu_indices: Sequence[int] | None = None, *, library: Nvml | None = None) -> None:
         nvml = library if library is not None else load_nvml()
         super().__init__(visible_gpus(nvml), gpu_indices, VISIBLE)
+        self._is_ambiguous = _numbers_are_ambiguous(nvml)
+
+    @property
+    def notes(self) -> list[str]:
+        """What to know about the readings."""
+        if not self._is_ambiguous:
+            return super().notes
+        sentence = (
+            "This machine has GPUs of several models, which CUDA numbers by speed and the driver by place: set "
+            "CUDA_DEVICE_ORDER=PCI_BUS_ID, else another GPU may be measured than the one that trains."
+        )
+        return [*super().notes, sentence]
 
 
 def load_nvml() -> Nvml:
@@ -189,6 +201,13 @@ def visible_gpus(nvml: Nvml) -> list[NvmlGpu]:
             break
         gpus.append(gpu)
     return gpus
+
+
+def _numbers_are_ambiguous(nvml: Nvml) -> bool:
+    if os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID":
+        return False
+    are_uuids = all(not entry.isdecimal() for entry in _selection() or ["0"])
+    return not are_uuids and len({gpu.model for gpu in all_gpus(nvml)}) > 1
 
 
 def _named(entry: str, slots: list[NvmlGpu | None], nvml: Nvml) -> NvmlGpu | None:

@@ -100,6 +100,7 @@ class Gpus:
 @pytest.fixture(autouse=True)
 def _all_gpus_visible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("CUDA_DEVICE_ORDER", raising=False)
 
 
 def test_the_energy_counter_is_read_in_joules() -> None:
@@ -179,6 +180,20 @@ def test_two_slices_of_one_gpu_are_read_once(monkeypatch: pytest.MonkeyPatch) ->
     sensor = NvmlSensor(library=Gpus(["A", "B"]))
     assert sensor.read().gpu == {0: 1.0}
     assert sensor.devices().number_of_gpus == 1
+
+
+def test_numbers_that_cuda_and_the_driver_may_understand_differently_are_flagged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mixed = Gpus(["A", "B"])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert "CUDA_DEVICE_ORDER=PCI_BUS_ID" in NvmlSensor(library=mixed).notes[0]
+    assert NvmlSensor(library=Gpus(["A", "A"])).notes == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-x-0")
+    assert NvmlSensor(library=mixed).notes == []
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    assert NvmlSensor(library=mixed).notes == []
 
 
 def test_a_divided_gpu_is_flagged() -> None:
