@@ -157,6 +157,11 @@ class AmdSensor(GpuSensor):
     def __init__(self, gpu_indices: Sequence[int] | None = None, *, library: AmdSmi | None = None) -> None:
         smi = library if library is not None else load_amdsmi()
         everything = [AmdGpu(smi, handle) for handle in smi.amdsmi_get_processor_handles()]
+        if not everything:
+            raise ZeusBSOMonitorError(
+                "The kernel shows an AMD GPU, and the AMD management library none: may this user read /dev/kfd and "
+                f"/dev/dri (groups render and video)? {USE_CPU}"
+            )
         super().__init__(visible_gpus(everything), gpu_indices, f"{RUNTIME_VISIBLE} and {HIP_VISIBLE[0]}")
         chosen = {gpu.uuid for gpu in self.gpus.values()}
         if self.gpus and all(gpu.is_second_die for gpu in everything if gpu.uuid in chosen):

@@ -167,20 +167,16 @@ def gpu_is_visible(dev: Path = DEV, wsl_driver: Path = WSL_DRIVER) -> bool:
 
 
 def all_gpus(nvml: Nvml) -> list[NvmlGpu]:
-    """The GPUs of this machine that answer, in PCI order, whatever is visible."""
-    return [gpu for gpu in _slots(nvml) if gpu is not None]
+    """The GPUs of this machine that answer, in PCI order, whatever is visible.
 
-
-def _slots(nvml: Nvml) -> list[NvmlGpu | None]:
-    """The GPUs by their numbers; None: it is broken, or closed to this user, which need not trouble the others."""
-    return [_slot(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
-
-
-def _slot(nvml: Nvml, index: int) -> NvmlGpu | None:
-    try:
-        return NvmlGpu(nvml, nvml.nvmlDeviceGetHandleByIndex(index))
-    except (nvml.NVMLError, ZeusBSOMonitorError):
-        return None
+    Raises:
+        ZeusBSOMonitorError: There are some, and none answers.
+    """
+    slots = _slots(nvml)
+    gpus = [gpu for gpu in slots if isinstance(gpu, NvmlGpu)]
+    if slots and not gpus:
+        raise ZeusBSOMonitorError(f"{slots[0]} {USE_CPU}")
+    return gpus
 
 
 def visible_gpus(nvml: Nvml) -> list[NvmlGpu]:
@@ -189,6 +185,9 @@ def visible_gpus(nvml: Nvml) -> list[NvmlGpu]:
     Numbers in ``CUDA_VISIBLE_DEVICES`` are taken in PCI order, which is CUDA's own order too on a machine with GPUs of
     one model, or with ``CUDA_DEVICE_ORDER=PCI_BUS_ID``. As in CUDA, a GPU's UUID may be abbreviated, and the list ends
     at the first entry that names no GPU.
+
+    Raises:
+        ZeusBSOMonitorError: There are GPUs, and the first that should be visible does not answer, or is none.
     """
     selection = _selection()
     if selection is None:
@@ -197,10 +196,30 @@ def visible_gpus(nvml: Nvml) -> list[NvmlGpu]:
     gpus: list[NvmlGpu] = []
     for entry in selection:
         gpu = _named(entry, slots, nvml)
-        if gpu is None:
+        if isinstance(gpu, NvmlGpu):
+            gpus.append(gpu)
+        elif gpus or not slots:
             break
-        gpus.append(gpu)
+        else:
+            raise ZeusBSOMonitorError(f"{VISIBLE} begins with {entry!r}: {gpu} {USE_CPU}")
     return gpus
+
+
+Slot = NvmlGpu | str
+"""A GPU, or why it cannot be asked: it is broken or closed to this user, which need not trouble the others."""
+
+
+def _slots(nvml: Nvml) -> list[Slot]:
+    return [_slot(nvml, index) for index in range(nvml.nvmlDeviceGetCount())]
+
+
+def _slot(nvml: Nvml, index: int) -> Slot:
+    try:
+        return NvmlGpu(nvml, nvml.nvmlDeviceGetHandleByIndex(index))
+    except nvml.NVMLError as error:
+        return f"The NVIDIA driver does not answer about GPU {index} ({error})."
+    except ZeusBSOMonitorError as error:
+        return str(error)
 
 
 def _numbers_are_ambiguous(nvml: Nvml) -> bool:
@@ -210,20 +229,21 @@ def _numbers_are_ambiguous(nvml: Nvml) -> bool:
     return not are_uuids and len({gpu.model for gpu in all_gpus(nvml)}) > 1
 
 
-def _named(entry: str, slots: list[NvmlGpu | None], nvml: Nvml) -> NvmlGpu | None:
+def _named(entry: str, slots: list[Slot], nvml: Nvml) -> Slot:
     """The GPU that an entry of ``CUDA_VISIBLE_DEVICES`` names, or the one whose slice it names."""
+    none = f"It names none of the {len(slots)} GPUs here."
     if entry.isdecimal():
-        return slots[int(entry)] if int(entry) < len(slots) else None
+        return slots[int(entry)] if int(entry) < len(slots) else none
     if entry.startswith("MIG-GPU-"):  # The form of older drivers: MIG-GPU-UUID/GPU instance/compute instance.
         entry = entry.removeprefix("MIG-").partition("/")[0]
     if entry.startswith("MIG-"):
         try:
             slice_handle = nvml.nvmlDeviceGetHandleByUUID(entry)
             return NvmlGpu(nvml, nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(slice_handle))
-        except nvml.NVMLError:
-            return None
-    matches = [gpu for gpu in slots if gpu is not None and gpu.uuid.startswith(entry)]
-    return matches[0] if len(matches) == 1 else None
+        except nvml.NVMLError as error:
+            return f"The NVIDIA driver does not know this slice ({error})."
+    matches = [gpu for gpu in slots if isinstance(gpu, NvmlGpu) and gpu.uuid.startswith(entry)]
+    return matches[0] if len(matches) == 1 else none
 
 
 def _selection() -> list[str] | None:

@@ -159,6 +159,12 @@ def test_a_library_that_does_not_work_is_an_error_that_repeats_why(monkeypatch: 
         load_amdsmi()
 
 
+def test_a_library_that_shows_no_gpu_is_an_error_never_a_machine_without_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_GPUS", "[]")
+    with pytest.raises(ZeusBSOMonitorError, match=r"groups render and video.*gpu_indices=\[\]"):
+        AmdSensor(library=amdsmi)
+
+
 def node(nodes: Path, number: int, cpu_cores: int, simds: int) -> None:
     (nodes / str(number)).mkdir(parents=True)
     properties = f"cpu_cores_count {cpu_cores}\nsimd_count {simds}\nmem_banks_count 1\n"

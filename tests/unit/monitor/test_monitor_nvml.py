@@ -145,9 +145,8 @@ def test_a_power_that_cannot_be_read_for_a_while_is_bridged() -> None:
         ("0,-1,1", "A"),
         ("1,7,0", "B"),
         ("MIG-x-2", "C"),
-        ("MIG-x-9,0", ""),
+        ("2,MIG-x-9,0", "C"),
         ("MIG-GPU-x-1/7/0", "B"),
-        ("GPU-", ""),
         ("GPU-x-0,GPU-x", "A"),
     ],
 )
@@ -167,6 +166,29 @@ def test_a_broken_gpu_does_not_trouble_the_others(monkeypatch: pytest.MonkeyPatc
     assert NvmlSensor(library=gpus).read().gpu == {0: 0.0, 1: 2.0}
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2")
     assert NvmlSensor(library=gpus).read().gpu == {0: 2.0}
+
+
+@pytest.mark.parametrize(
+    ("selection", "why"),
+    [
+        (None, "GPU is lost"),
+        ("0,1", "begins with '0'.*GPU is lost"),
+        ("7", "names none of the 1 GPUs"),
+        ("GPU-y", "names none of the 1 GPUs"),
+        ("MIG-x-9", "does not know this slice"),
+    ],
+)
+def test_gpus_of_which_none_answers_are_an_error_never_a_machine_without_gpus(
+    monkeypatch: pytest.MonkeyPatch, selection: str | None, why: str
+) -> None:
+    if selection is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", selection)
+    with pytest.raises(ZeusBSOMonitorError, match=rf"{why}.*gpu_indices=\[\]"):
+        NvmlSensor(library=Gpus(["broken"]))
+
+
+def test_a_driver_that_shows_no_gpu_to_this_process_has_none() -> None:
+    assert NvmlSensor(library=Gpus([])).gpu_indices == []
 
 
 def test_given_indices_count_from_the_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
