@@ -9,6 +9,7 @@ import numpy as np
 
 from zeus_bso.common import Stage, TrialType
 from zeus_bso.policy import surrogate, zeus
+from zeus_bso.policy.beliefs import beliefs_of
 from zeus_bso.policy.mab import Mab, belief
 from zeus_bso.policy.values import Choice, Knobs, PlaceState, Progress, Situation, Sizes
 
@@ -68,7 +69,7 @@ def best_arm(knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
 def surrogate_believed(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, BelievedCost]:
     """The surrogate's beliefs about all sizes, lognormal; empty before the first run has ended."""
     believed = {}
-    for size, log in surrogate.beliefs_of(knobs, progress, sizes).items():
+    for size, log in beliefs_of(knobs, progress, sizes).items():
         reach = WITHIN_95_PERCENT * math.sqrt(log.variance)
         believed[size] = BelievedCost(_exp(log.mean), _exp(log.mean - reach), _exp(log.mean + reach))
     return believed
