@@ -62,7 +62,7 @@ def test_demo_trains_shows_a_table_and_goes_on_when_run_again(tmp_path: Path) ->
     assert [line.split()[0] for line in first.stdout.splitlines() if "/6 " in line] == [f"{n}/6" for n in range(1, 7)]
     table = [line.split()[0] for line in first.stdout.splitlines() if line.strip()[:1].isdigit() and "/6" not in line]
     assert table == [str(size) for size in SIZES]
-    assert "Best batch size so far: " in first.stdout
+    assert "Best batch size so far: " in first.stdout or "Chosen batch size: " in first.stdout
     assert "Saved per run against the default size 256" in first.stdout or "That is the default" in first.stdout
     assert "zeus-bso serve --port 8000 --database-url sqlite:///demo/zeus-bso.db" in first.stdout
 

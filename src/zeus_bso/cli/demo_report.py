@@ -61,6 +61,7 @@ class Report:
     """The result of a demo.
 
     Attributes:
+        exploring: The job still looks for its batch size: in Pruning, or about to try another size than the chosen one.
         estimated: Energy was not measured by a sensor.
         saving: None: not enough data.
         bill: None: no size has converged yet.
@@ -71,6 +72,7 @@ class Report:
     recurrences: int
     default_batch_size: int
     chosen_batch_size: int | None
+    exploring: bool
     estimated: bool
     sizes: list[SizeRow]
     saving: Saving | None
@@ -88,11 +90,18 @@ def make_report(job: JobView, trials: Sequence[TrialView]) -> Report:
         recurrences=job.trials,
         default_batch_size=job.default_batch_size,
         chosen_batch_size=job.chosen_batch_size,
+        exploring=_exploring(job),
         estimated=job.energy_source is EnergySource.ESTIMATE,
         sizes=[_row(view) for view in sorted(job.batch_sizes, key=lambda view: view.batch_size)],
         saving=None if chosen is None else _saving(chosen, default),
         bill=None if chosen is None else _bill(chosen, default, trials),
     )
+
+
+def _exploring(job: JobView) -> bool:
+    if job.policy == "surrogate":
+        return job.next_batch_size != job.chosen_batch_size
+    return job.stage is Stage.PRUNING
 
 
 def _row(view: BatchSizeView) -> SizeRow:
@@ -156,7 +165,7 @@ def sentences(report: Report) -> list[str]:
     if report.chosen_batch_size is None:
         return ["No batch size has converged yet: not enough data."]
     chosen = f"Chosen batch size: {report.chosen_batch_size}."
-    if report.stage == Stage.PRUNING.value:
+    if report.exploring:
         chosen = f"Best batch size so far: {report.chosen_batch_size}; the job is still exploring."
     return [chosen, _saving_in_words(report), *_bill_in_words(report)]
 
@@ -214,7 +223,7 @@ def _table(report: Report) -> Table:
 def _notes(row: SizeRow, report: Report) -> list[str]:
     notes = []
     if row.batch_size == report.chosen_batch_size:
-        notes.append("best so far" if report.stage == Stage.PRUNING.value else "chosen")
+        notes.append("best so far" if report.exploring else "chosen")
     if row.batch_size == report.default_batch_size:
         notes.append("default")
     if row.retired is not None:

@@ -73,8 +73,9 @@ def job(
     chosen: int | None,
     source: EnergySource = EnergySource.RAPL,
     stage: Stage = Stage.MAB,
+    **changes: object,
 ) -> JobView:
-    return JobView(
+    view = JobView(
         job_id="digits-1",
         stage=stage,
         policy="zeus",
@@ -93,6 +94,7 @@ def job(
         spec=SPEC,
         batch_sizes=sizes,
     )
+    return view.model_copy(update=changes)
 
 
 @pytest.fixture
@@ -177,6 +179,19 @@ def test_while_the_job_explores_nothing_counts_as_chosen(capsys: pytest.CaptureF
     shown = capsys.readouterr().out
     assert "Best batch size so far: 64" in shown
     assert "hosen" not in shown
+
+
+@pytest.mark.parametrize(("following", "exploring"), [(32, True), (64, False)])
+def test_a_job_of_the_surrogate_policy_explores_while_its_next_run_tries_another_size(
+    following: int, exploring: bool
+) -> None:
+    sizes = [size(32), size(64, converged=1, cost=40.0), size(256, converged=1, cost=100.0)]
+    view = job(sizes, 64, policy="surrogate", next_batch_size=following)
+    first = sentences(make_report(view, []))[0]
+
+    assert first == (
+        "Best batch size so far: 64; the job is still exploring." if exploring else "Chosen batch size: 64."
+    )
 
 
 @pytest.mark.parametrize(("source", "estimated"), [(EnergySource.ESTIMATE, True), (EnergySource.RAPL, False)])
