@@ -78,11 +78,13 @@ class PolicyJob:
         """Judge a report, and learn from it when it ends the trial."""
         state = self._open[trial.number]
         choice = state.choice
+        epoch_before = state.curve[-1][0] if state.curve else 0
         state.curve.append((report.epoch, report.metric))
         run = Run(
             batch_size=trial.batch_size,
             cost=self._world.cost(report.energy_j, report.time_s),
             epoch=report.epoch,
+            epoch_before=epoch_before,
             metric=report.metric,
             non_finite_before=state.non_finite_in_row,
             uncapped=choice.uncapped,

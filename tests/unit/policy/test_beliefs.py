@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from zeus_bso.policy.beliefs import beliefs_of, knowledge_gradient, noise_variance
+from zeus_bso.policy.values import Knobs, Progress, SizeState, SurrogateArmState, SurrogateState
+
+SIZES = (8, 16, 32, 64, 128, 256)
+KNOBS = Knobs(SIZES, 64)
+BEGUN = Progress.begin(SIZES, 64)
+
+
+def states(**runs: tuple[int, float, float]) -> dict[int, SizeState]:
+    """Sizes with runs: how many, epochs each, cost per epoch."""
+    arms = {
+        int(name[1:]): SurrogateArmState(
+            runs=count, mean_log_epochs=math.log(epochs), cost_sum=count * epochs * pace, epoch_sum=int(count * epochs)
+        )
+        for name, (count, epochs, pace) in runs.items()
+    }
+    return {size: SizeState(size, surrogate=arms.get(size, SurrogateArmState())) for size in SIZES}
+
+
+def test_before_the_first_run_nothing_is_believed() -> None:
+    assert beliefs_of(KNOBS, BEGUN, states()) == {}
+
+
+def test_a_tried_size_is_believed_to_cost_what_it_cost() -> None:
+    beliefs = beliefs_of(KNOBS, BEGUN, states(b64=(20, 10, 7.0)))
+
+    assert math.exp(beliefs[64].mean) == pytest.approx(70.0, rel=0.01)
+
+
+def test_a_run_teaches_about_its_neighbours_most() -> None:
+    before = beliefs_of(KNOBS, BEGUN, states(b64=(5, 10, 7.0)))
+
+    spreads = [before[size].epochs.variance for size in (64, 32, 16, 8)]
+    assert spreads == sorted(spreads)
+    assert before[128].epochs.variance < before[256].epochs.variance
+
+
+def test_a_trend_is_carried_on() -> None:
+    beliefs = beliefs_of(KNOBS, BEGUN, states(b64=(9, 20, 10.0), b32=(9, 20, 14.0), b128=(9, 20, 7.1)))
+
+    assert beliefs[256].mean < beliefs[128].mean < beliefs[64].mean < beliefs[32].mean < beliefs[16].mean
+
+
+def test_one_run_tells_the_cost_per_epoch_but_not_the_epochs() -> None:
+    belief = beliefs_of(KNOBS, BEGUN, states(b64=(1, 10, 7.0)))[64]
+
+    assert math.sqrt(belief.pace.variance) < 0.05
+    assert math.sqrt(belief.epochs.variance) > 0.25
+
+
+def test_a_guess_counts_until_there_is_a_run() -> None:
+    sizes = states(b64=(5, 10, 7.0))
+    sizes[128] = SizeState(128, surrogate=SurrogateArmState(guess=math.log(80), cost_sum=70.0, epoch_sum=10))
+
+    assert math.exp(beliefs_of(KNOBS, BEGUN, sizes)[128].epochs.mean) > 30
+
+
+def test_noise_is_believed_large_until_runs_agree() -> None:
+    assert noise_variance(SurrogateState()) == pytest.approx(0.3**2)
+    assert noise_variance(SurrogateState(noise_ss=0.0, noise_dof=36)) == pytest.approx(0.1 * 0.3**2)
+
+
+def test_open_trials_count_as_if_they_were_reported() -> None:
+    belief = beliefs_of(KNOBS, BEGUN, states(b64=(2, 10, 7.0)))[32]
+
+    spreads = [belief.spread_after_run(0.09, open_trials) for open_trials in (0, 1, 2, 8)]
+    assert spreads == sorted(spreads, reverse=True)
+    assert spreads[-1] < spreads[0] / 4
+
+
+@pytest.mark.parametrize(("mean", "other"), [(1.0, 1.0), (1.0, 1.4), (1.4, 1.0)])
+def test_the_knowledge_gradient_is_what_one_run_is_expected_to_gain(mean: float, other: float) -> None:
+    import numpy as np
+
+    spread = 0.3
+    moved = np.random.default_rng(0).normal(mean, spread, 400_000)
+    gained = min(mean, other) - np.minimum(moved, other).mean()
+
+    assert knowledge_gradient(mean, other, spread) == pytest.approx(gained, abs=2e-3)
+
+
+def test_nothing_is_gained_by_what_is_known() -> None:
+    assert knowledge_gradient(1.0, 1.0, 0.0) == 0.0
+    assert knowledge_gradient(50.0, 1.0, 0.1) == pytest.approx(0.0)

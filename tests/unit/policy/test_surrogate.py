@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from zeus_bso.common import FailReason, Outcome, Stage
+from zeus_bso.policy.policies import policy_of
+from zeus_bso.policy.retirement import after_failure
+from zeus_bso.policy.surrogate import MEMORY_RUNS
+from zeus_bso.policy.values import Choice, Knobs, Progress, Retirement, Run, Situation, Sizes, SizeState
+
+SIZES = (8, 16, 32, 64, 128, 256, 512)
+POLICY = policy_of("surrogate")
+
+
+@dataclass
+class Job:
+    """A job whose runs take so many epochs, at a cost of 100 J each.
+
+    Attributes:
+        epochs: Epochs to the target by size; a size without any never reaches it.
+    """
+
+    epochs: dict[int, int]
+    knobs: Knobs = field(default_factory=lambda: Knobs(SIZES, 128, max_epochs=1000))
+    open: list[Choice] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress.begin(self.knobs.batch_sizes, self.knobs.default_batch_size)
+        self.sizes: Sizes = {size: SizeState(size) for size in self.knobs.batch_sizes}
+
+    def ask(self) -> Choice:
+        in_flight = {size: sum(choice.batch_size == size for choice in self.open) for size in self.sizes}
+        situation = Situation(self.knobs, self.progress, self.sizes, in_flight=in_flight)
+        choice = POLICY.choose(situation, np.random.default_rng())
+        self.progress, self.sizes = choice.progress, choice.sizes
+        self.open.append(choice)
+        return choice
+
+    def train(self, choice: Choice) -> Outcome:
+        """Report every epoch, until a decision."""
+        self.open.remove(choice)
+        needed = self.epochs.get(choice.batch_size, 10**9)
+        curve = []
+        for epoch in range(1, self.knobs.max_epochs + 1):
+            curve.append((epoch, min(0.5, 0.5 * epoch / needed)))
+            run = Run(
+                batch_size=choice.batch_size,
+                cost=100.0 * epoch,
+                epoch=epoch,
+                epoch_before=epoch - 1,
+                metric=curve[-1][1],
+                uncapped=choice.uncapped,
+                curve=tuple(curve),
+            )
+            verdict = POLICY.judge(self.knobs, self.progress, self.sizes, run)
+            if verdict.outcome is not None:
+                concluded = POLICY.conclude(self.knobs, self.progress, self.sizes, run, verdict.outcome)
+                self.progress, self.sizes = concluded.progress, concluded.sizes
+                return verdict.outcome
+        raise AssertionError("max_epochs ends a run")
+
+    def recur(self, times: int = 1) -> list[tuple[int, Outcome]]:
+        return [(choice.batch_size, self.train(choice)) for choice in (self.ask() for _ in range(times))]
+
+
+def test_until_something_has_converged_sizes_are_tried_from_the_default_outward() -> None:
+    job = Job({}, Knobs(SIZES, 128, max_epochs=3))
+
+    assert [size for size, _ in job.recur(5)] == [128, 64, 256, 32, 512]
+    assert job.progress.stage is Stage.PRUNING
+
+
+def test_the_first_success_begins_the_stage_of_choosing() -> None:
+    job = Job({128: 10})
+
+    assert job.recur() == [(128, Outcome.CONVERGED)]
+    assert job.progress.stage is Stage.MAB
+    assert job.progress.surrogate.incumbent == 128
+    assert job.progress.surrogate.incumbent_cost == pytest.approx(1000.0)
+
+
+def test_the_next_size_lies_within_an_octave_of_what_was_tried() -> None:
+    job = Job({128: 10})
+    job.recur()
+
+    assert job.ask().batch_size in (64, 128, 256)
+
+
+def test_it_settles_on_the_cheapest_size() -> None:
+    job = Job({8: 60, 16: 40, 32: 22, 64: 30, 128: 45, 256: 70, 512: 100})
+
+    assert [size for size, _ in job.recur(30)][-10:] == [32] * 10
+
+
+def test_recurrences_that_overlap_try_different_sizes() -> None:
+    job = Job(dict.fromkeys(SIZES, 10))
+    job.recur()
+
+    assert len({job.ask().batch_size for _ in range(3)}) > 1
+
+
+def test_a_run_that_failed_is_made_good_by_the_incumbent_without_a_bound() -> None:
+    job = Job({128: 10})
+    job.recur()
+    while job.recur()[-1][1] is Outcome.CONVERGED:
+        pass
+    started = job.progress.surrogate.started
+
+    retry = job.ask()
+
+    assert (retry.batch_size, retry.uncapped) == (128, True)
+    assert job.progress.surrogate.started == started
+    assert job.progress.surrogate.retries_owed == 0
+
+
+def test_a_hopeless_run_is_stopped_by_its_curve_before_the_bound() -> None:
+    job = Job({128: 20, 64: 300})
+    job.recur()
+    choice = replace(job.ask(), batch_size=64)
+    job.open = [choice]
+
+    assert job.train(choice) is Outcome.CURVE_STOP
+    assert job.sizes[64].surrogate.epoch_sum < 10
+    assert job.sizes[64].retired is Retirement.MISSED
+    assert job.sizes[64].surrogate.guess is not None
+
+
+def test_the_curve_stop_can_be_turned_off() -> None:
+    job = Job({128: 20, 64: 300}, Knobs(SIZES, 128, max_epochs=1000, curve_stop=False))
+    job.recur()
+    choice = replace(job.ask(), batch_size=64)
+    job.open = [choice]
+
+    assert job.train(choice) is Outcome.COST_BOUND
+    assert job.sizes[64].surrogate.epoch_sum in (40, 41)
+
+
+def test_a_proven_size_is_not_stopped_by_its_curve() -> None:
+    job = Job({128: 20})
+    job.recur(3)
+    job.epochs = {128: 38}
+
+    assert job.recur() == [(128, Outcome.CONVERGED)] or job.recur()[-1][1] is not Outcome.CURVE_STOP
+
+
+def test_a_retired_size_is_no_candidate() -> None:
+    job = Job({128: 10, 64: 10, 256: 10})
+    job.recur()
+    job.sizes = after_failure(job.sizes, 256, FailReason.OOM)
+
+    sizes = [size for size, _ in job.recur(20)]
+
+    assert max(sizes) <= 128
+
+
+def test_without_beta_nothing_is_stopped_by_its_cost() -> None:
+    job = Job({128: 10, 64: 95, 256: 95}, Knobs(SIZES, 128, max_epochs=100, beta_knob=None, curve_stop=False))
+
+    outcomes = {outcome for _, outcome in job.recur(12)}
+
+    assert Outcome.COST_BOUND not in outcomes
+    assert POLICY.cost_bound(job.knobs, job.progress, uncapped=False) is None
+
+
+def test_the_bound_follows_the_believed_cost_of_the_incumbent() -> None:
+    job = Job({128: 10})
+    job.recur()
+
+    assert POLICY.cost_bound(job.knobs, job.progress, uncapped=False) == pytest.approx(2000.0)
+    assert POLICY.cost_bound(job.knobs, job.progress, uncapped=True) is None
+
+
+def test_when_costs_have_drifted_what_was_learnt_counts_for_little() -> None:
+    job = Job(dict.fromkeys(SIZES, 20))
+    job.recur(30)
+    incumbent = job.progress.surrogate.incumbent
+    assert incumbent is not None
+    job.epochs = dict.fromkeys(SIZES, 50)
+
+    outcomes = [outcome for _, outcome in job.recur(20)]
+
+    assert outcomes[0] in (Outcome.COST_BOUND, Outcome.CURVE_STOP)
+    assert outcomes[1] is Outcome.CONVERGED
+    assert set(outcomes[-6:]) == {Outcome.CONVERGED}
+    assert not any(first is second is Outcome.COST_BOUND for first, second in pairwise(outcomes))
+
+
+def test_old_runs_are_unlearnt_slowly() -> None:
+    job = Job({128: 20}, Knobs((128,), 128, max_epochs=1000))
+    job.recur(200)
+    job.epochs = {128: 30}
+
+    job.recur(3 * MEMORY_RUNS)
+
+    assert job.sizes[128].surrogate.runs == MEMORY_RUNS
+    assert math.exp(job.sizes[128].surrogate.mean_log_epochs) == pytest.approx(30, rel=0.03)
+
+
+def test_one_size_is_a_job_too() -> None:
+    job = Job({128: 10}, Knobs((128,), 128, max_epochs=1000))
+
+    assert job.recur(3) == [(128, Outcome.CONVERGED)] * 3
+
+
+def test_it_draws_no_random_numbers() -> None:
+    job, rng = Job({128: 10}), np.random.default_rng(1)
+    job.recur(3)
+    POLICY.choose(Situation(job.knobs, job.progress, job.sizes), rng)
+
+    assert rng.random() == np.random.default_rng(1).random()
