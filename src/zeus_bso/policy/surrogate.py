@@ -161,7 +161,7 @@ def conclude(
         bound = cost_bound(knobs, progress, uncapped=False)
         drifted = run.uncapped and bound is not None and run.cost > bound
         if drifted:
-            sizes = _doubted(sizes)
+            sizes = _doubted(sizes, run)
         least = progress.min_cost
         rebased = run.uncapped and least is not None and run.cost > least
         least = run.cost if rebased or least is None else min(least, run.cost)
@@ -240,12 +240,22 @@ def _paid(size: SizeState, run: Run, reward: float) -> SizeState:
     return replace(size, arm=size.arm.observe(reward), surrogate=paid)
 
 
-def _doubted(sizes: Sizes) -> Sizes:
-    """What was learnt before costs drifted weighs no more than one run."""
-    return {
-        size: replace(state, surrogate=replace(state.surrogate, runs=min(1, state.surrogate.runs)))
-        for size, state in sizes.items()
-    }
+def _doubted(sizes: Sizes, run: Run) -> Sizes:
+    """What was learnt before costs drifted weighs no more than one run, and is taken to have drifted half as far.
+
+    The size that showed the drift is now the mean of one old run and the new one, half way between them. With the
+    others moved as far, the order of the sizes stays until they are tried.
+    """
+    old = sizes[run.batch_size].surrogate
+    moved = (math.log(max(1, run.epoch)) - old.mean_log_epochs) / 2 if old.runs else 0.0
+    doubted = {}
+    for size, state in sizes.items():
+        arm = state.surrogate
+        if arm.runs:
+            mean = arm.mean_log_epochs + (moved if size != run.batch_size else 0.0)
+            arm = replace(arm, runs=1, mean_log_epochs=mean)
+        doubted[size] = replace(state, surrogate=arm)
+    return doubted
 
 
 def _after_success(
