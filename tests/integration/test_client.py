@@ -5,21 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.process import ServerProcess
 from tests.support.server import Server
 
 from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor, ZeusBSOSpecConflictError, ZeusBSOTrainFailError
-from zeus_bso.client.transport import HttpTransport, TransportError
 from zeus_bso.monitor import DeviceInfo
 
 JOB_ID = "integration"
@@ -50,49 +48,6 @@ bso.on_train_begin()
 """
 
 
-class ServerProcess:
-    """The server as a user starts it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-        self.url = f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "zeus_bso", "serve", "--port", str(self.port)]
-        self._process = subprocess.Popen(
-            [*command, "--database-url", f"sqlite:///{self.path}"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        transport = HttpTransport(self.url)
-        deadline = time.monotonic() + 60
-        while not self._is_ready(transport):
-            assert time.monotonic() < deadline, "the server did not start"
-            time.sleep(0.05)
-        transport.close()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def send(self, number: int) -> None:
-        self._process.send_signal(number)
-
-    def stop(self, number: int = signal.SIGTERM) -> None:
-        self._process.send_signal(number)
-        self._process.wait(30)
-
-    def _is_ready(self, transport: HttpTransport) -> bool:
-        assert self._process.poll() is None, "the server has ended"
-        try:
-            return transport.request("GET", "/readyz", timeout_s=1.0).status == 200
-        except TransportError:
-            return False
-
-
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     return tmp_path / "zeus-bso.db"
@@ -103,8 +58,7 @@ def process(database: Path) -> Iterator[ServerProcess]:
     process = ServerProcess(database)
     process.start()
     yield process
-    process.send(signal.SIGCONT)
-    process.stop(signal.SIGKILL)
+    process.end(signal.SIGKILL)
 
 
 @pytest.fixture(params=["http", "embedded"])
@@ -263,55 +217,6 @@ class TestRanks:
         assert [bso.training_finished for bso in ranks] == [True] * 3
         [trial] = trials(database)
         assert (trial["outcome"], trial["metric"], trial["time"]) == ("converged", 0.95, 4.0)
-
-
-@pytest.mark.slow
-class TestOutages:
-    def test_a_server_that_is_killed_and_started_again_misses_nothing(
-        self, process: ServerProcess, database: Path
-    ) -> None:
-        bso = train(process.url, 0.1)
-        process.stop(signal.SIGKILL)
-        durations = []
-        for metric in (0.2, 0.3, 0.4):
-            began = time.monotonic()
-            bso.on_evaluate(metric)
-            durations.append(time.monotonic() - began)
-        process.start()
-        deadline = time.monotonic() + 15
-        while not bso.training_finished and time.monotonic() < deadline:
-            bso.on_evaluate(0.95)
-        assert durations[0] < 5
-        assert min(durations[1:]) < 0.05
-        [trial] = trials(database)
-        assert trial["outcome"] == "converged"
-        assert trial["time"] == 2.0 * trial["current_epoch"]
-
-    def test_a_server_that_hangs_costs_five_seconds_once(self, process: ServerProcess, database: Path) -> None:
-        bso = train(process.url, 0.1)
-        process.send(signal.SIGSTOP)
-        durations = []
-        for metric in (0.2, 0.3, 0.4):
-            began = time.monotonic()
-            bso.on_evaluate(metric)
-            durations.append(time.monotonic() - began)
-        process.send(signal.SIGCONT)
-        deadline = time.monotonic() + 15
-        while not bso.training_finished and time.monotonic() < deadline:
-            bso.on_evaluate(0.95)
-        assert 4 < durations[0] < 5
-        assert min(durations[1:]) < 0.05
-        assert trials(database)[0]["outcome"] == "converged"
-
-    @pytest.mark.parametrize("away", [signal.SIGKILL, signal.SIGSTOP])
-    def test_a_server_that_is_away_at_the_exit_delays_it_by_ten_seconds_at_most(
-        self, process: ServerProcess, away: signal.Signals
-    ) -> None:
-        began = time.monotonic()
-        done = script(process.url, f"bso.on_evaluate(0.1); os.kill({process.pid}, {away:d})")
-        assert done.returncode == 0
-        assert "zeus-bso flush" in done.stderr
-        assert time.monotonic() - began < 10 + 5
 
 
 def test_the_embedded_mode_leaves_no_thread_and_no_open_file_behind(database: Path) -> None:

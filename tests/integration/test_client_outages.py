@@ -164,6 +164,23 @@ class TestAway:
         assert (trial["outcome"], trial["time"], trial["energy"]) == ("converged", 2 * WINDOW_S, 2 * WINDOW_J)
         assert not list(spool_dir.iterdir())
 
+    def test_a_run_that_converges_meanwhile_counts_though_others_have_lowered_the_bound(
+        self, outages: Make, spool_dir: Path
+    ) -> None:
+        changes = {"beta_knob": 1.5, "policy": "zeus"}
+        with outages("503") as outage:
+            late = training(outage.url, job_id=outage.job_id, **changes)
+            late.on_evaluate(0.1)
+            outage.begin()
+            late.on_evaluate(0.2)
+            late.on_evaluate(0.95)
+            training(outage.direct_url, job_id=outage.job_id, **changes).on_evaluate(0.95)
+            outage.end()
+            while list(spool_dir.glob("*.json")):
+                time.sleep(0.02)
+            told = [(trial["outcome"], trial["energy"]) for trial in outage.trials()]
+        assert told == [("converged", 3 * WINDOW_J), ("converged", WINDOW_J)]
+
     def test_a_server_that_comes_back_during_the_exit_is_told_then(self, outages: Make, spool_dir: Path) -> None:
         with outages("503") as outage:
             script = Script(outage, "bso.on_evaluate(0.95)")
@@ -375,3 +392,5 @@ class TestSpool:
             assert list(spool_dir.glob("*.json"))
             outage.end()
             bso.cancel()
+            while list(spool_dir.glob("*.json")):
+                time.sleep(0.02)

@@ -71,6 +71,11 @@ class Outage:
         else:
             self._process.start()
 
+    @property
+    def direct_url(self) -> str:
+        """Where others reach the server, whatever the gate says."""
+        return self._process.url
+
     def trials(self) -> list[Json]:
         """What the server knows of the job's trials."""
         transport = HttpTransport(self._process.url)

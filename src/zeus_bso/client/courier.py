@@ -50,6 +50,11 @@ class Courier:
         self._thread.start()
 
     @property
+    def away(self) -> bool:
+        """Whether the server has not answered the last time."""
+        return self._away
+
+    @property
     def undelivered(self) -> bool:
         """Whether the latest letter still waits for an answer."""
         return self._pending is not None

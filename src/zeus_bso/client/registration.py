@@ -7,7 +7,16 @@ from collections.abc import Mapping
 
 from zeus_bso.client.api import Api, Registered
 from zeus_bso.client.judge import Rules
-from zeus_bso.common import SETTINGS_FIELDS, JobSettings, JobSpec, JobSpecFromClient, derive_job_id, identity, settings
+from zeus_bso.common import (
+    IDENTITY_FIELDS,
+    SETTINGS_FIELDS,
+    JobSettings,
+    JobSpec,
+    JobSpecFromClient,
+    derive_job_id,
+    identity,
+    settings,
+)
 from zeus_bso.exceptions import ZeusBSOSpecConflictError
 from zeus_bso.monitor.codecarbon import TaskTracker
 from zeus_bso.monitor.devices import devices_of
@@ -81,8 +90,9 @@ def register(api: Api, spec: JobSpecFromClient, *, update: bool) -> Registered:
 
 
 def _stored(fields: Mapping[str, object]) -> JobSpecFromClient:
-    """What may differ of a stored spec; its policy, which a client may not know, may not."""
-    return JobSpecFromClient.model_validate({name: value for name, value in fields.items() if name != "policy"})
+    """What may differ of a stored spec; a server may know more of it than this client."""
+    known = ("job_id", "max_power", *IDENTITY_FIELDS, *SETTINGS_FIELDS)
+    return JobSpecFromClient.model_validate({name: value for name, value in fields.items() if name in known})
 
 
 def rules_of(job: JobSpec | Registered, max_power_w: float = 0.0) -> Rules:

@@ -143,7 +143,7 @@ class Run:
         Returns:
             What was decided; None: nothing.
         """
-        patience_s = 1.0 if insist_s is None else insist_s / 8
+        patience_s = self._patience_s() if insist_s is None else insist_s / 8
         if self._heart is not None:
             self._heart.stop(patience_s)
         final = reason is None and self._last is not None
@@ -182,13 +182,17 @@ class Run:
         if not said.stop_train:
             return said
         if self._heart is not None:
-            self._heart.stop()
+            self._heart.stop(self._patience_s())
         if self._superseded or self._instance is None:
-            self.hush()
+            self.hush(self._patience_s())
             return said
         self._last_words = Letter(report=result.model_copy(update={"decided": said.outcome}))
         self._courier.post(self._last_words)
         return said
+
+    def _patience_s(self) -> float:
+        """For how long a call of the script waits for what is under way beside it [s]."""
+        return 0.01 if self._courier.away else 0.25
 
     def _judge_again(self, result: TrainingResult | None, *, final: bool = False) -> ReportResponse:
         assert result is not None
@@ -202,8 +206,9 @@ class Run:
         if final:
             assert self._last is not None
             return Letter(report=self._last.model_copy(update={"final": True}))
+        untold = self._courier.undelivered or self._courier.keeps
         end = TrialEnd(**self._trial.model_dump(), reason=reason or FailReason.CANCELLED, instance=self._instance)
-        return Letter(report=self._last if self._courier.undelivered else None, end=end)
+        return Letter(report=self._last if untold else None, end=end)
 
     def _tell_launcher(self, said: ReportResponse | None, reason: FailReason | None) -> None:
         if self._instance is not None:

@@ -22,7 +22,8 @@ _SUFFIX = ".json"
 _count = itertools.count()
 _held: set[Path] = set()
 """Files that this process has locked: the operating system's locks do not part its threads."""
-_holding = threading.Lock()
+# A signal's handler may come back to it, in the same thread.
+_holding = threading.RLock()
 
 
 class Letter(BaseModel):

@@ -322,6 +322,7 @@ class TestReports:
         bso.on_train_begin()
         bso.on_evaluate(0.1)
         assert events == ["open", "close", "call", "open"]
+        server.answers.clear()
         bso.cancel()
 
     def test_a_foreign_monitor_without_a_source_will_do(self, server: ScriptedTransport) -> None:
@@ -421,6 +422,7 @@ class TestTroubleInMidRun:
             bso.on_evaluate(0.1)
         assert len([text for text in warnings_in(caplog) if str(status) in text]) == 1
         assert not bso.training_finished
+        server.answers.clear()
         bso.cancel()
 
     def test_the_next_report_heals_a_refused_one(self, server: ScriptedTransport) -> None:
@@ -451,6 +453,7 @@ class TestTroubleInMidRun:
         for _ in range(3):
             bso.on_evaluate(0.1)
         assert time.monotonic() - began < 3 * 0.05 + 1.0
+        server.away = False
         bso.cancel()
 
     def test_the_latest_report_arrives_by_itself_when_the_server_is_back(self, server: ScriptedTransport) -> None:
