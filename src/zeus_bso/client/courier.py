@@ -92,7 +92,7 @@ class Courier:
                 lambda: self._closed or self._answer_to(letter) or (insist_s is None and self._tried is letter),
                 patience_s,
             )
-            if not tried_out:
+            if not tried_out and insist_s is None:
                 self._note_away(f"{self._api.transport.address} gave no answer within {patience_s:g} s.")
             answer = self._answer_to(letter)
             if answer is None and self._pending is letter:
