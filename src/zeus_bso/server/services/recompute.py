@@ -45,8 +45,8 @@ def recompute(snapshot: Snapshot, trials: Sequence[Trial]) -> tuple[Snapshot, li
             best = state.best_cost
             if trial.outcome is Outcome.CONVERGED:
                 best = cost if best is None else min(best, cost)
-                rebased = trial.decision == job.min_cost_since
-                min_cost = cost if rebased or min_cost is None else min(min_cost, cost)
+                # A run without a bound replaces the least cost, also if it was below it by the settings of its day.
+                min_cost = cost if trial.uncapped or min_cost is None else min(min_cost, cost)
             total = state.surrogate
             if total.epoch_sum:
                 total = replace(total, cost_sum=total.cost_sum + cost)
