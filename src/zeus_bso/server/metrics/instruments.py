@@ -1,7 +1,7 @@
 """What this process counts by itself: requests, decisions, transactions.
 
 Behind several workers (``serve --workers N``) every process writes its counts to files that all of them read, so that
-whichever worker is asked answers for all; see ``docs/adr/0004-metrics-across-workers.md``.
+whichever worker is asked answers for all; see ``docs/adr/0005-metrics-across-workers.md``.
 """
 
 from __future__ import annotations

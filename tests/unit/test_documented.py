@@ -1,0 +1,131 @@
+"""docs/operations.md has every setting, variable, command, endpoint and metric that the code has."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+from prometheus_client.parser import text_string_to_metric_families
+
+import zeus_bso
+from zeus_bso.cli.main import _COMMANDS, _build_parser
+from zeus_bso.savings import Saving
+from zeus_bso.server.config import Settings
+from zeus_bso.server.metrics import exposition
+from zeus_bso.server.metrics.instruments import Instruments
+from zeus_bso.server.metrics.ledger import Totals
+from zeus_bso.server.router import router
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/operations.md").read_text()
+SOURCE = Path(zeus_bso.__file__).parent
+TABLE_CELLS = set(re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE))
+_VARIABLE = re.compile(r"\bZEUS_BSO_[A-Z][A-Z_]*[A-Z]\b")
+
+
+def variables() -> set[str]:
+    """Every environment variable that the source names."""
+    texts = (
+        node.value
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    named = {name for text in texts for name in _VARIABLE.findall(text)}
+    return named | {f"ZEUS_BSO_{field.upper()}" for field in Settings.model_fields}
+
+
+def commands() -> Iterator[str]:
+    """Every command with each of its actions."""
+    parser, _ = _build_parser(list(_COMMANDS))
+    yield from _commands_of(parser, "zeus-bso")
+
+
+def _commands_of(parser: argparse.ArgumentParser, prefix: str) -> Iterator[str]:
+    actions = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not actions:
+        yield prefix
+    for action in actions:
+        for name, subparser in action.choices.items():
+            yield from _commands_of(subparser, f"{prefix} {name}")
+
+
+def endpoints() -> set[str]:
+    """Every request that the API answers."""
+    return {
+        f"{method} {route.path}" for route in router.routes if isinstance(route, APIRoute) for method in route.methods
+    }
+
+
+def metrics() -> set[str]:
+    """Every metric that the server can tell."""
+    saving = Saving(saved=1, low=0, high=2, spent=3, lost=0, per_default_run=1, fraction=0.25)
+    totals = Totals(
+        jobs=Counter({"MAB": 1}),
+        trials=Counter({("Succeeded", "converged"): 1}),
+        open_trials=0,
+        alarmed_jobs=0,
+        energy=saving,
+        time=saving,
+        spent_energy=3.0,
+        saved_of_jobs=[("job", 1.0, False)],
+    )
+    instruments = Instruments(connections=1)
+    instruments.request("GET", "/", 200)
+    instruments.decision("ask", 0.1)
+    text = (instruments.text() + exposition.text(totals)).decode()
+    families = {
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in text_string_to_metric_families(text)
+    }
+    return {name for name in families if name.startswith("zeus_bso_") and not name.endswith("_created")}
+
+
+def test_there_is_something_to_judge() -> None:
+    assert len(variables()) > 20
+    assert len(list(commands())) > 12
+    assert len(endpoints()) > 20
+    assert len(metrics()) > 12
+
+
+@pytest.mark.parametrize("name", sorted(variables()))
+def test_every_variable_is_documented(name: str) -> None:
+    assert name in TABLE_CELLS
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_command_is_documented(name: str) -> None:
+    assert name in TABLE_CELLS
+
+
+@pytest.mark.parametrize("name", sorted(endpoints()))
+def test_every_endpoint_is_documented(name: str) -> None:
+    assert name in TABLE_CELLS
+
+
+@pytest.mark.parametrize("name", sorted(metrics()))
+def test_every_metric_is_documented(name: str) -> None:
+    assert name in TABLE_CELLS
+
+
+@pytest.mark.parametrize("name", sorted(TABLE_CELLS))
+def test_nothing_is_documented_that_does_not_exist(name: str) -> None:
+    assert name in variables() | set(commands()) | endpoints() | metrics()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, field in Settings.model_fields.items() if isinstance(field.default, int | float | str)],
+)
+def test_every_default_is_documented(name: str) -> None:
+    default = Settings.model_fields[name].default
+    stated = f"{default:g}" if isinstance(default, float) else f"{default}"
+    (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `ZEUS_BSO_{name.upper()}` |"))
+
+    assert stated in row.split("|")[3]
