@@ -7,6 +7,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ TABLE_CELLS = set(re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE))
 _VARIABLE = re.compile(r"\bZEUS_BSO_[A-Z][A-Z_]*[A-Z]\b")
 
 
+@cache
 def variables() -> set[str]:
     """Every environment variable that the source names."""
     texts = (
@@ -41,10 +43,11 @@ def variables() -> set[str]:
     return named | {f"ZEUS_BSO_{field.upper()}" for field in Settings.model_fields}
 
 
-def commands() -> Iterator[str]:
+@cache
+def commands() -> frozenset[str]:
     """Every command with each of its actions."""
     parser, _ = _build_parser(list(_COMMANDS))
-    yield from _commands_of(parser, "zeus-bso")
+    return frozenset(_commands_of(parser, "zeus-bso"))
 
 
 def _commands_of(parser: argparse.ArgumentParser, prefix: str) -> Iterator[str]:
@@ -56,13 +59,18 @@ def _commands_of(parser: argparse.ArgumentParser, prefix: str) -> Iterator[str]:
             yield from _commands_of(subparser, f"{prefix} {name}")
 
 
+@cache
 def endpoints() -> set[str]:
     """Every request that the API answers."""
     return {
-        f"{method} {route.path}" for route in router.routes if isinstance(route, APIRoute) for method in route.methods
+        f"{method} {route.path}"
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
     }
 
 
+@cache
 def metrics() -> set[str]:
     """Every metric that the server can tell."""
     saving = Saving(saved=1, low=0, high=2, spent=3, lost=0, per_default_run=1, fraction=0.25)
@@ -89,7 +97,7 @@ def metrics() -> set[str]:
 
 def test_there_is_something_to_judge() -> None:
     assert len(variables()) > 20
-    assert len(list(commands())) > 12
+    assert len(commands()) > 12
     assert len(endpoints()) > 20
     assert len(metrics()) > 12
 
@@ -116,7 +124,7 @@ def test_every_metric_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(TABLE_CELLS))
 def test_nothing_is_documented_that_does_not_exist(name: str) -> None:
-    assert name in variables() | set(commands()) | endpoints() | metrics()
+    assert name in variables() | commands() | endpoints() | metrics()
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,10 @@ class _StrictJsonRoute(APIRoute):
         return strictly
 
 
+_MESSAGE = {"application/json": {"schema": {"$ref": f"#/components/schemas/{Message.__name__}"}}}
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Message, "description": "Refused; the message says why"},
-    "5XX": {"model": Message, "description": "The database is busy or away; try again"},
+    "4XX": {"content": _MESSAGE, "description": "Refused; the message says why"},
+    "5XX": {"content": _MESSAGE, "description": "The database is busy or away; try again"},
 }
 _NDJSON_BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {}}}}
 
@@ -176,7 +177,7 @@ async def show_job(job_id: JobId, zeus: Zeus) -> JobView:
     return await zeus.look(lambda overview: overview.job(job_id))
 
 
-@router.get(EXPORT_URL, tags=["v1"], response_class=StreamingResponse)
+@router.get(EXPORT_URL, tags=["v1"], response_class=StreamingResponse, responses={200: {"content": {MEDIA_TYPE: {}}}})
 async def export_job(job_id: JobId, zeus: Zeus) -> StreamingResponse:
     """A whole job as NDJSON, for another server or a backup."""
     return send_file(await zeus.export(lambda transfer: transfer.export(job_id)), job_id)

@@ -1,0 +1,71 @@
+"""The description of the API, for machines and as a page."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from tests.support.jobs import Json
+from tests.support.server import Server
+
+
+class Page(HTMLParser):
+    """Collects what a page has: its tags, the places that it defines and those that it points to."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.places: list[str] = []
+        self.links: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.add(tag)
+        if given.get("id"):
+            self.places.append(given["id"] or "")
+        self.links += [given[name] or "" for name in ("href", "src") if name in given]
+
+
+@pytest.fixture
+def page(own_server: Server) -> Page:
+    response = own_server.call("GET", "/docs")
+    assert response.status_code == 200
+    return Page(response.text)
+
+
+def test_the_page_needs_no_script_and_no_other_host(own_server: Server, page: Page) -> None:
+    policy = own_server.call("GET", "/docs").headers["content-security-policy"]
+
+    assert not page.tags & {"script", "iframe", "img", "link", "object"}
+    assert all(link.startswith("#") or link == "openapi.json" for link in page.links)
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+
+
+def test_every_link_of_the_page_leads_somewhere(page: Page) -> None:
+    targets = [link.removeprefix("#") for link in page.links if link.startswith("#")]
+
+    assert len(targets) > 50
+    assert set(targets) <= set(page.places)
+    assert len(page.places) == len(set(page.places))
+
+
+def test_the_page_has_every_operation_and_every_model(own_server: Server, page: Page) -> None:
+    api: Json = own_server.call("GET", "/openapi.json").json()
+    operations = {
+        f"{method}-{path.strip('/').replace('/', '-')}" for path, item in api["paths"].items() for method in item
+    }
+
+    assert operations | set(api["components"]["schemas"]) == set(page.places)
+
+
+def test_every_operation_says_what_it_does_and_how_it_refuses(own_server: Server) -> None:
+    api: Json = own_server.call("GET", "/openapi.json").json()
+
+    for path, item in api["paths"].items():
+        for method, operation in item.items():
+            assert operation["description"], f"{method} {path}"
+            refusal = operation["responses"]["4XX"]["content"]["application/json"]["schema"]
+            assert refusal == {"$ref": "#/components/schemas/Message"}, f"{method} {path}"
+    assert not re.search("HTTPValidationError", own_server.call("GET", "/openapi.json").text)
