@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.support.exports import export, lines_of, lived, rows, send
 from tests.support.server import Server
 
+POLICIES = ["zeus", "surrogate"]
 
-def test_a_job_comes_back_as_it_was(server: Server) -> None:
-    file = lived(server)
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_job_comes_back_as_it_was(server: Server, policy: str) -> None:
+    file = lived(server, policy=policy)
     before = (server.job(), server.trials())
     server.wipe()
 
@@ -18,8 +22,9 @@ def test_a_job_comes_back_as_it_was(server: Server) -> None:
     assert export(server) == file
 
 
-def test_an_imported_job_goes_on_like_the_one_it_was_exported_from(server: Server) -> None:
-    file = lived(server)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_an_imported_job_goes_on_like_the_one_it_was_exported_from(server: Server, policy: str) -> None:
+    file = lived(server, policy=policy)
     offers = [server.offer()["batch_size"] for _ in range(4)]
     server.delete()
     assert send(server, file, replace=True).status_code == 201

@@ -16,14 +16,15 @@ from zeus_bso.server.database import migrate
 from zeus_bso.server.database.engine import open_database
 
 
+@pytest.mark.parametrize("policy", ["zeus", "surrogate"])
 def test_a_job_comes_back_the_same_from_a_journey_through_all_databases(
-    databases: DatabaseServers, tmp_path: Path
+    databases: DatabaseServers, tmp_path: Path, policy: str
 ) -> None:
     with ExitStack() as stack:
         first, *others = (
             _server(stack, kind, databases, tmp_path) for kind in ("sqlite", "postgresql", "mariadb", "sqlite")
         )
-        file = lived(first)
+        file = lived(first, policy=policy)
         for server in others:
             assert send(server, file).status_code == 201
             assert export(server) == file

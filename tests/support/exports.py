@@ -36,9 +36,9 @@ def rows(lines: Lines, table: str) -> Lines:
     return [line["row"] for line in lines if line.get("table") == table]
 
 
-def lived(server: Server, job_id: str = "job") -> bytes:
+def lived(server: Server, job_id: str = "job", *, policy: str = "zeus") -> bytes:
     """A job with trials of all kinds, exported."""
-    server.register(job_id=job_id, gpu_model="Ünï 🚀", target_metric=0.1 + 0.2 + 0.5)
+    server.register(job_id=job_id, gpu_model="Ünï 🚀", target_metric=0.1 + 0.2 + 0.5, policy=policy)
     for energy in (1e15 / 3, 100.1, 77.7, 60.0):
         server.converge(server.ask(job_id), energy=energy, time=energy / 7)
     server.miss(server.ask(job_id), energy=50.0)
