@@ -1,0 +1,160 @@
+"""What follows from a batch size: the learning rate, and each device's share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from zeus_bso.exceptions import ZeusBSOConfigError, ZeusBSOOrderError
+
+LearningRateRule = Literal["linear", "square-root"]
+
+
+def linear_learning_rate(learning_rate: float, tuned_for: int, batch_size: int) -> float:
+    """Scale a learning rate in proportion to the batch size.
+
+    The usual rule for stochastic gradient descent with momentum; large batches also want a warm-up.
+
+    Args:
+        learning_rate: The learning rate that suits the batch size ``tuned_for``.
+        tuned_for: That batch size.
+        batch_size: The batch size to train with.
+
+    Raises:
+        ZeusBSOConfigError: A batch size is not positive.
+
+    Source:
+        Goyal et al., Accurate, large minibatch SGD (2017), section 2.1.
+    """
+    return learning_rate * _ratio(tuned_for, batch_size)
+
+
+def square_root_learning_rate(learning_rate: float, tuned_for: int, batch_size: int) -> float:
+    """Scale a learning rate by the square root of the batch size's ratio.
+
+    The usual rule for Adam and other adaptive optimizers.
+
+    Args:
+        learning_rate: The learning rate that suits the batch size ``tuned_for``.
+        tuned_for: That batch size.
+        batch_size: The batch size to train with.
+
+    Raises:
+        ZeusBSOConfigError: A batch size is not positive.
+
+    Source:
+        Malladi et al., On the SDEs and scaling rules for adaptive gradient algorithms (NeurIPS 2022).
+    """
+    return learning_rate * math.sqrt(_ratio(tuned_for, batch_size))
+
+
+def scaled_learning_rate(learning_rate: float, tuned_for: int, batch_size: int, rule: LearningRateRule) -> float:
+    """Scale a learning rate by the named rule.
+
+    Raises:
+        ZeusBSOConfigError: There is no such rule, or a batch size is not positive.
+    """
+    if rule == "linear":
+        return linear_learning_rate(learning_rate, tuned_for, batch_size)
+    if rule == "square-root":
+        return square_root_learning_rate(learning_rate, tuned_for, batch_size)
+    raise ZeusBSOConfigError(f"The rule for the learning rate is 'linear' or 'square-root', not {rule!r}.")
+
+
+@dataclass(frozen=True)
+class Split:
+    """A global batch size, divided among devices and accumulation steps without a remainder.
+
+    Attributes:
+        per_device: What each device takes at once; the batch size of its data loader.
+        accumulation_steps: After how many of those the optimizer takes a step.
+        world_size: How many devices.
+    """
+
+    per_device: int
+    accumulation_steps: int
+    world_size: int
+
+    @property
+    def batch_size(self) -> int:
+        """The global batch size."""
+        return self.per_device * self.accumulation_steps * self.world_size
+
+
+def split(batch_size: int, world_size: int, max_per_device: int | None = None) -> Split:
+    """Divide a global batch size among devices, in the fewest accumulation steps.
+
+    The product is exact, never rounded: what is learnt about a batch size must be about that one. A size that does
+    not divide by the number of devices is therefore an error; every other size can be divided, at worst in steps of
+    one sample per device.
+
+    Args:
+        batch_size: The global batch size.
+        world_size: How many devices train.
+        max_per_device: What fits into a device's memory at once; None: as much as is wanted.
+
+    Raises:
+        ZeusBSOConfigError: The batch size does not divide by ``world_size``, or an argument is not positive.
+    """
+    for name, value in (("batch_size", batch_size), ("world_size", world_size), ("max_per_device", max_per_device)):
+        if value is not None and value < 1:
+            raise ZeusBSOConfigError(f"{name} must be at least 1, not {value}.")
+    share, remainder = divmod(batch_size, world_size)
+    if remainder:
+        raise ZeusBSOConfigError(
+            f"The batch size {batch_size} does not divide by {world_size} devices. The sizes in batch_sizes are "
+            f"global: choose multiples of {world_size}."
+        )
+    steps = -(-share // max_per_device) if max_per_device is not None else 1
+    while share % steps:
+        steps += 1
+    return Split(per_device=share // steps, accumulation_steps=steps, world_size=world_size)
+
+
+class ScalesWithBatchSize:
+    """What may be asked of whoever knows the batch size.
+
+    Attributes:
+        current_batch_size: The global batch size; None before it is known.
+    """
+
+    current_batch_size: int | None
+
+    def split(self, world_size: int, max_per_device: int | None = None) -> Split:
+        """Divide the batch size, which is a global one, among devices; see :func:`split`.
+
+        Args:
+            world_size: How many devices train.
+            max_per_device: What fits into a device's memory at once; None: as much as is wanted.
+
+        Raises:
+            ZeusBSOConfigError: The batch size does not divide by ``world_size``, or an argument is not positive.
+            ZeusBSOOrderError: The batch size is not known yet.
+        """
+        return split(self._known_batch_size(), world_size, max_per_device)
+
+    def scale_learning_rate(self, learning_rate: float, *, tuned_for: int, rule: LearningRateRule) -> float:
+        """Scale a learning rate to the batch size.
+
+        Args:
+            learning_rate: The learning rate that suits the batch size ``tuned_for``.
+            tuned_for: That batch size.
+            rule: ``"linear"``, as for stochastic gradient descent, or ``"square-root"``, as for Adam.
+
+        Raises:
+            ZeusBSOConfigError: There is no such rule, or ``tuned_for`` is not positive.
+            ZeusBSOOrderError: The batch size is not known yet.
+        """
+        return scaled_learning_rate(learning_rate, tuned_for, self._known_batch_size(), rule)
+
+    def _known_batch_size(self) -> int:
+        if self.current_batch_size is None:
+            raise ZeusBSOOrderError("The batch size is not known yet: call get_batch_size first.")
+        return int(self.current_batch_size)
+
+
+def _ratio(tuned_for: int, batch_size: int) -> float:
+    if tuned_for < 1 or batch_size < 1:
+        raise ZeusBSOConfigError(f"Batch sizes must be at least 1, not {min(tuned_for, batch_size)}.")
+    return batch_size / tuned_for
