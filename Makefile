@@ -5,11 +5,17 @@ ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
+PIP_OPTIONS := -qq --disable-pip-version-check --no-input
+PIP_INSTALL := $(BIN)/python -m pip install $(PIP_OPTIONS)
+# PyTorch and what stands on it are large: their tests have an environment of their own, with a build for the CPU.
+FRAMEWORKS := .venv-frameworks
+FRAMEWORKS_BIN := $(FRAMEWORKS)/bin
+FRAMEWORKS_INSTALL := $(FRAMEWORKS_BIN)/python -m pip install $(PIP_OPTIONS)
+TORCH := torch==2.13.0
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-containers check lint serve lock audit sbom clean
+.PHONY: help demo test test-frameworks test-containers check lint serve lock audit sbom clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -17,8 +23,11 @@ help: ## Say what there is
 demo: $(VENV)/.demo ## Watch a real recurring training job find its batch size (ARGS="--recurrences 10")
 	@$(BIN)/python -m zeus_bso demo $(ARGS)
 
-test: $(VENV)/.dev ## Run all tests (ARGS="-k demo")
+test: $(VENV)/.dev ## Run all tests but those of frameworks (ARGS="-k demo")
 	@$(BIN)/python -m pytest -q -n auto --maxprocesses 8 $(ARGS)
+
+test-frameworks: $(FRAMEWORKS)/.installed ## Train through PyTorch, Lightning, Transformers and Keras, in .venv-frameworks
+	@$(FRAMEWORKS_BIN)/python -m pytest -q -n 2 --dist loadfile tests/frameworks $(ARGS)
 
 test-containers: $(VENV)/.dev ## Build the images and try them on a container engine, as the quick start says
 	@$(BIN)/python -m pytest -q -rA tests/containers $(ARGS)
@@ -62,7 +71,7 @@ sbom: $(VENV)/.release ## List what the images are made of, in CycloneDX (build/
 	done
 
 clean: ## Remove .venv, caches and what the demo left
-	rm -rf $(VENV) .demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(FRAMEWORKS) .demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
@@ -80,11 +89,19 @@ $(VENV)/.release: pyproject.toml | $(BIN)/python
 	@$(PIP_INSTALL) --editable ".[release]"
 	@touch $@
 
-$(BIN)/python:
+# Plain `torch` may bring gigabytes for GPUs; the build for the CPU is on PyTorch's own index, unless pip knows it already.
+$(FRAMEWORKS)/.installed: pyproject.toml | $(FRAMEWORKS_BIN)/python
+	@echo "Installing PyTorch, Lightning, Transformers and Keras into $(FRAMEWORKS); this happens once."
+	@$(FRAMEWORKS_INSTALL) "$(TORCH)+cpu" 2>/dev/null \
+	    || $(FRAMEWORKS_INSTALL) --index-url https://download.pytorch.org/whl/cpu "$(TORCH)"
+	@$(FRAMEWORKS_INSTALL) --editable ".[dev,keras,lightning,transformers]" pytorch-lightning
+	@touch $@
+
+$(BIN)/python $(FRAMEWORKS_BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 	    echo "zeus-bso needs Python 3.10 or newer; name one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
 	    exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	    echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; \
 	    exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(@D)/..

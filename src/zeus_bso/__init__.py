@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zeus_bso.common import JobParams, JobSpec
     from zeus_bso.exceptions import (
         ZeusBSOConfigError,
+        ZeusBSODistributedError,
         ZeusBSOError,
         ZeusBSOMonitorError,
         ZeusBSOOrderError,
@@ -36,6 +37,7 @@ _HOMES = {
     "JobSpec": "zeus_bso.common",
     "ReplayMonitor": "zeus_bso.monitor",
     "ZeusBSOConfigError": "zeus_bso.exceptions",
+    "ZeusBSODistributedError": "zeus_bso.exceptions",
     "ZeusBSOError": "zeus_bso.exceptions",
     "ZeusBSOMonitorError": "zeus_bso.exceptions",
     "ZeusBSOOrderError": "zeus_bso.exceptions",
@@ -52,6 +54,7 @@ __all__ = [
     "JobSpec",
     "ReplayMonitor",
     "ZeusBSOConfigError",
+    "ZeusBSODistributedError",
     "ZeusBSOError",
     "ZeusBSOMonitorError",
     "ZeusBSOOrderError",

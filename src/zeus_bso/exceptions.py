@@ -5,6 +5,7 @@
     ZeusBSOError
     ├── ZeusBSOTrainFailError          the run ended without converging; launch the script again
     ├── ZeusBSOOrderError              methods called out of order
+    ├── ZeusBSODistributedError        the processes of a training have lost each other
     ├── ZeusBSOConfigError             raised before training starts; says what to do next
     │   ├── ZeusBSOServerUnreachableError
     │   ├── ZeusBSOSpecConflictError   the job id is taken by another spec
@@ -37,6 +38,10 @@ class ZeusBSOTrainFailError(ZeusBSOError):
 
 class ZeusBSOOrderError(ZeusBSOError):
     """A method was called out of order, for example ``on_evaluate`` before ``on_train_begin``."""
+
+
+class ZeusBSODistributedError(ZeusBSOError):
+    """The processes of a training have lost each other: one died, hangs, or left before the others."""
 
 
 class ZeusBSOConfigError(ZeusBSOError):

@@ -27,6 +27,7 @@ CATCH_ALLS = {
     "server/database/sqlite.py": "the writer's thread outlives what it is asked to do, and hands every error on",
     "client/guard.py": "a training never dies for the server's sake",
     "client/meter.py": "nor for the sake of a monitor of another package",
+    "client/distributed.py": "whatever fails on one rank is told to all, and raised there",
     "client/embedded.py": "the embedded app is foreign code to the client, as a server is over HTTP",
 }
 LONGEST_ENDPOINT = 10

@@ -53,6 +53,7 @@ def test_importing_the_client_takes_less_than_a_quarter_of_a_second() -> None:
         "numpy",
         "rich",
         "pynvml",
+        "torch",
         "asyncio",
     ],
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zeus_bso.client.transport import TransportError
-from zeus_bso.exceptions import ZeusBSOOrderError, ZeusBSOTrainFailError
+from zeus_bso.exceptions import ZeusBSODistributedError, ZeusBSOOrderError, ZeusBSOTrainFailError
 
 logger = logging.getLogger("zeus_bso")
 
@@ -28,10 +28,11 @@ class Guard:
         Raises:
             ZeusBSOTrainFailError: As it was raised.
             ZeusBSOOrderError: As it was raised.
+            ZeusBSODistributedError: As it was raised.
         """
         try:
             yield
-        except (ZeusBSOTrainFailError, ZeusBSOOrderError):
+        except (ZeusBSOTrainFailError, ZeusBSOOrderError, ZeusBSODistributedError):
             raise
         except TransportError as error:
             self.say_once(f"Could not {what}: {error}")

@@ -6,7 +6,7 @@ from typing import SupportsFloat
 
 from zeus_bso.client.guard import Guard
 from zeus_bso.common import EnergySource, Totals
-from zeus_bso.exceptions import ZeusBSOMonitorError
+from zeus_bso.exceptions import ZeusBSODistributedError, ZeusBSOMonitorError
 from zeus_bso.monitor.adapt import adapt
 from zeus_bso.monitor.codecarbon import TaskTracker
 from zeus_bso.monitor.once import count_once, reading_of
@@ -47,10 +47,11 @@ class Meter:
 
         Raises:
             ZeusBSOMonitorError: The monitor fails, or its figures cannot be true.
+            ZeusBSODistributedError: It measures several processes, and they have lost each other.
         """
         try:
             total = count_once([reading_of(self._monitor.end_window(self._window))])
-        except ZeusBSOMonitorError:
+        except (ZeusBSOMonitorError, ZeusBSODistributedError):
             raise
         except Exception as error:  # Whatever a foreign monitor raises.
             raise ZeusBSOMonitorError(f"{type(error).__name__}: {error}") from error

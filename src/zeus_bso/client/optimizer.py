@@ -13,6 +13,7 @@ from typing import Literal, SupportsFloat
 from zeus_bso.client.api import Api
 from zeus_bso.client.arguments import Options, given_job
 from zeus_bso.client.connect import transport_for
+from zeus_bso.client.distributed import TIMEOUT_S, Alone, Ranks
 from zeus_bso.client.guard import Guard
 from zeus_bso.client.judge import Judge, Rules
 from zeus_bso.client.lifecycle import Endings, is_imported_by_child, reason_of
@@ -22,8 +23,9 @@ from zeus_bso.client.registration import known_job, rules_of
 from zeus_bso.client.resume import SavedRun
 from zeus_bso.client.run import Run, UnreportedRun
 from zeus_bso.client.run_id import fresh_run_id, named_run_id
+from zeus_bso.client.scaling import ScalesWithBatchSize
 from zeus_bso.client.transport import Transport
-from zeus_bso.common import FailReason, JobSpec, ReportResponse, TrialId, TrialOffer
+from zeus_bso.common import FailReason, JobSpec, ReportResponse, TrialId
 from zeus_bso.exceptions import (
     ZeusBSOMonitorError,
     ZeusBSOOrderError,
@@ -36,7 +38,7 @@ from zeus_bso.monitor.protocol import Monitor
 logger = logging.getLogger("zeus_bso")
 
 
-class BatchSizeOptimizer:
+class BatchSizeOptimizer(ScalesWithBatchSize):
     """Gives a recurring training job its batch size, and learns from how the run went.
 
     ::
@@ -75,6 +77,9 @@ class BatchSizeOptimizer:
             size, unreported.
         on_fail: What to do when the run failed to converge: raise, or only set ``training_finished``.
         on_spec_change: What to do when ``job_id`` names a job with other settings: raise, or update them.
+        distributed: Every rank makes one of these and calls every method of it; rank 0 talks to the server, and all get
+            the same size, decisions and errors. Needs PyTorch and ``torchrun``, or an initialised process group.
+        distributed_timeout_s: Ranks wait for each other at most so long [s].
         transport: Used in place of ``server_url``; for tests.
 
     Attributes:
@@ -90,6 +95,7 @@ class BatchSizeOptimizer:
         ZeusBSORequestError: The server refuses the spec.
         ZeusBSOMonitorError: The monitor's devices cannot be found out.
         ZeusBSOConfigError: An argument is missing or wrong.
+        ZeusBSODistributedError: The ranks lost each other: one died, hangs, or left. Any method may raise it.
     """
 
     def __init__(
@@ -106,11 +112,17 @@ class BatchSizeOptimizer:
         on_unreachable: Literal["raise", "default"] = "raise",
         on_fail: Literal["raise", "stop"] = "raise",
         on_spec_change: Literal["raise", "update"] = "raise",
+        distributed: bool = False,
+        distributed_timeout_s: float = TIMEOUT_S,
         transport: Transport | None = None,
     ) -> None:
         self._options = Options(heartbeat_s, on_unreachable, on_fail, on_spec_change)
         self.job = given_job(job)
-        self.rank = rank
+        named = named_run_id(run_id) if rank == 0 else None
+        saved = SavedRun.read(resume)
+        self._imported_by_child = is_imported_by_child()
+        self._ranks = Ranks(distributed_timeout_s) if distributed and not self._imported_by_child else Alone(rank)
+        self.rank = self._ranks.rank
         self.instance = uuid.uuid4().hex
         self.job_id: str | None = self.job.job_id
         self.current_batch_size: int | None = None
@@ -118,24 +130,22 @@ class BatchSizeOptimizer:
         self.training_finished = False
         self.resumed = False
         self._pid = os.getpid()
-        self._imported_by_child = is_imported_by_child()
         self._began = False
         self._over = False
         self._epoch = 0
         self._run: Run | UnreportedRun | None = None
         self._rules: Rules = rules_of(self.job)
         self._guard = Guard()
-        self._meter = Meter(monitor, f"zeus-bso-{self.instance}")
-        saved = SavedRun.read(resume)
-        named = named_run_id(run_id) if rank == 0 else None
+        shared = self._ranks.monitor(monitor)
+        self._meter = Meter(shared, f"zeus-bso-{self.instance}")
         self.run_id = named or (saved.run_id if saved is not None else fresh_run_id())
         if self._imported_by_child:
             return
         self._owns_transport = transport is None
-        self._api = Api(transport or transport_for(server_url, token))
+        self._api = Api(transport or self._ranks.transport(lambda: transport_for(server_url, token)))
         self._recurrence = Recurrence(
             self._api,
-            instance=self.instance if rank == 0 else None,
+            instance=self.instance if self.rank == 0 else None,
             heartbeat_s=heartbeat_s,
             run_id=self.run_id,
             named=named is not None,
@@ -143,7 +153,7 @@ class BatchSizeOptimizer:
             keeps=self._owns_transport,
         )
         self._endings = Endings(self._end)
-        self._register(monitor)
+        self._register(shared)
 
     def __enter__(self) -> BatchSizeOptimizer:
         """End the run where the block ends."""
@@ -179,11 +189,8 @@ class BatchSizeOptimizer:
         if self.current_batch_size is None:
             if os.getpid() != self._pid:
                 raise ZeusBSOOrderError("A forked process does not ask: build the BatchSizeOptimizer where you train.")
-            if self.rank != 0:
-                raise ZeusBSOOrderError(
-                    "Only rank 0 asks for a batch size; broadcast it, and set current_batch_size and trial_number."
-                )
-            self._accept(self._ask(explore=explore))
+            self._ranks.check_asking()
+            self._ask(explore=explore)
         assert self.current_batch_size is not None
         return self.current_batch_size
 
@@ -224,11 +231,12 @@ class BatchSizeOptimizer:
         try:
             with self._guard("report the evaluation"):
                 # Read first: what a device has not finished computing belongs to the window.
-                value = number(metric, self._guard)
+                own = number(metric, self._guard)
+                value = self._ranks.share(lambda: own)
                 self._close_window()
                 if value is not None:
                     self._epoch = max(self._epoch, self._epoch + 1 if epoch is None else int(epoch))
-                    self._obey(self._tell(value))
+                    self._obey(self._told(value))
         finally:
             if not self._over:
                 self._meter.open(self._guard)
@@ -270,41 +278,28 @@ class BatchSizeOptimizer:
     def _register(self, monitor: Monitor | TaskTracker) -> None:
         update = self._options.on_spec_change == "update"
         try:
-            self.job_id, self._rules = known_job(self._api, self.job, monitor, rank=self.rank, update=update)
-        except ZeusBSOServerUnreachableError as error:
-            self._train_unreported(error)
-
-    def _ask(self, *, explore: bool) -> TrialOffer | None:
-        """Rank 0 asks the server; None: it is away, and the run goes unreported."""
-        assert self.job_id is not None
-        self._recurrence.flush(self._guard)
-        try:
-            asked = self._recurrence.ask(self.job_id, explore=explore)
-        except ZeusBSOServerUnreachableError as error:
-            self._train_unreported(error)
-            return None
-        self.run_id, self.resumed = self._recurrence.run_id, asked.resumed
-        self._epoch = asked.start.current_epoch
-        self._meter.start_from(asked.start)
-        return asked.offer
-
-    def _accept(self, offer: TrialOffer | None) -> None:
-        """Every rank takes part in the trial that was offered."""
-        if offer is None:
-            return
-        self.current_batch_size, self.trial_number = offer.batch_size, offer.trial_number
-        self._rules = replace(self._rules, cost_bound_j=offer.cost_bound)
-        if offer.message and not offer.resumed:
-            logger.warning("%s", offer.message)
-        if offer.finished:
-            self.training_finished = self._over = True
-            logger.warning(
-                "The run %s has converged already, with batch size %d: nothing is left to train.",
-                self.run_id,
-                offer.batch_size,
+            self.job_id, self._rules = self._ranks.share(
+                lambda: known_job(self._api, self.job, monitor, rank=self.rank, update=update)
             )
+        except ZeusBSOServerUnreachableError as error:
+            self._train_unreported(error)
+
+    def _ask(self, *, explore: bool) -> None:
+        """Rank 0 asks the server, and every rank takes part in the trial; if it is away, the run goes unreported."""
+        job_id = self.job_id
+        assert job_id is not None
+        try:
+            asked = self._ranks.share(lambda: self._recurrence.ask(job_id, self._guard, explore=explore))
+        except ZeusBSOServerUnreachableError as error:
+            self._train_unreported(error)
             return
-        self._run = self._join()
+        offer = asked.offer
+        self.run_id, self.resumed, self._epoch = asked.run_id, asked.resumed, asked.start.current_epoch
+        self.current_batch_size, self.trial_number = offer.batch_size, offer.trial_number
+        self._meter.start_from(asked.start)
+        self._rules = replace(self._rules, cost_bound_j=offer.cost_bound)
+        self.training_finished = self._over = offer.finished
+        self._run = None if offer.finished else self._join()
 
     def _join(self) -> Run:
         """Take part in the trial that the attributes name: asked for here, or set by the script on other ranks."""
@@ -325,10 +320,9 @@ class BatchSizeOptimizer:
         self._run = UnreportedRun(Judge(self._rules), self._meter)
         logger.warning("%s This run goes unreported, with the default batch size.", error)
 
-    def _tell(self, metric: float) -> ReportResponse:
-        """Rank 0 reports an evaluation, and learns what was decided."""
-        assert self._run is not None
-        return self._run.report(metric, self._epoch)
+    def _told(self, metric: float) -> ReportResponse | None:
+        """Rank 0 reports an evaluation, and every rank learns what was decided."""
+        return self._ranks.share(lambda: None if self._run is None else self._run.report(metric, self._epoch))
 
     def _obey(self, said: ReportResponse | None) -> None:
         """Every rank does what was decided.
@@ -366,8 +360,13 @@ class BatchSizeOptimizer:
         Raises:
             ZeusBSOTrainFailError: It had failed to converge.
         """
+        if self._is_silent:
+            return
         with self._guard("end the run"):
-            self._obey(self._close(None))
+            said = self._ranks.share(lambda: self._close(None))
+            self._obey(said)
+            if not self._ranks.leads:
+                self._close(None)
 
     def _end(self, reason: FailReason | None, insist_s: float | None = None) -> None:
         """End the run and raise nothing; ``insist_s`` is given where the process ends with it."""

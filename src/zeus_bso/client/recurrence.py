@@ -24,11 +24,13 @@ class Asked:
     """A trial, and where the run starts in it.
 
     Attributes:
+        run_id: The recurrence's.
         offer: The trial.
         start: Where the run starts from.
         resumed: It goes on from the saved state.
     """
 
+    run_id: str
     offer: TrialOffer
     start: Totals
     resumed: bool
@@ -69,20 +71,43 @@ class Recurrence:
         self._saved = saved
         self._keeps = keeps
 
-    def flush(self, guard: Guard) -> None:
+    def ask(self, job_id: str, guard: Guard, *, explore: bool) -> Asked:
+        """Send what dead runs have left, and ask for a trial: the saved run's, if that goes on, else one of its own.
+
+        Raises:
+            ZeusBSORequestError: The server refuses the question.
+            ZeusBSOServerUnreachableError: No server answers, or it is not ready.
+        """
+        self._flush(guard)
+        asked = self._ask(job_id, explore=explore)
+        if asked.offer.message and not asked.offer.resumed:
+            logger.warning("%s", asked.offer.message)
+        if asked.offer.finished:
+            logger.warning(
+                "The run %s has converged already, with batch size %d: nothing is left to train.",
+                asked.run_id,
+                asked.offer.batch_size,
+            )
+        return asked
+
+    def join(self, trial: TrialId, meter: Meter, rules: Rules, guard: Guard, *, epoch: int) -> Run:
+        """Take part in a trial that was offered, from this epoch on."""
+        spool = None
+        if self._keeps and self._instance is not None:
+            spool = Spool(self._api.transport.address, trial, instance=self._instance, run_id=self.run_id)
+        run = Run(self._api, trial, meter, Judge(rules), guard, instance=self._instance, spool=spool, epoch=epoch)
+        if self._heartbeat_s is not None and self._instance is not None:
+            run.beat(self._heartbeat_s)
+        return run
+
+    def _flush(self, guard: Guard) -> None:
         """Send what dead runs have left: of this run at once, as it may have ended; of others in the background."""
         if self._keeps:
             with guard("send what earlier runs have left"):
                 flush_run(self._api, self.run_id)
                 flush_in_background(self._api)
 
-    def ask(self, job_id: str, *, explore: bool) -> Asked:
-        """Ask for a trial: the saved run's, if that goes on, else one of a run of its own.
-
-        Raises:
-            ZeusBSORequestError: The server refuses the question.
-            ZeusBSOServerUnreachableError: No server answers, or it is not ready.
-        """
+    def _ask(self, job_id: str, *, explore: bool) -> Asked:
         saved = self._saved
         if saved is not None and not saved.usable(job_id, self.run_id):
             saved = None
@@ -103,22 +128,12 @@ class Recurrence:
             logger.warning("The run %s is trained by another process; this one goes on as %s.", taken, self.run_id)
             return self._ask_anew(question)
         if saved is None or saved.goes_on_in(offer):
-            return Asked(offer, start, resumed=saved is not None)
+            return Asked(self.run_id, offer, start, resumed=saved is not None)
         if offer.finished and not self._named:
             self.run_id = fresh_run_id()
             return self._ask_anew(question)
-        return Asked(offer, Totals(), resumed=False)
-
-    def join(self, trial: TrialId, meter: Meter, rules: Rules, guard: Guard, *, epoch: int) -> Run:
-        """Take part in a trial that was offered, from this epoch on."""
-        spool = None
-        if self._keeps and self._instance is not None:
-            spool = Spool(self._api.transport.address, trial, instance=self._instance, run_id=self.run_id)
-        run = Run(self._api, trial, meter, Judge(rules), guard, instance=self._instance, spool=spool, epoch=epoch)
-        if self._heartbeat_s is not None and self._instance is not None:
-            run.beat(self._heartbeat_s)
-        return run
+        return Asked(self.run_id, offer, Totals(), resumed=False)
 
     def _ask_anew(self, question: AskForTrial) -> Asked:
         offer = self._api.ask(question.model_copy(update={"run_id": self.run_id, "checkpoint": None}))
-        return Asked(offer, Totals(), resumed=False)
+        return Asked(self.run_id, offer, Totals(), resumed=False)
