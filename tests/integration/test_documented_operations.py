@@ -115,6 +115,27 @@ def test_an_upgrade_brings_an_older_schema_up_to_date(kind: str, databases: Data
     assert job["trials"] == 14
 
 
+@pytest.mark.parametrize("to", ["mariadb", "postgresql"])
+def test_all_jobs_move_from_a_file_to_a_server(to: str, databases: DatabaseServers, tmp_path: Path) -> None:
+    file = f"sqlite:///{tmp_path / 'zeus-bso.db'}"
+    run_script(file, (SCHEMAS / f"{migrate_head()}.sqlite.sql").read_text())
+    jobs = [*JOBS, "nightly/Ünï 🚀"]
+    old = Server(file)
+    acknowledged = train(old).acknowledged
+    before = [show(old, job_id) for job_id in jobs]
+    old.stop()
+    with databases.fresh(to, tmp_path) as url:
+        migrate.upgrade(url)
+        new = Server(url)
+        run_documented("Move all jobs", tmp_path, {"FROM": file, "TO": f"http://127.0.0.1:{new.port}"})
+        after = [show(new, job_id) for job_id in jobs]
+        acknowledged += train(new).acknowledged
+        new.stop()
+
+        assert after == before
+        assert audit(url, acknowledged) == []
+
+
 def migrate_head() -> str:
     """The newest schema that a test has stored."""
     return max(path.name.partition(".")[0] for path in SCHEMAS.glob("*.sql"))
