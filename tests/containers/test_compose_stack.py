@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import urllib3
 from benchmarks.servers import free_port
 from tests.e2e.test_seed_snippet import script
 from tests.integration.test_compose import ENV
@@ -163,6 +165,17 @@ def test_the_server_runs_without_rights_on_a_root_that_is_read_only(stack: Stack
     assert stack.compose("exec", "server", "id", "-u").strip() == "10001"
     with pytest.raises(AssertionError, match="Read-only file system"):
         stack.compose("exec", "server", "touch", "/data/file")
+
+
+def test_the_dashboard_has_its_charts(stack: Stack) -> None:
+    """Of the packages in the image only what the server reads is there."""
+    [job_id] = {trial.job_id for trial in stack.train()}
+    page = urllib3.request("GET", f"{stack.url}/job", fields={"job_id": job_id})
+    found = re.search(r'data-script="([^"]*plotly[^"]*)"', page.data.decode())
+
+    assert page.status == 200
+    assert found
+    assert urllib3.request("GET", stack.url + found.group(1)).status == 200
 
 
 def test_the_server_ends_cleanly(stack: Stack) -> None:
