@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -38,10 +39,12 @@ class Explanation:
     Attributes:
         batch_size: The size; None: chance decides.
         sentence: The size, or the chances of each, and why.
+        chances: Probability of each size where chance decides, the likeliest first.
     """
 
     batch_size: int | None
     sentence: str
+    chances: Mapping[int, float] = field(default_factory=dict)
 
 
 def arms_believed(knobs: Knobs, sizes: Sizes) -> dict[int, BelievedCost]:
@@ -110,7 +113,9 @@ def explain_zeus(situation: Situation) -> Explanation:
     new = mab.underexplored()
     if len(new) == 1:
         return _told(choice, f"The next run takes {new[0]}, which has had too few runs to be judged.")
-    return Explanation(None, " ".join(filter(None, [_chances(mab, new), choice.message])))
+    chances = dict.fromkeys(new, 1 / len(new)) if new else mab.chances()
+    by_chance = dict(sorted(chances.items(), key=lambda pair: -pair[1]))
+    return Explanation(None, " ".join(filter(None, [_chances(by_chance, new), choice.message])), by_chance)
 
 
 def explain_surrogate(situation: Situation) -> Explanation:
@@ -143,13 +148,12 @@ def _told(choice: Choice, sentence: str) -> Explanation:
     return Explanation(choice.batch_size, f"{sentence} {choice.message}" if choice.message else sentence)
 
 
-def _chances(mab: Mab, new: list[int]) -> str:
+def _chances(chances: Mapping[int, float], new: list[int]) -> str:
     if new:
         sizes = ", ".join(map(str, new[:_LIKELIEST_SHOWN]))
         more = f" and {len(new) - _LIKELIEST_SHOWN} more" if len(new) > _LIKELIEST_SHOWN else ""
         return f"The next run takes one of the batch sizes that have had too few runs to be judged: {sizes}{more}."
-    chances = mab.chances()
-    likeliest = sorted(chances, key=lambda size: -chances[size])[:_LIKELIEST_SHOWN]
+    likeliest = list(chances)[:_LIKELIEST_SHOWN]
     shown = ", ".join(f"{size} ({chances[size]:.0%})" for size in likeliest if chances[size] >= 0.005)
     return f"The next run is drawn by Thompson sampling, with a chance of about: {shown}."
 

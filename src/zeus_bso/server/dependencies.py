@@ -65,6 +65,12 @@ class Transactions:
         """Run work of the overview in a reading transaction."""
         return await self._read(lambda connection: work(self._overview(connection)))
 
+    async def show(self, work: Callable[[Reader], T]) -> T:
+        """Run work of the dashboard in a reading transaction."""
+        return await self._read(
+            lambda connection: work(Reader.over(self._service(connection), self._overview(connection), connection))
+        )
+
     async def export(self, work: Callable[[Transfer], T]) -> T:
         """Run work of the transfer in a transaction that sees one state of the database throughout."""
         with self._instruments.transaction():
@@ -83,12 +89,6 @@ class Transactions:
     async def _read(self, work: Callable[[Connection], T]) -> T:
         with self._instruments.transaction():
             return await self._database.read(_here(work))
-
-    async def show(self, work: Callable[[Reader], T]) -> T:
-        """Run work of the dashboard in a reading transaction."""
-        return await self._read(
-            lambda connection: work(Reader.over(self._service(connection), self._overview(connection), connection))
-        )
 
     def _overview(self, connection: Connection) -> Overview:
         settings = self._settings

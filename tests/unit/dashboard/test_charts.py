@@ -13,8 +13,6 @@ from zeus_bso.server.dashboard.charts_of_sizes import (
     pareto_front,
     plane_chart,
 )
-from zeus_bso.server.dashboard.plots import believed_cost
-from zeus_bso.views import BatchSizeView
 
 MEANS = [
     SizeMeans(8, 3, energy_j=900.0, time_s=90.0),
@@ -22,14 +20,6 @@ MEANS = [
     SizeMeans(32, 3, energy_j=600.0, time_s=40.0),
     SizeMeans(64, 3, energy_j=700.0, time_s=50.0),
 ]
-
-
-def view(belief_mean: float | None, belief_std: float | None) -> BatchSizeView:
-    counts = dict.fromkeys(("trials", "converged", "unconverged", "failed", "observations"), 2)
-    means = dict.fromkeys(("mean_energy", "mean_time", "mean_cost"), 1.0)
-    return BatchSizeView(
-        batch_size=8, belief_mean=belief_mean, belief_std=belief_std, retired=None, is_arm=True, **counts, **means
-    )
 
 
 def test_the_pareto_front_has_the_sizes_that_no_other_beats_in_both() -> None:
@@ -48,13 +38,6 @@ def test_every_point_of_the_eta_line_costs_as_much_as_the_chosen_size(eta_knob: 
 def test_without_a_weight_on_anything_there_is_no_line() -> None:
     assert eta_line(MEANS, 32, eta_knob=0.0, max_power_w=0.0) == []
     assert eta_line(MEANS, None, eta_knob=0.5, max_power_w=20.0) == []
-
-
-def test_a_belief_about_rewards_is_told_as_a_cost_with_its_interval() -> None:
-    belief = believed_cost(view(-100.0, 10.0))
-
-    assert (belief.mean_j, belief.low_j, belief.high_j) == pytest.approx((100.0, 80.40036, 119.59964))
-    assert believed_cost(view(None, None)).mean_j is None
 
 
 def test_a_chart_says_in_words_and_a_table_what_it_shows() -> None:

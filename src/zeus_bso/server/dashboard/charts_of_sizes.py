@@ -25,9 +25,6 @@ from zeus_bso.server.dashboard.queries import TrialPoint
 ROOMY = 16
 """With more batch sizes beside each other their marks are narrower."""
 
-Z95 = 1.959964
-"""A normal belief lies within so many standard deviations with 95 % probability."""
-
 
 @dataclass(frozen=True, slots=True)
 class BelievedCost:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import get_args
 
 from zeus_bso.common import IDENTITY_FIELDS, INT32_MAX
+from zeus_bso.policy.explanations import Explanation
 from zeus_bso.server.dashboard.palette import shades
 from zeus_bso.server.dashboard.queries import TrialFilter, TrialPage, TrialRow
 from zeus_bso.server.dashboard.reader import Reader
-from zeus_bso.server.dashboard.words import NextRun
 from zeus_bso.views import FleetSavings, JobSavings, JobSummary, JobView
 
 JOBS_ON_A_PAGE = 50
@@ -104,7 +104,7 @@ class JobPage:
 
     job: JobView
     savings: JobSavings
-    next: NextRun
+    next: Explanation
     running: list[TrialRow]
     trials: TrialsTable
     shades: dict[int, int]
@@ -179,7 +179,7 @@ def job_page(reader: Reader, job_id: str, *, before: int | None, batch_size: int
     return JobPage(
         job=view,
         savings=view.savings,
-        next=reader.next_run(job),
+        next=reader.explain(job),
         running=running,
         trials=trials,
         shades=shades(view.spec.batch_sizes),

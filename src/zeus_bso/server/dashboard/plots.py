@@ -8,7 +8,7 @@ from typing import Literal
 
 from zeus_bso.server.dashboard import formats
 from zeus_bso.server.dashboard.charts import Chart, Colours, cost_chart
-from zeus_bso.server.dashboard.charts_of_sizes import Z95, BelievedCost, SizeMeans, belief_chart, plane_chart
+from zeus_bso.server.dashboard.charts_of_sizes import BelievedCost, SizeMeans, belief_chart, plane_chart
 from zeus_bso.server.dashboard.charts_over_time import curves_chart, savings_chart
 from zeus_bso.server.dashboard.queries import TrialPoint
 from zeus_bso.server.dashboard.reader import Reader
@@ -118,12 +118,10 @@ _CHARTS: dict[ChartName, Callable[[Reader, JobState, Span], Chart]] = {
 
 
 def believed_cost(size: BatchSizeView) -> BelievedCost:
-    """What is believed of the cost of a run; beliefs are kept as rewards, which are negative costs."""
-    if size.belief_mean is None:
-        return BelievedCost(size.batch_size, None, None, None, size.observations)
-    margin = Z95 * (size.belief_std or 0.0)
-    mean = -size.belief_mean
-    return BelievedCost(size.batch_size, mean, mean - margin, mean + margin, size.observations)
+    """What the job's policy believes of the cost of a run."""
+    return BelievedCost(
+        size.batch_size, size.believed_cost, size.believed_cost_low, size.believed_cost_high, size.observations
+    )
 
 
 def _latest(reader: Reader, job: JobState, most: int) -> list[TrialPoint]:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from zeus_bso.policy.forecast import foresee
+from zeus_bso.policy.explanations import Explanation
 from zeus_bso.server.dashboard.queries import DashboardQueries
-from zeus_bso.server.dashboard.words import NextRun, next_run
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.overview.commands import ListJobs
 from zeus_bso.server.overview.overview import Overview
@@ -52,15 +51,6 @@ class Reader:
         """
         return self.service.get_job(job_id, status_code=404)
 
-    def next_run(self, job: JobState) -> NextRun:
-        """Foresee what a job would run if it were asked now and no lease had ended since."""
-        snapshot, places = self.service.with_sizes(job), self.service.places(job)
-        forecast = foresee(
-            job.knobs,
-            job.progress,
-            snapshot.sizes,
-            places,
-            uncapped_open=job.progress.cost_bound_in_row > 0 and self.service.uncapped_open(job),
-            windows=self.service.windows(snapshot),
-        )
-        return next_run(job.knobs, job.progress, places, forecast)
+    def explain(self, job: JobState) -> Explanation:
+        """Say what a job would run if it were asked now and no lease had ended since."""
+        return job.policy.explain(self.service.situation(self.service.with_sizes(job)))
