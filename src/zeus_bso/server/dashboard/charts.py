@@ -177,7 +177,10 @@ def cost_chart(points: Sequence[TrialPoint], costs_j: Mapping[int, float], colou
             for p in points
         ],
         data=traces,
-        layout={"xaxis": axis("trial"), "yaxis": axis(f"cost ({unit.name})", rangemode="tozero")},
+        layout={
+            "xaxis": axis("trial", **({"dtick": 1} if len(points) <= 12 else {})),
+            "yaxis": axis(f"cost ({unit.name})", rangemode="tozero"),
+        },
     )
 
 

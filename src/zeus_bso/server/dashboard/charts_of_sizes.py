@@ -22,6 +22,9 @@ from zeus_bso.server.dashboard.charts import (
 )
 from zeus_bso.server.dashboard.queries import TrialPoint
 
+WIDE_RANGE = 30.0
+"""Beliefs that span more than this factor are shown on a logarithmic scale."""
+
 ROOMY = 16
 """With more batch sizes beside each other their marks are narrower."""
 
@@ -121,7 +124,7 @@ def belief_chart(
                 categoryarray=sizes,
                 range=[-0.6, len(sizes) - 0.4],
             ),
-            "yaxis": axis(f"cost ({unit.name})", rangemode="tozero"),
+            "yaxis": axis(f"cost ({unit.name})", **_scale(known)),
         },
     )
 
@@ -225,6 +228,13 @@ def eta_line(
     left = max(0.0, (cost - eta_knob * most_energy) / weight_of_time)
     right = min(most_time, cost / weight_of_time)
     return [(t, max(0.0, (cost - weight_of_time * t) / eta_knob)) for t in (left, right)]
+
+
+def _scale(known: Sequence[BelievedCost]) -> dict[str, str]:
+    """A logarithmic scale where intervals are so wide that on a linear one only the widest would be seen."""
+    least = min(belief.low_j or 0.0 for belief in known)
+    most = max(belief.high_j or 0.0 for belief in known)
+    return {"type": "log"} if least > 0 and most > WIDE_RANGE * least else {"rangemode": "tozero"}
 
 
 def _line(name: str, ends: Sequence[tuple[float | None, float | None]], colour: str, dash: str) -> Trace:

@@ -77,7 +77,7 @@ def curves_chart(
         columns=("Trial", "Batch size", "Epoch", "Metric"),
         rows=[(r.trial_number, batch_sizes[r.trial_number], r.epoch, r.metric) for r in curves],
         data=traces,
-        layout={"xaxis": axis("epoch"), "yaxis": axis("metric")},
+        layout={"xaxis": axis("epoch", **({"dtick": 1} if last <= 12 else {})), "yaxis": axis("metric")},
     )
 
 
