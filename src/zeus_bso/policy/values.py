@@ -78,7 +78,7 @@ class SurrogateArmState:
     """What the surrogate policy has learnt about one batch size.
 
     Attributes:
-        runs: Runs that the mean rests on.
+        runs: Runs that the mean rests on; no more than the policy remembers.
         mean_log_epochs: Mean of the logarithm of epochs-to-target.
         guess: Logarithm of epochs-to-target, guessed after a run that was stopped; None once a run has converged.
         cost_sum: Cost of all runs [J].
