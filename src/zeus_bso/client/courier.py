@@ -18,6 +18,9 @@ PATIENCE_S = 0.9 * CALL_S
 AWAY_S = 0.025
 """While the server is away, a letter waits at most so long [s]: with all else it does, a call takes below 50 ms."""
 
+_NOT_HEARD = (401, 403, 409)
+"""Refusals of who speaks, not of what is said."""
+
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 5.0
 
@@ -201,14 +204,14 @@ class Courier:
 
 
 def send(api: Api, letter: Letter, timeout_s: float = CALL_S) -> Answer:
-    """Tell the server: the report first, then the end, unless the report was refused.
+    """Tell the server: the report first, then the end, which stands whatever is wrong with the report.
 
     Raises:
         TransportError: No answer came.
     """
     if letter.report is not None:
         answer = api.report(letter.report, timeout_s)
-        if letter.end is None or answer.status >= 400:
+        if letter.end is None or answer.status >= 500 or answer.status in _NOT_HEARD:
             return answer
     assert letter.end is not None
     return api.end(letter.end, timeout_s)

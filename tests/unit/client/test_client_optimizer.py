@@ -629,6 +629,24 @@ class TestEnds:
             pass
         assert (server.reports, server.ends) == ([], [])
 
+    @pytest.mark.parametrize(("status", "ends"), [(422, ["cancelled"]), (401, [])])
+    def test_a_report_that_is_refused_does_not_keep_the_end_from_being_told(
+        self, server: ScriptedTransport, status: int, ends: list[str]
+    ) -> None:
+        bso = training(server)
+        server.answers[REPORT_RESULT_URL] = (status, {"message": "no"})
+        bso.on_evaluate(0.1)
+        server.away = True
+        bso.on_evaluate(0.1)
+        server.away = False
+        bso.cancel()
+        deadline = time.monotonic() + 10
+        while len(server.reports) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        bso.cancel()
+        assert [end["reason"] for end in server.ends] == ends
+        server.answers.clear()
+
     def test_cancel_tells_once(self, server: ScriptedTransport) -> None:
         bso = training(server)
         bso.on_evaluate(0.1)

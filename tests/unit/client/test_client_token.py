@@ -78,6 +78,7 @@ def test_it_appears_in_no_log_repr_state_or_error(caplog: pytest.LogCaptureFixtu
         bso.on_train_begin()
         server.answers["/report"] = (401, {"message": "no"})
         bso.on_evaluate(0.1)
+        server.answers.clear()
         bso.cancel()
         server.answers["/jobs"] = (403, {"message": "no"})
         with pytest.raises(ZeusBSORequestError) as caught:
