@@ -71,6 +71,12 @@ def test_without_a_reference_nothing_is_known() -> None:
     assert slowness(KNOBS, (), [(1, 0.1), (50, 0.1)]) == 0.0
 
 
+def test_what_the_reference_passed_in_its_first_tenth_tells_nothing() -> None:
+    reference = ((0.3, 1.0), (0.9, 20.0))
+
+    assert slowness(Knobs((8,), 8, target_metric=0.9), reference, [(1, 0.1), (2, 0.1), (3, 0.1)]) == 3 / 20
+
+
 def test_a_short_run_is_looked_at_at_every_report() -> None:
     assert all(is_due(epoch - 1, epoch) for epoch in range(1, EVERY_EPOCH_TO + 1))
 

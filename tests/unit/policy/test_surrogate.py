@@ -190,6 +190,24 @@ def test_when_costs_have_drifted_what_was_learnt_counts_for_little() -> None:
     assert not any(first is second is Outcome.COST_BOUND for first, second in pairwise(outcomes))
 
 
+def test_half_of_a_drift_is_taken_to_be_common_to_all_sizes() -> None:
+    job = Job(dict.fromkeys(SIZES, 20))
+    job.recur(30)
+    before = {size: state.surrogate for size, state in job.sizes.items()}
+    job.epochs = dict.fromkeys(SIZES, 50)
+
+    (shown, retried) = (job.recur()[0], job.recur()[0])
+
+    assert (shown[1], retried[1]) == (Outcome.COST_BOUND, Outcome.CONVERGED)
+    others = [size for size in SIZES if before[size].runs and size not in (shown[0], retried[0])]
+    assert others
+    for size in (*others, retried[0]):
+        moved = job.sizes[size].surrogate.mean_log_epochs - before[size].mean_log_epochs
+        assert moved == pytest.approx(math.log(50 / 20) / 2, abs=0.15)
+    assert {job.sizes[size].surrogate.runs for size in others} == {1}
+    assert job.progress.surrogate.noise_dof == sum(max(0, arm.runs - 1) for arm in before.values())
+
+
 def test_old_runs_are_unlearnt_slowly() -> None:
     job = Job({128: 20}, Knobs((128,), 128, max_epochs=1000))
     job.recur(200)
