@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from zeus_bso.simulator.rows import TraceError
 from zeus_bso.simulator.traces import (
     POWER_COLUMNS,
     POWER_CSV,
@@ -21,7 +22,6 @@ from zeus_bso.simulator.traces import (
     TRAIN_CSV,
     WORKLOAD_COLUMNS,
     WORKLOADS_CSV,
-    TraceError,
 )
 
 LEVELS = 16

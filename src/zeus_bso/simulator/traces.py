@@ -5,14 +5,21 @@ A folder of traces holds ``workloads.csv``, ``summary_train.csv`` and one ``summ
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from zeus_bso.exceptions import ZeusBSOError
+from zeus_bso.simulator.rows import (
+    Key,
+    TraceError,
+    boolean,
+    epoch,
+    finite,
+    positive,
+    positive_int,
+    read_rows,
+)
 
 WORKLOADS_CSV = "workloads.csv"
 TRAIN_CSV = "summary_train.csv"
@@ -48,12 +55,6 @@ POWER_COLUMNS = (
 )
 
 _T = TypeVar("_T")
-Key = tuple[str, str, str]
-"""Dataset, network, optimizer: what makes a workload."""
-
-
-class TraceError(ZeusBSOError):
-    """A trace folder cannot be read; the message names the file and the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,53 +228,8 @@ def read_traces(folder: Path) -> Traces:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A line of a CSV file that says where it stands when it is wrong."""
-
-    path: Path
-    line: int
-    cells: Mapping[str, str]
-
-    def get(self, column: str, read: Callable[[str], _T], what: str) -> _T:
-        try:
-            return read(self.cells[column].strip())
-        except (ValueError, OverflowError):
-            raise self.error(f"{column} should be {what}, not {self.cells[column]!r}.") from None
-
-    def error(self, message: str) -> TraceError:
-        return TraceError(f"{self.path}, line {self.line}: {message}")
-
-    @property
-    def key(self) -> Key:
-        return (self.cells["dataset"].strip(), self.cells["network"].strip(), self.cells["optimizer"].strip())
-
-    @property
-    def batch_size(self) -> int:
-        return self.get("batch_size", _positive_int, "a positive integer")
-
-
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[_Row]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = [column for column in columns if column not in (reader.fieldnames or ())]
-            if missing:
-                raise TraceError(f"{path}, line 1: the column {missing[0]} is missing.")
-            for cells in reader:
-                row = _Row(path, reader.line_num, cells)
-                empty = [column for column in columns if not isinstance(cells.get(column), str)]
-                if empty:
-                    raise row.error(f"the row ends before the column {empty[0]}.")
-                yield row
-    except FileNotFoundError:
-        raise TraceError(f"{path} is missing.") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TraceError(f"{path} cannot be read: {error}") from error
-
-
 def _read_workloads(path: Path) -> tuple[Workload, ...]:
-    rows = list(_rows(path, WORKLOAD_COLUMNS))
+    rows = list(read_rows(path, WORKLOAD_COLUMNS))
     if not rows:
         raise TraceError(f"{path} names no workload.")
     keys = [row.key for row in rows]
@@ -286,10 +242,10 @@ def _read_workloads(path: Path) -> tuple[Workload, ...]:
             Workload(
                 name=name if names.count(name) == 1 else "/".join(row.key),
                 key=row.key,
-                target_metric=row.get("target_metric", _finite, "a number"),
-                higher_is_better=row.get("higher_is_better", _boolean, "true or false"),
-                max_epochs=row.get("max_epochs", _positive_int, "a positive integer"),
-                default_batch_size=row.get("default_batch_size", _positive_int, "a positive integer"),
+                target_metric=row.get("target_metric", finite, "a number"),
+                higher_is_better=row.get("higher_is_better", boolean, "true or false"),
+                max_epochs=row.get("max_epochs", positive_int, "a positive integer"),
+                default_batch_size=row.get("default_batch_size", positive_int, "a positive integer"),
             )
         )
     return tuple(workloads)
@@ -297,15 +253,15 @@ def _read_workloads(path: Path) -> tuple[Workload, ...]:
 
 def _read_runs(path: Path, workloads: Mapping[Key, Workload]) -> dict[Key, dict[int, tuple[RecordedRun, ...]]]:
     curves: dict[Key, dict[int, dict[tuple[str, str], dict[float, int | None]]]] = {}
-    for row in _rows(path, TRAIN_COLUMNS):
+    for row in read_rows(path, TRAIN_COLUMNS):
         if row.key not in workloads:
             continue
         run = (row.cells["learning_rate"].strip(), row.cells["run"].strip())
         curve = curves.setdefault(row.key, {}).setdefault(row.batch_size, {}).setdefault(run, {})
-        level = row.get("target_metric", _finite, "a number")
+        level = row.get("target_metric", finite, "a number")
         if level in curve:
             raise row.error(f"run {run[1]} of batch size {row.batch_size} gives the level {level:g} twice.")
-        curve[level] = row.get("target_epoch", _epoch, "an epoch, or empty where the level was never reached")
+        curve[level] = row.get("target_epoch", epoch, "an epoch, or empty where the level was never reached")
     found: dict[Key, dict[int, tuple[RecordedRun, ...]]] = {}
     for key, by_size in curves.items():
         workload = workloads[key]
@@ -334,14 +290,14 @@ def _reaches(level: float, workload: Workload) -> bool:
 
 def _read_paces(path: Path) -> dict[Key, dict[int, dict[float, Pace]]]:
     paces: dict[Key, dict[int, dict[float, Pace]]] = {}
-    for row in _rows(path, POWER_COLUMNS):
+    for row in read_rows(path, POWER_COLUMNS):
         limits = paces.setdefault(row.key, {}).setdefault(row.batch_size, {})
-        limit = row.get("power_limit", _positive, "a positive number of watts")
+        limit = row.get("power_limit", positive, "a positive number of watts")
         if limit in limits:
             raise row.error(f"batch size {row.batch_size} has the power limit {limit:g} twice.")
         limits[limit] = Pace(
-            time_s=row.get("time_per_epoch", _positive, "a positive number of seconds"),
-            power_w=row.get("average_power", _positive, "a positive number of watts"),
+            time_s=row.get("time_per_epoch", positive, "a positive number of seconds"),
+            power_w=row.get("average_power", positive, "a positive number of watts"),
         )
     return {
         key: {size: dict(sorted(limits.items())) for size, limits in sorted(by_size.items())}
@@ -363,36 +319,3 @@ def _chosen(
         there = ", ".join(names_of(one)[0] for one in known)
         raise TraceError(f"There is no {what} {unknown[0]!r} in this trace folder; there are: {there}.")
     return chosen
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
-
-
-def _positive(text: str) -> float:
-    number = _finite(text)
-    if number <= 0:
-        raise ValueError(text)
-    return number
-
-
-def _positive_int(text: str) -> int:
-    number = _positive(text)
-    if number != int(number):
-        raise ValueError(text)
-    return int(number)
-
-
-def _epoch(text: str) -> int | None:
-    if not text or text.lower() in ("nan", "none", "null"):
-        return None
-    return _positive_int(text)
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise ValueError(text)
-    return text.lower() == "true"

@@ -10,7 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from zeus_bso.cost import zeus_cost
-from zeus_bso.simulator.traces import Pace, Pair, RecordedRun, TraceError
+from zeus_bso.simulator.rows import TraceError
+from zeus_bso.simulator.traces import Pace, Pair, RecordedRun
 
 DRIFT_MAX_EPOCHS_FACTOR = 4
 """With drift, ``max_epochs`` is so many times larger: else a small one would make the target impossible."""

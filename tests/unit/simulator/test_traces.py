@@ -6,7 +6,8 @@ import pytest
 from tests.support.traces import POWER, TRAIN, WORKLOADS, tiny_pair, write_tiny_traces
 
 from zeus_bso.simulator.recorded import DIGITS
-from zeus_bso.simulator.traces import TraceError, read_traces
+from zeus_bso.simulator.rows import TraceError
+from zeus_bso.simulator.traces import read_traces
 
 
 def test_a_pair_has_the_sizes_that_both_traces_know(tmp_path: Path) -> None:
