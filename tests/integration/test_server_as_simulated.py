@@ -10,7 +10,7 @@ from typing import Literal
 import httpx
 import pytest
 from benchmarks.servers import Server
-from tests.support.traces import tiny_pair
+from tests.support.traces import WORKLOADS, tiny_pair
 
 from zeus_bso.common import FailReason, JobSpecFromClient, Outcome, PolicyOptions
 from zeus_bso.simulator.job import PolicyJob, knobs_of
@@ -29,6 +29,13 @@ SCENARIOS = {
     "drifting, without curve stop": Scenario(recurrences=24, drift=Drift(at=12, factor=2.0), curve_stop=False),
     "weighing energy alone, tight bound": Scenario(recurrences=24, eta_knob=1.0, beta_knob=1.2),
 }
+
+CASES = [
+    *(("digits", scenario) for scenario in SCENARIOS),
+    ("tiny", "weighing energy alone, tight bound"),
+    ("tiny", "overlapping, some crash"),
+    ("hard", "overlapping, some crash"),
+]
 
 
 class ServedJob:
@@ -98,21 +105,22 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         server.stop()
 
 
-@pytest.fixture(params=["digits", "tiny"])
-def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Pair:
-    """The recorded demo job; and one with a size that never reaches its target."""
-    if request.param == "tiny":
-        return tiny_pair(tmp_path)
+def pair_of(name: str, folder: Path) -> Pair:
+    """The recorded demo job; one with a size that never reaches its target; or one that goes through generations."""
+    if name == "hard":
+        return tiny_pair(folder, workloads=WORKLOADS.replace(",10,64", ",3,64"))
+    if name == "tiny":
+        return tiny_pair(folder)
     (found,) = read_traces(DIGITS).pairs()
     return found
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize(("traces", "scenario"), CASES)
 @pytest.mark.parametrize("policy", ["zeus", "surrogate"])
 def test_the_server_decides_as_the_simulator(
-    client: httpx.Client, pair: Pair, policy: Literal["zeus", "surrogate"], scenario: str
+    client: httpx.Client, tmp_path: Path, policy: Literal["zeus", "surrogate"], traces: str, scenario: str
 ) -> None:
-    world = World(pair, SCENARIOS[scenario])
+    world = World(pair_of(traces, tmp_path), SCENARIOS[scenario])
     simulated = simulate(world, PolicyJob(world, policy, SEED), SEED)
     served = simulate(world, ServedJob(client, world, policy), SEED)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from zeus_bso.common import FailReason, Outcome, Stage, TrialType
+from zeus_bso.policy.early_stop import judge_alone
 from zeus_bso.policy.policies import policy_of
 from zeus_bso.policy.retirement import after_failure
 from zeus_bso.policy.values import Choice, Knobs, Place, PlaceState, Progress, Run, Situation, SizeState
@@ -90,7 +91,10 @@ class PolicyJob:
             uncapped=choice.uncapped,
             curve=state.curve if self._policy.reads_curves else (),
         )
-        verdict = self._policy.judge(self._knobs, self.progress, self.sizes, run)
+        if self._steers(choice):
+            verdict = self._policy.judge(self._knobs, self.progress, self.sizes, run)
+        else:
+            verdict = judge_alone(self._knobs, run)
         state.non_finite_in_row = verdict.non_finite_in_row
         if verdict.outcome is not None:
             self._conclude(trial, run, verdict.outcome)
