@@ -48,12 +48,25 @@ class Stack:
         name = f"zeus-bso-test-{uuid.uuid4().hex[:8]}"
         self.registry = f"{name}/"
         self._environment = os.environ | {"COMPOSE_PROJECT_NAME": name, "ZEUS_BSO_REGISTRY": self.registry}
-        subprocess.run(["git", "clone", "--quiet", str(REPOSITORY), str(folder)], check=True)
+        # Of a copy, so that what happens to the repository meanwhile does not matter.
+        self._origin = folder.with_name("origin.git")
+        git("clone", "--bare", str(REPOSITORY), str(self._origin))
+        git("clone", str(self._origin), str(folder))
         self.configure(ENV)
 
     def configure(self, env: str) -> None:
         """Write docker/.env."""
         (self.folder / "docker" / ".env").write_text(env.replace("=8000", f"={self.port}"))
+
+    def release(self) -> None:
+        """Let there be a newer version where this one was cloned from."""
+        newer = self.folder.with_name("newer")
+        git("clone", str(self._origin), str(newer))
+        with (newer / "src" / "zeus_bso" / "__init__.py").open("a") as module:
+            module.write("\nNEW_IN_THIS_VERSION = True\n")
+        identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        git("-C", str(newer), *identity, "commit", "--all", "--message", "A newer version")
+        git("-C", str(newer), "push")
 
     def run(self, *command: str) -> str:
         """Run a command in the clone; returns what it printed."""
@@ -108,6 +121,11 @@ class Stack:
         api = DemoApi(self.url)
         [job] = api.jobs()
         return api.trials(job.job_id)
+
+
+def git(*arguments: str) -> None:
+    """Run git, quietly."""
+    subprocess.run(["git", *arguments], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -188,9 +206,7 @@ def test_an_upgrade_replaces_the_server_and_keeps_its_job(stack: Stack) -> None:
     stack.run(*UP, "--detach")
     stack.wait_until_ready()
     before, image = stack.train(), stack.server(".Image")
-    with (stack.folder / "src" / "zeus_bso" / "__init__.py").open("a") as module:
-        module.write("\nNEW_IN_THIS_VERSION = True\n")
-
+    stack.release()
     stack.documented("Upgrade the compose stack")
     stack.wait_until_ready()
 
