@@ -58,3 +58,13 @@ def test_a_script_of_the_reference_s_shape_runs_as_it_is(server: ServerProcess, 
     [job] = jobs(server.url)
     [trial] = trials(server.url, job["job_id"])
     assert (trial["outcome"], trial["current_epoch"], trial["energy"]) == ("converged", 3, 30.0)
+
+
+def test_lightning_stops_both_ranks_together(server: ServerProcess, tmp_path: Path) -> None:
+    with Launch([SCRIPTS / "lightning_ranks.py", server.url], tmp_path, ranks=2) as launch:
+        first, second = launch.last_words()
+
+    assert first == second == {"epoch": 3, "finished": True}
+    [job] = jobs(server.url)
+    [trial] = trials(server.url, job["job_id"])
+    assert (trial["outcome"], trial["current_epoch"], trial["energy"]) == ("converged", 3, 60.0)
