@@ -23,6 +23,11 @@ from zeus_bso.cli.demo import training_script
 BIG_JOB, BIG_JOB_TRIALS = "nightly/resnet50 40 sizes", 5_000
 ODD_JOB = "<b>\"bold\" & 'odd'</b> \u202e\u05d0\u05d1\u05d2"
 RECURRENCES = 2
+PRICES = {
+    "ZEUS_BSO_ELECTRICITY_PRICE": "0.25",
+    "ZEUS_BSO_CURRENCY": "EUR",
+    "ZEUS_BSO_CARBON_INTENSITY": "300",
+}
 WIDE = {"width": 1280, "height": 900}
 PATIENCE_MS = 30_000
 
@@ -48,11 +53,8 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server process with a job of real runs, one of 5,000 trials with 40 batch sizes, and one with an odd name."""
     folder = tmp_path_factory.mktemp("dashboard")
-    process = ServerProcess(folder / "jobs.db")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("ELECTRICITY_PRICE", "0.25"), ("CURRENCY", "EUR"), ("CARBON_INTENSITY", "300")):
-            patch.setenv(f"ZEUS_BSO_{name}", value)
-        process.start()
+    process = ServerProcess(folder / "jobs.db", environment=PRICES)
+    process.start()
     try:
         yield _with_jobs(process.url, f"sqlite:///{folder / 'jobs.db'}")
     finally:
