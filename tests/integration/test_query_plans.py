@@ -177,7 +177,10 @@ def _reads_all_of_a_job(statement: str) -> bool:
     page = "trial.trial_number > " in statement or "trial.trial_number < " in statement
     history = "trial.wasted_energy" in statement and "JOIN job" in statement
     two = "batch_size_state.batch_size IN" in statement
-    return page or two or history or statement.endswith(whole) or statement.startswith("UPDATE trial SET started_at")
+    # Read backwards from the job's last trial, where the wanted ones stand, until there are enough.
+    latest = "trial.status = " in statement and "trial.trial_number DESC" in statement and "LIMIT" in statement
+    rewind = statement.startswith("UPDATE trial SET started_at")
+    return page or two or history or latest or rewind or statement.endswith(whole)
 
 
 def _sqlite_scans(connection: Connection, statement: str, parameters: Any) -> Plan:
