@@ -37,6 +37,20 @@ def test_the_size_that_is_named_is_given_next(policy: str, knobs: Knobs, story: 
 @POLICIES
 @PROPERTY
 @given(jobs(), stories)
+def test_chances_are_given_where_chance_decides_and_sum_to_one(policy: str, knobs: Knobs, story: list[object]) -> None:
+    job = live(fresh(knobs, policy=policy), story)
+    explained = job.policy.explain(job.situation())
+    chances = list(explained.chances.values())
+
+    assert bool(chances) == (explained.batch_size is None)
+    assert not chances or sum(chances) == pytest.approx(1.0)
+    assert chances == sorted(chances, reverse=True)
+    assert explained.batch_size is not None or explained.chances[job.ask().batch_size] >= 0
+
+
+@POLICIES
+@PROPERTY
+@given(jobs(), stories)
 def test_beliefs_are_finite_and_lie_in_their_intervals(policy: str, knobs: Knobs, story: list[object]) -> None:
     job = live(fresh(knobs, policy=policy), story)
 
