@@ -16,8 +16,8 @@ from zeus_bso.common import (
 )
 from zeus_bso.exceptions import UnknownJobError, UnknownTrialError
 from zeus_bso.policy.retirement import after_failure, after_return
-from zeus_bso.policy.values import Choice, Curve, GaussianTsArmState, Place, PlaceState, Progress, Situation, SizeState
-from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadTrials, ReadWindow, RecordReport
+from zeus_bso.policy.values import Choice, Curve, PlaceState, Progress, Situation, SizeState
+from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadTrials, RecordReport
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
 from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
 from zeus_bso.server.job.commands import CreateJob, SaveProgress, UpdateSettings
@@ -26,6 +26,7 @@ from zeus_bso.server.job.repository import JobStateRepository
 from zeus_bso.server.services.commands import RecordResult, Snapshot, TakeUpTrial
 from zeus_bso.server.services.lease import expiry_after_beat, lease_s
 from zeus_bso.server.services.recompute import recompute
+from zeus_bso.server.services.situation import situation_of
 
 _STRENGTH = {FailReason.OOM: 2, FailReason.ERROR: 1}
 
@@ -139,49 +140,8 @@ class ZeusService:
         self._jobs.save_progress(SaveProgress(job_id=job.job_id, **values))
 
     def situation(self, snapshot: Snapshot) -> Situation:
-        """What the job's policy looks at when it chooses."""
-        job = snapshot.job
-        seen = Situation(job.knobs, job.progress, snapshot.sizes)
-        if not job.policy.explores_in_rounds:
-            return replace(seen, in_flight=self._states.in_flight(job.job_id, job.progress.generation))
-        return replace(
-            seen,
-            places=self.places(job),
-            uncapped_open=job.progress.cost_bound_in_row > 0 and self.uncapped_open(job),
-            windows=self.windows(snapshot),
-        )
-
-    def places(self, job: JobState) -> list[Place]:
-        """Read the places of the current round of pruning."""
-        progress = job.progress
-        if progress.stage is not Stage.PRUNING:
-            return []
-        found = self._states.places(job.job_id, progress.generation, progress.round)
-        return [place for place, _ in found.values()]
-
-    def windows(self, snapshot: Snapshot) -> dict[int, GaussianTsArmState] | None:
-        """Read the latest rewards of each size, if the job looks at a window only.
-
-        Also in Pruning: this request may find that its last round is over, and decide as a bandit already.
-        """
-        job = snapshot.job
-        window = job.spec.window_size
-        if not window:
-            return None
-        return {
-            size: self._states.window(
-                ReadWindow(job_id=job.job_id, batch_size=size, generation=job.progress.generation, window_size=window)
-            )
-            for size, state in snapshot.sizes.items()
-            if state.live and state.arm.num_observations > window
-        }
-
-    def uncapped_open(self, job: JobState) -> bool:
-        """Whether a trial without a cost bound runs in this generation."""
-        return any(
-            trial.uncapped and trial.generation == job.progress.generation
-            for trial in self._states.open_trials(job.job_id)
-        )
+        """Read what the job's policy looks at when it chooses."""
+        return situation_of(self._states, snapshot)
 
     def get_trial(self, job: JobState, trial_id: TrialId, *, status_code: int = 400) -> Trial:
         """Read a trial that must exist.
