@@ -149,7 +149,10 @@ class PrivateMariaDb(PrivateServer):
         super().__init__()
         folder = self.folder / "data"
         installed = subprocess.run(
-            [str(install), "--no-defaults", f"--datadir={folder}", "--auth-root-authentication-method=normal"],
+            [
+                *(str(install), "--no-defaults", f"--datadir={folder}", f"--tmpdir={self.folder}"),
+                "--auth-root-authentication-method=normal",
+            ],
             check=False,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -162,6 +165,8 @@ class PrivateMariaDb(PrivateServer):
         self.command = [
             str(server),
             *("--no-defaults", f"--datadir={folder}", f"--port={port}", "--bind-address=127.0.0.1"),
+            # Not the common one: what a killed server leaves there makes one with the same process id crash.
+            f"--tmpdir={self.folder}",
             *(f"--socket={folder}/mariadb.sock", f"--pid-file={folder}/mariadb.pid"),
         ]
         self.url = make_url(f"mysql+asyncmy://root@127.0.0.1:{port}/test")
