@@ -12,6 +12,8 @@
     │   ├── ZeusBSORequestError        the server refused what was sent
     │   └── ZeusBSOMonitorError        energy cannot be measured here
     └── ZeusBSOServerError             raised in the server; knows its HTTP status
+        ├── UnauthenticatedError                       401
+        ├── ForbiddenError                             403
         ├── UnknownJobError / UnknownTrialError        400 where the protocol says so, else 404
         ├── SpecConflictError                          409
         ├── JobExistsError                             409
@@ -19,6 +21,7 @@
         ├── TooLargeError                              413
         ├── RefusedResultError                         422
         ├── InvalidExportError                         422
+        ├── TooManyAttemptsError                       429
         └── DatabaseUnavailableError                   503
 """
 
@@ -81,6 +84,24 @@ class ZeusBSOServerError(ZeusBSOError):
         self.retry_after_s = retry_after_s
         if status_code is not None:
             self.status_code = status_code
+
+
+class UnauthenticatedError(ZeusBSOServerError):
+    """The server asks for a token, and got none that it knows."""
+
+    status_code = 401
+
+
+class ForbiddenError(ZeusBSOServerError):
+    """The token does not allow this; the message says what it lacks."""
+
+    status_code = 403
+
+
+class TooManyAttemptsError(ZeusBSOServerError):
+    """Too many wrong tokens came from one address."""
+
+    status_code = 429
 
 
 class UnknownJobError(ZeusBSOServerError):

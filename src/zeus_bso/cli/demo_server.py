@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -15,6 +16,9 @@ from zeus_bso.cli.errors import CommandError
 
 _URL = re.compile(r"http://\S+:\d+")
 _PATIENCE_S = 30.0
+
+_NO_TOKENS = {"ZEUS_BSO_API_TOKENS": "", "ZEUS_BSO_API_TOKENS_FILE": ""}
+"""Tokens that are set here are another server's; the demo's listens on this machine alone."""
 
 
 @contextmanager
@@ -33,7 +37,12 @@ def started_server(directory: Path) -> Iterator[str]:
     with log.open("wb") as output:
         # A session of its own: Ctrl-C must reach the training first, and the server only after its last report.
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env=os.environ | _NO_TOKENS,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         yield _wait_for_url(process, log)

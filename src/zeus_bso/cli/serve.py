@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 Host, port and database can also be set in the environment or in a .env file: ZEUS_BSO_HOST, ZEUS_BSO_PORT,
-ZEUS_BSO_DATABASE_URL.
+ZEUS_BSO_DATABASE_URL. Who may ask for what is set there alone: ZEUS_BSO_API_TOKENS or ZEUS_BSO_API_TOKENS_FILE.
 An SQLite database is created and migrated by itself; for another one, see `zeus-bso db --help`.
 """
 
@@ -39,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--insecure",
         action="store_true",
-        help="listen beyond this machine although nobody is asked who they are",
+        help="listen beyond this machine although there are no tokens, so nobody is asked who they are",
     )
     parser.add_argument(
         "--workers", type=positive, default=1, metavar="N", help="worker processes behind the port (default: 1)"
@@ -53,11 +53,13 @@ def run(args: argparse.Namespace) -> int:
     from zeus_bso.cli.draining import drain_when_told_to_end
     from zeus_bso.cli.workers import log_decisions, serve_with_workers
     from zeus_bso.server.app import create_app
+    from zeus_bso.server.security.tokens import read_tokens
 
     settings = read_settings(host=args.host, port=args.port, database_url=args.database_url)
-    if not args.insecure and not is_loopback(settings.host):
+    guarded = len(read_tokens(settings.api_tokens, settings.api_tokens_file)) > 0
+    if not guarded and not args.insecure and not is_loopback(settings.host):
         raise CommandError(
-            f"listening on {settings.host} would let anyone who reaches it in: "
+            f"listening on {settings.host} would let anyone who reaches it in: set ZEUS_BSO_API_TOKENS, "
             "stay on 127.0.0.1, or say --insecure if the network itself is guarded.",
             BAD_USE,
         )

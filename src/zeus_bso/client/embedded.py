@@ -245,4 +245,6 @@ def _load_app(database_url: str) -> _App:
             f"A sqlite:/// URL runs the server in this process, which needs the 'server' extra ({error.name} is "
             'missing): pip install "zeus-bso[server]"'
         ) from error
-    return cast("_App", app.create_app(config.Settings(database_url=database_url)))
+    # Whoever runs the app in their own process has the file anyway: tokens in the environment are another server's.
+    settings = config.Settings(database_url=database_url, api_tokens=None, api_tokens_file=None)
+    return cast("_App", app.create_app(settings))

@@ -40,6 +40,9 @@ class Settings(BaseSettings):
         db_user: who is connecting,
         db_password: with which password, whatever characters it holds,
         db_name: and to which database.
+        api_tokens: Who may ask for what, as ``security/tokens.py`` says; none: nobody is asked who they are.
+        api_tokens_file: A file with more of them.
+        session_s: How long who logged in to the dashboard stays so [s].
         database_url: Where the state is kept: ``sqlite:///relative/path``, ``sqlite:////absolute/path``,
             ``mysql+asyncmy://...`` or ``postgresql+psycopg://...``.
         database_pool_size: Connections that this process opens to a database server at most.
@@ -67,6 +70,9 @@ class Settings(BaseSettings):
     db_password: str | None = Field(default=None, repr=False)
     db_name: str = "zeus_bso"
     database_url: str = Field(default_factory=default_database_url, repr=False)
+    api_tokens: str | None = Field(default=None, repr=False)
+    api_tokens_file: str | None = None
+    session_s: int = Field(default=12 * 3600, ge=60, le=365 * 86400)
     database_pool_size: int = Field(default=10, ge=1, le=1000)
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)

@@ -19,6 +19,8 @@ from zeus_bso.server.optimizer import ZeusBatchSizeOptimizer
 from zeus_bso.server.overview.overview import Overview
 from zeus_bso.server.overview.prices import Prices
 from zeus_bso.server.overview.repository import OverviewRepository
+from zeus_bso.server.security.reach import EVERYTHING, Reach
+from zeus_bso.server.security.routes import caller_of
 from zeus_bso.server.services.service import ZeusService
 from zeus_bso.server.transfer.repository import TransferRepository
 from zeus_bso.server.transfer.transfer import Transfer
@@ -37,12 +39,20 @@ class Transactions:
         database: Where the state is kept.
         settings: The server's settings.
         instruments: What counts the transactions.
+        reach: The jobs that exist for them.
     """
 
-    def __init__(self, database: Database, settings: Settings, instruments: Instruments) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, instruments: Instruments, reach: Reach = EVERYTHING
+    ) -> None:
         self._database = database
         self._settings = settings
         self._instruments = instruments
+        self._reach = reach
+
+    def within(self, reach: Reach) -> Transactions:
+        """The same for which only jobs within reach exist."""
+        return Transactions(self._database, self._settings, self._instruments, reach)
 
     @property
     def settings(self) -> Settings:
@@ -68,7 +78,9 @@ class Transactions:
     async def show(self, work: Callable[[Reader], T]) -> T:
         """Run work of the dashboard in a reading transaction."""
         return await self._read(
-            lambda connection: work(Reader.over(self._service(connection), self._overview(connection), connection))
+            lambda connection: work(
+                Reader.over(self._service(connection), self._overview(connection), connection, self._reach)
+            )
         )
 
     async def export(self, work: Callable[[Transfer], T]) -> T:
@@ -93,14 +105,14 @@ class Transactions:
     def _overview(self, connection: Connection) -> Overview:
         settings = self._settings
         prices = Prices(settings.electricity_price, settings.currency, settings.carbon_intensity)
-        return Overview(self._service(connection), OverviewRepository(connection), prices)
+        return Overview(self._service(connection), OverviewRepository(connection, self._reach), prices)
 
     def _transfer(self, connection: Connection) -> Transfer:
         return Transfer(self._service(connection), TransferRepository(connection))
 
     def _service(self, connection: Connection) -> ZeusService:
         return ZeusService(
-            JobStateRepository(connection),
+            JobStateRepository(connection, self._reach),
             BatchSizeStateRepository(connection),
             trial_lease_s=self._settings.trial_lease_s,
         )
@@ -113,10 +125,10 @@ def _here(work: Callable[[Connection], T]) -> Callable[[Connection], T]:
 
 
 async def transactions(request: Request) -> Transactions:
-    """The app's transactions."""
+    """The app's transactions, over the jobs that whoever asks may reach."""
     found = request.app.state.transactions
     assert isinstance(found, Transactions)
-    return found
+    return found.within(caller_of(request).reach)
 
 
 Zeus = Annotated[Transactions, Depends(transactions)]

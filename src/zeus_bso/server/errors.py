@@ -6,13 +6,15 @@ import json
 import logging
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic_core import from_json
 from starlette.exceptions import HTTPException
 
-from zeus_bso.exceptions import ZeusBSOServerError
+from zeus_bso.exceptions import UnauthenticatedError, ZeusBSOServerError
+from zeus_bso.server.security.headers import HEADERS
+from zeus_bso.server.security.navigation import is_navigation, to_login
 from zeus_bso.server.watch import REQUEST_ID_HEADER, request_id
 
 logger = logging.getLogger(__name__)
@@ -35,6 +37,15 @@ class StrictJsonRequest(Request):
         return self._json
 
 
+def headers_of(error: ZeusBSOServerError) -> dict[str, str]:
+    """The headers that belong to an error."""
+    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, UnauthenticatedError):
+        # Never Basic, though it is understood: a browser would ask for it, keep it, and send it unasked from then on.
+        headers["WWW-Authenticate"] = 'Bearer realm="zeus-bso"'
+    return headers
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Register the table of errors."""
     app.add_exception_handler(ZeusBSOServerError, _server_error)
@@ -43,10 +54,11 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _server_error(request: Request, error: Exception) -> JSONResponse:
+async def _server_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ZeusBSOServerError)
-    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-    return JSONResponse({"message": error.message}, error.status_code, headers)
+    if isinstance(error, UnauthenticatedError) and is_navigation(request):
+        return to_login(request)
+    return JSONResponse({"message": error.message}, error.status_code, headers_of(error))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -61,7 +73,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    headers = {REQUEST_ID_HEADER: request_id.get() or ""}
+    # Nothing is added to this answer on its way out: it is made outside everything else.
+    headers = HEADERS | {REQUEST_ID_HEADER: request_id.get() or ""}
     return JSONResponse({"message": "The server made an error; it is in the server's log."}, 500, headers)
 
 

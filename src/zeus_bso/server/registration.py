@@ -29,11 +29,13 @@ class Registration:
         job: The job as stored.
         created: It is new.
         message: What a person should know.
+        changed: Its settings are others than before.
     """
 
     job: JobState
     created: bool
     message: str | None = None
+    changed: bool = False
 
     def answer(self) -> RegisteredJob:
         """The answer to the client."""
@@ -82,7 +84,7 @@ def _with_settings(service: ZeusService, job: JobState, spec: JobSpecFromClient)
         return Registration(job, created=False, message=kept)
     job = service.change_settings(job, JobSettings(**new))
     message = f"Settings of job {job.job_id!r} updated: {'; '.join(changes)}."
-    return Registration(job, created=False, message=f"{message} {kept}" if kept else message)
+    return Registration(job, created=False, message=f"{message} {kept}" if kept else message, changed=True)
 
 
 def _differences(stored: JobSpecFromClient, sent: JobSpecFromClient) -> list[str]:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from zeus_bso.common import INT32_MAX, EnergySource, FailReason, Outcome, TrialStatus, TrialType
 from zeus_bso.server.database.schema import job, trial, trial_report
+from zeus_bso.server.security.reach import Reach
 
 TrialFilter = Literal["running", "converged", "stopped", "failed"]
 
@@ -132,10 +133,16 @@ _FLEET_VERSION = (
 
 
 class DashboardQueries:
-    """Reads within the caller's transaction."""
+    """Reads within the caller's transaction.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        connection: The transaction.
+        reach: What is said of all jobs leaves out those beyond.
+    """
+
+    def __init__(self, connection: Connection, reach: Reach) -> None:
         self._connection = connection
+        self._reach = reach
 
     def points(self, job_id: str, *, after: int, stride: int, recent: int) -> list[TrialPoint]:
         """Read trials by number: those after ``after``, every ``stride``-th, and all after ``recent``."""
@@ -163,13 +170,16 @@ class DashboardQueries:
 
     def job_version(self, job_id: str) -> str:
         """Say in a text that differs whenever something that a job's page shows has changed."""
+        if not self._reach.covers(job_id):
+            return "None[]"  # as of a job that does not exist
         state = self._connection.execute(_JOB_VERSION, {"job": job_id}).first()
         running = self._connection.execute(_OPEN_TRIALS, {"job": job_id}).all()
         return f"{state}{running}"
 
     def fleet_version(self) -> str:
         """Say in a text that differs whenever something that the list of jobs shows has changed."""
-        return str(sorted(tuple(map(str, row)) for row in self._connection.execute(_FLEET_VERSION)))
+        rows = self._connection.execute(_FLEET_VERSION)
+        return str(sorted(tuple(map(str, row)) for row in rows if self._reach.covers(row.job_id)))
 
 
 _KINDS: dict[str, Callable[[str], Enum]] = {

@@ -11,6 +11,7 @@ from zeus_bso.server.dashboard.queries import DashboardQueries
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.overview.commands import ListJobs
 from zeus_bso.server.overview.overview import Overview
+from zeus_bso.server.security.reach import Reach
 from zeus_bso.server.services.service import ZeusService
 from zeus_bso.views import JobSummary
 
@@ -30,9 +31,9 @@ class Reader:
     queries: DashboardQueries
 
     @classmethod
-    def over(cls, service: ZeusService, overview: Overview, connection: Connection) -> Reader:
+    def over(cls, service: ZeusService, overview: Overview, connection: Connection, reach: Reach) -> Reader:
         """A reader within the transaction of a connection."""
-        return cls(service, overview, DashboardQueries(connection))
+        return cls(service, overview, DashboardQueries(connection, reach))
 
     def jobs(self) -> list[JobSummary]:
         """Summarize all jobs, with what they have saved; by job id."""

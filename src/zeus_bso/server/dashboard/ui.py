@@ -21,6 +21,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from zeus_bso import __version__
 from zeus_bso.server.dashboard import formats, palette
+from zeus_bso.server.security.routes import caller_of
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-cache",
+    "Cache-Control": "private, no-cache",
 }
 _FOR_A_YEAR = {"Cache-Control": "public, max-age=31536000, immutable"}
 _STATIC = Path(__file__).parent / "static"
@@ -61,11 +62,12 @@ def fresh(request: Request, version: str, build: Callable[[], T]) -> Fresh[T]:
     """Build content, unless the request has that of this version already.
 
     Args:
-        request: The request; its URL is part of the tag.
+        request: The request; its URL, and who asks, are part of the tag.
         version: Differs whenever the content does.
         build: Makes the content.
     """
-    named = "\n".join((version, str(request.url.path), str(request.url.query), assets_version()))
+    caller = caller_of(request).etag
+    named = "\n".join((version, str(request.url.path), str(request.url.query), assets_version(), caller))
     etag = f'W/"{hashlib.sha256(named.encode(errors="surrogateescape")).hexdigest()[:20]}"'
     return Fresh(etag, None if etag in request.headers.get("if-none-match", "") else build())
 
@@ -197,6 +199,7 @@ def _environment() -> Environment:
         "plotly_url": plotly_url(),
         "plotly_style_ids": plotly_style_ids(),
         "app_version": __version__,
+        "caller_of": caller_of,
     }
     for name in ("number", "count", "energy", "energy_unit", "duration", "mass", "money", "percent", "less"):
         environment.filters[name] = getattr(formats, name)

@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import BeforeValidator, Field
 
 from zeus_bso.common import INT32_MAX, Text
-from zeus_bso.exceptions import ZeusBSOServerError
+from zeus_bso.exceptions import UnauthenticatedError, ZeusBSOServerError
 from zeus_bso.server.dashboard import pages, plots, ui
 from zeus_bso.server.dependencies import Zeus
+from zeus_bso.server.errors import headers_of
+from zeus_bso.server.security.navigation import is_navigation
+from zeus_bso.server.security.routes import GuardedRoute, needs, open_to_everybody
+from zeus_bso.server.security.tokens import Scope
 
 JobId = Annotated[Text, Query()]
 _Number = Annotated[int, Field(ge=1, le=INT32_MAX)]
@@ -22,28 +25,33 @@ Number = Annotated[_Number | None, BeforeValidator(lambda text: text or None), Q
 Word = Annotated[str, Query(max_length=255)]
 
 
-class _Page(APIRoute):
-    """Answers errors as pages, since people read them."""
+class PageRoute(GuardedRoute):
+    """Answers errors as pages, since people read them; who has to log in first is sent there."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Make the handler."""
         handle = super().get_route_handler()
 
         async def readably(request: Request) -> Response:
             try:
                 return await handle(request)
+            except UnauthenticatedError as error:
+                if is_navigation(request):
+                    raise
+                return ui.error_page(request, 401, "You are not logged in: reload the page.", headers_of(error))
             except ZeusBSOServerError as error:
-                headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
-                return ui.error_page(request, error.status_code, error.message, headers)
+                return ui.error_page(request, error.status_code, error.message, headers_of(error))
             except RequestValidationError:
                 return ui.error_page(request, 422, "This address has a parameter that cannot be right.")
 
         return readably
 
 
-dashboard = APIRouter(route_class=_Page, include_in_schema=False)
+dashboard = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @dashboard.get("/")
+@needs(Scope.READ)
 async def jobs(request: Request, zeus: Zeus, q: Word = "", sort: Word = "", page: Number = None) -> Response:
     """All jobs."""
     shown = await zeus.show(
@@ -57,6 +65,7 @@ async def jobs(request: Request, zeus: Zeus, q: Word = "", sort: Word = "", page
 
 
 @dashboard.get("/job")
+@needs(Scope.READ)
 async def job(
     request: Request, zeus: Zeus, job_id: JobId, before: Number = None, size: Number = None, state: Word = ""
 ) -> Response:
@@ -72,6 +81,7 @@ async def job(
 
 
 @dashboard.get("/fleet")
+@needs(Scope.READ)
 async def fleet(request: Request, zeus: Zeus) -> Response:
     """Totals over all jobs."""
     shown = await zeus.show(
@@ -81,6 +91,7 @@ async def fleet(request: Request, zeus: Zeus) -> Response:
 
 
 @dashboard.get("/job/chart")
+@needs(Scope.READ)
 async def chart(
     request: Request, zeus: Zeus, job_id: JobId, name: plots.ChartName, span: plots.Span = "200"
 ) -> Response:
@@ -94,6 +105,7 @@ async def chart(
 
 
 @dashboard.get("/job/data")
+@needs(Scope.READ)
 async def data(
     request: Request, zeus: Zeus, job_id: JobId, name: plots.ChartName, span: plots.Span = "200"
 ) -> Response:
@@ -107,12 +119,14 @@ async def data(
 
 
 @dashboard.get("/dashboard/static/{version}/{name}")
+@open_to_everybody
 def static_file(request: Request, version: str, name: str) -> Response:
     """A style sheet, script or picture of the dashboard."""
     return ui.static_file(name) or ui.error_page(request, 404, "There is no such file.")
 
 
 @dashboard.get("/dashboard/plotly/{version}/plotly.min.js")
+@needs(Scope.READ)
 def plotly(request: Request, version: str) -> Response:
     """Plotly's script, from the installed plotly package."""
     script = ui.plotly_script(request.headers.get("accept-encoding", ""))

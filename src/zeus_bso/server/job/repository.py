@@ -14,6 +14,7 @@ from zeus_bso.server.database.types import database_now
 from zeus_bso.server.database.values import from_document, to_document
 from zeus_bso.server.job.commands import CreateJob, SaveProgress, UpdateSettings
 from zeus_bso.server.job.models import JobState, Tombstone
+from zeus_bso.server.security.reach import EVERYTHING, Reach
 
 _SPEC_COLUMNS = [column.name for column in job.columns if column.name in JobSpecFromClient.model_fields]
 _PROGRESS_COLUMNS = [column.name for column in job.columns if column.name in Progress.__dataclass_fields__]
@@ -44,10 +45,16 @@ _SAVE = (
 
 
 class JobStateRepository:
-    """Jobs in the database; every method is part of the caller's transaction."""
+    """Jobs in the database; every method is part of the caller's transaction.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        connection: The transaction.
+        reach: Jobs beyond it are not found, as if they did not exist, and none can be made there.
+    """
+
+    def __init__(self, connection: Connection, reach: Reach = EVERYTHING) -> None:
         self._connection = connection
+        self._reach = reach
 
     def get(self, job_id: str, *, for_update: bool = False) -> JobState | None:
         """Read a job; ``for_update`` also locks it until the transaction ends.
@@ -55,6 +62,8 @@ class JobStateRepository:
         The lock is the only one that a writing request takes: whoever holds it has the job's trials and batch size
         states to itself.
         """
+        if not self._reach.covers(job_id):
+            return None
         row = self._connection.execute(_GET_FOR_UPDATE if for_update else _GET, {"id": job_id}).mappings().first()
         return None if row is None else _job_state(row)
 
@@ -66,12 +75,18 @@ class JobStateRepository:
     def all(self, job_ids: Sequence[str] | None = None) -> list[JobState]:
         """Read these jobs, or all, by job id."""
         statement = _LIST if job_ids is None else _LIST.where(job.c.job_id.in_(job_ids))
-        found = [_job_state(row) for row in self._connection.execute(statement).mappings()]
+        rows = self._connection.execute(statement).mappings()
+        found = [_job_state(row) for row in rows if self._reach.covers(row["job_id"])]
         return sorted(found, key=lambda state: state.job_id)
 
     def create(self, command: CreateJob) -> None:
-        """Store a new job."""
+        """Store a new job.
+
+        Raises:
+            ForbiddenError: Its id is out of reach.
+        """
         spec = command.spec
+        self._reach.require(spec.job_id or "")
         self._connection.execute(
             insert(job).values(
                 spec.model_dump(include=set(_SPEC_COLUMNS))
@@ -108,7 +123,12 @@ class JobStateRepository:
         self._connection.execute(delete(job).where(job.c.job_id == job_id))
 
     def tombstone(self, job_id: str) -> Tombstone | None:
-        """Read what a deleted namesake left behind."""
+        """Read what a deleted namesake left behind.
+
+        Raises:
+            ForbiddenError: The id is out of reach.
+        """
+        self._reach.require(job_id)
         row = self._connection.execute(
             select(job_tombstone.c.last_trial_number, job_tombstone.c.generation).where(
                 job_tombstone.c.job_id == job_id
@@ -129,7 +149,12 @@ class JobStateRepository:
         )
 
     def clear_tombstone(self, job_id: str) -> None:
-        """Remove the tombstone, if there is one."""
+        """Remove the tombstone, if there is one.
+
+        Raises:
+            ForbiddenError: The id is out of reach.
+        """
+        self._reach.require(job_id)
         self._connection.execute(delete(job_tombstone).where(job_tombstone.c.job_id == job_id))
 
 

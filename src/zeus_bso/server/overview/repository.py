@@ -13,6 +13,7 @@ from zeus_bso.savings import Use
 from zeus_bso.server.database.schema import job, trial, trial_report
 from zeus_bso.server.overview.commands import ReadReports
 from zeus_bso.server.overview.models import EndedTrial, JobKey, JobMark, Report, SizeRecord
+from zeus_bso.server.security.reach import EVERYTHING, Reach
 
 _ENDED = trial.c.status != TrialStatus.DISPATCHED.value
 _OWN = or_(trial.c.energy_source.is_(None), trial.c.energy_source == job.c.energy_source)
@@ -80,10 +81,16 @@ _ENDED_SINCE = select(
 
 
 class OverviewRepository:
-    """Queries over many trials, or many jobs, within the caller's transaction."""
+    """Queries over many trials, or many jobs, within the caller's transaction.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        connection: The transaction.
+        reach: Where a method does not name its jobs, those beyond are left out.
+    """
+
+    def __init__(self, connection: Connection, reach: Reach = EVERYTHING) -> None:
         self._connection = connection
+        self._reach = reach
 
     def job_keys(self, search: str | None = None) -> list[JobKey]:
         """Find jobs by a part of their id or GPU model, whatever its case; None: all."""
@@ -91,7 +98,8 @@ class OverviewRepository:
         if search:
             found = (column.icontains(search, autoescape=True) for column in (job.c.job_id, job.c.gpu_model))
             statement = statement.where(or_(*found))
-        return [JobKey(**row) for row in self._connection.execute(statement).mappings()]
+        rows = self._connection.execute(statement).mappings()
+        return [JobKey(**row) for row in rows if self._reach.covers(row["job_id"])]
 
     def marks(self) -> list[JobMark]:
         """Read the marks of all jobs."""
@@ -104,7 +112,7 @@ class OverviewRepository:
             .scalar_subquery()
         )
         rows = self._connection.execute(select(*(job.c[name] for name in names), running.label("open_trials")))
-        return [JobMark(**row) for row in rows.mappings()]
+        return [JobMark(**row) for row in rows.mappings() if self._reach.covers(row["job_id"])]
 
     def trial_kinds(self, job_ids: Sequence[str]) -> dict[str, dict[tuple[str, str], int]]:
         """Count the trials of several jobs by status and reason; the reason of a decided trial is its outcome."""
@@ -131,7 +139,8 @@ class OverviewRepository:
             statement = statement.where(trial.c.job_id.in_(job_ids))
         found: dict[str, list[SizeRecord]] = defaultdict(list)
         for row in self._connection.execute(statement):
-            found[row.job_id].append(_record(row))
+            if self._reach.covers(row.job_id):
+                found[row.job_id].append(_record(row))
         return found
 
     def ended_since_converged(self, job_id: str) -> int:
@@ -141,7 +150,8 @@ class OverviewRepository:
     def ended_since_converged_of(self, job_ids: Sequence[str] | None = None) -> dict[str, int]:
         """Count the ended trials of several jobs since the latest that converged; None: of all jobs."""
         statement = _ENDED_SINCE if job_ids is None else _ENDED_SINCE.where(job.c.job_id.in_(job_ids))
-        return {row.job_id: row.ended for row in self._connection.execute(statement)}
+        rows = self._connection.execute(statement)
+        return {row.job_id: row.ended for row in rows if self._reach.covers(row.job_id)}
 
     def ended_trials(self, job_id: str) -> list[EndedTrial]:
         """Read what every ended trial of a job used, in the order in which they ended."""

@@ -13,6 +13,7 @@ export async function read(url, { always = false } = {}) {
   const headers = etag && !always ? { "If-None-Match": etag } : {};
   const response = await fetch(url, { headers, cache: "no-store", credentials: "same-origin", signal: own.signal });
   if (response.status === 304) return false;
+  if (response.status === 401) location.reload(); // The session has ended; the server knows where to log in.
   if (!response.ok) throw new Error(`${response.status}`);
   const html = await response.text();
   etag = response.headers.get("ETag");
