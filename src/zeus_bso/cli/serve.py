@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from zeus_bso.cli.errors import BAD_USE, FAILED, CommandError
-from zeus_bso.cli.settings import read_settings
+from zeus_bso.cli.settings import is_loopback, read_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
     from zeus_bso.cli.database_errors import database_errors_in_one_line
     from zeus_bso.cli.draining import drain_when_told_to_end
-    from zeus_bso.cli.workers import log_decisions, serve_with_workers
+    from zeus_bso.cli.workers import answer_to_local_names, log_decisions, serve_with_workers
     from zeus_bso.server.app import create_app
     from zeus_bso.server.security.tokens import read_tokens
 
@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
         log_decisions(settings)
         with database_errors_in_one_line():
             app = create_app(settings)
+        answer_to_local_names(app, settings)
         drain_when_told_to_end(app, settings.drain_s)
         return _serve(app, listener, announcement, args.access_log)
 
@@ -86,14 +87,6 @@ def positive(text: str) -> int:
     if number < 1:
         raise ValueError
     return number
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a server on this address is reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -10,6 +11,14 @@ from zeus_bso.cli.errors import BAD_USE, CommandError
 
 if TYPE_CHECKING:
     from zeus_bso.server.config import Settings
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server on this address is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def read_settings(**options: str | int | None) -> Settings:

@@ -15,6 +15,7 @@ import urllib3
 
 from zeus_bso.cli.database_errors import database_errors_in_one_line
 from zeus_bso.cli.draining import GRACE_S, KEEP_ALIVE_S, drain_when_told_to_end
+from zeus_bso.cli.settings import is_loopback
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -75,8 +76,17 @@ def worker() -> FastAPI:
     settings = Settings()
     log_decisions(settings)
     app = create_app(settings)
+    answer_to_local_names(app, settings)
     drain_when_told_to_end(app, settings.drain_s)
     return app
+
+
+def answer_to_local_names(app: FastAPI, settings: Settings) -> None:
+    """Let an app that asks for no token, and listens on loopback, answer to no other name than this machine's own."""
+    from zeus_bso.server.security.hosts import LocalNames
+
+    if not app.state.guard.tokens and is_loopback(settings.host):
+        app.add_middleware(LocalNames)
 
 
 def log_decisions(settings: Settings) -> None:

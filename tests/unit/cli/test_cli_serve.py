@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from zeus_bso.cli.main import main
-from zeus_bso.cli.serve import is_loopback, listen, url_of
+from zeus_bso.cli.serve import listen, url_of
+from zeus_bso.cli.settings import is_loopback
 
 
 @pytest.mark.parametrize(

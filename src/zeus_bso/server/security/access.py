@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from zeus_bso.exceptions import ForbiddenError, TooManyAttemptsError, UnauthenticatedError
-from zeus_bso.server.security.csrf import is_unsafe, refuse_other_sites, refuse_without_csrf
+from zeus_bso.server.security.csrf import refuse_other_sites, refuse_without_csrf
 from zeus_bso.server.security.reach import EVERYTHING, NOTHING, Reach
 from zeus_bso.server.security.session import SESSION_COOKIE, Session, Sessions
 from zeus_bso.server.security.throttle import Throttle
@@ -35,6 +35,10 @@ class Need:
     scope: Scope | None
     every_job: bool = False
     csrf_in_form: bool = False
+
+    def changes(self, method: str) -> bool:
+        """Whether a request changes something; the protocol asks for a trial with GET."""
+        return method not in ("GET", "HEAD") or (self.scope is not None and self.scope > Scope.READ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +91,16 @@ class Guard:
             TooManyAttemptsError: Nobody that is known here, again and again.
             ForbiddenError: They may not do this.
         """
-        refuse_other_sites(request)
+        changes = need.changes(request.method)
+        if changes:
+            refuse_other_sites(request)
         if need.scope is None:
             return ANYBODY
         if not self.tokens:
             return _OWNER
         caller = self._identify(request)
         caller_name.set(caller.name)
-        if caller.session is not None and is_unsafe(request):
+        if caller.session is not None and changes:
             await refuse_without_csrf(request, caller.session.csrf, in_form=need.csrf_in_form)
         if caller.scope is None or caller.scope < need.scope:
             raise ForbiddenError(

@@ -12,23 +12,15 @@ from zeus_bso.exceptions import ForbiddenError
 CSRF_HEADER = "X-CSRF-Token"
 CSRF_FIELD = "csrf"
 
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM = "application/x-www-form-urlencoded"
 
 
-def is_unsafe(request: Request) -> bool:
-    """Whether a request may change something."""
-    return request.method not in _SAFE_METHODS
-
-
 def refuse_other_sites(request: Request) -> None:
-    """Refuse an unsafe request that a page of another site has sent; what is no browser says nothing about sites.
+    """Refuse a request that a page of another site has sent; what is no browser says nothing about sites.
 
     Raises:
         ForbiddenError: It was sent by one.
     """
-    if not is_unsafe(request):
-        return
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
         own = site in ("same-origin", "none")
@@ -39,7 +31,7 @@ def refuse_other_sites(request: Request) -> None:
 
 
 async def refuse_without_csrf(request: Request, expected: str, *, in_form: bool) -> None:
-    """Refuse an unsafe request with a cookie that does not prove to come from one of our pages.
+    """Refuse a request with a cookie that does not prove to come from one of our pages.
 
     Args:
         request: The request.
