@@ -48,7 +48,7 @@ def routes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, GuardedRoute]:
     """The routes of the application, as ``METHOD path``."""
     app = create_app(Settings(database_url=f"sqlite:///{tmp_path_factory.mktemp('app')}/zeus-bso.db"))
     found = [route for route in routes_of(app) if isinstance(route, GuardedRoute)]
-    return {f"{method} {route.path}": route for route in found for method in route.methods}
+    return {f"{method} {route.path}": route for route in found for method in route.methods or ()}
 
 
 @pytest.fixture(scope="module")

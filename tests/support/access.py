@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -69,10 +69,12 @@ class GuardedServer:
 
     Args:
         path: The file.
+        options: Options of the command.
+        tokens: The setting; none: nobody is asked.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.process = ServerProcess(path, environment={"ZEUS_BSO_API_TOKENS": SETTING})
+    def __init__(self, path: Path, *, options: Sequence[str] = (), tokens: str = SETTING) -> None:
+        self.process = ServerProcess(path, options=options, environment={"ZEUS_BSO_API_TOKENS": tokens})
         self._http = urllib3.PoolManager(retries=False)
         # Every address of 127.0.0.0/8 is this machine's: who is wrong comes from a new one each time.
         self._strangers = (f"127.1.{number // 250}.{number % 250 + 1}" for number in itertools.count())

@@ -60,7 +60,7 @@ class Sessions:
 
     def find(self, cookie: str) -> Session | None:
         """The session of a cookie; None: it is not ours, too old, or of a token that is no more."""
-        if len(cookie) > _LONGEST_COOKIE:
+        if len(cookie) > _LONGEST_COOKIE or not cookie.isascii():
             return None
         for token, signer in self._signers:
             try:
