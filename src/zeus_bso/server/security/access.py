@@ -104,7 +104,7 @@ class Guard:
             await refuse_without_csrf(request, caller.session.csrf, in_form=need.csrf_in_form)
         if caller.scope is None or caller.scope < need.scope:
             raise ForbiddenError(
-                f"This needs a token with the scope '{need.scope}'; yours has the scope '{caller.scope}'."
+                f"This needs a token with the scope '{need.scope!s}'; yours has the scope '{caller.scope!s}'."
             )
         if need.every_job and not caller.reach.is_everything:
             raise ForbiddenError("This tells of all jobs; your token reaches some of them only.")
