@@ -93,7 +93,7 @@ class Connection:
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
         payload = b"" if body is None else json.dumps(body).encode()
-        head = f"{method} {path} HTTP/1.1\r\nHost: benchmark\r\nContent-Length: {len(payload)}\r\n\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(payload)}\r\n\r\n"
         writer.write(head.encode() + payload)
         status = int((await reader.readuntil(b"\r\n"))[9:12])
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")

@@ -59,6 +59,14 @@ class Transactions:
         """The server's settings."""
         return self._settings
 
+    async def check(self) -> None:
+        """See that the database answers, whatever may be reached.
+
+        Raises:
+            DatabaseUnavailableError: It does not.
+        """
+        await self.within(EVERYTHING).read(lambda service: service.find_job(""))
+
     async def optimize(self, work: Callable[[ZeusBatchSizeOptimizer], T]) -> T:
         """Run work of the optimizer in a writing transaction."""
         return await self.write(lambda service: work(ZeusBatchSizeOptimizer(service)))
