@@ -30,6 +30,8 @@ _EXTRAS = {
     "alembic": "server",
     "asyncmy": "mysql",
     "fastapi": "server",
+    "itsdangerous": "server",
+    "jinja2": "server",
     "matplotlib": "simulate",
     "numpy": "server",
     "optuna": "optuna",
@@ -39,6 +41,7 @@ _EXTRAS = {
     "rich": "server",
     "sklearn": "demo",
     "sqlalchemy": "server",
+    "starlette": "server",
     "torch": "optuna",
     "uvicorn": "server",
 }

@@ -19,6 +19,7 @@ _ENDED = trial.c.status != TrialStatus.DISPATCHED.value
 _OWN = or_(trial.c.energy_source.is_(None), trial.c.energy_source == job.c.energy_source)
 _CONVERGED = and_(_OWN, trial.c.outcome == Outcome.CONVERGED.value)
 _LOST = and_(_OWN, _ENDED)
+_SMALLEST_TO_SQUARE = 1e-150
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
@@ -32,7 +33,8 @@ def _sum(condition: ColumnElement[bool], value: ColumnElement[float]) -> ColumnE
 def _use(name: str, value: Any, wasted: Any = None) -> list[ColumnElement[Any]]:
     columns: list[ColumnElement[Any]] = [
         _sum(_CONVERGED, value).label(f"{name}_total"),
-        _sum(_CONVERGED, value * value).label(f"{name}_squares"),
+        # PostgreSQL refuses a product that is too small for a number, instead of calling it 0.
+        _sum(and_(_CONVERGED, value > _SMALLEST_TO_SQUARE), value * value).label(f"{name}_squares"),
     ]
     if wasted is not None:
         lost = case((_CONVERGED, wasted), (_LOST, value + wasted), else_=0.0)
