@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
 
@@ -72,11 +71,14 @@ class _Launcher:
         self._command = list(command)
         self._outcome_file = outcome_file
         self._child: subprocess.Popen[bytes] | None = None
+        self._missed: list[int] = []
         self._handlers: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
 
     def __enter__(self) -> _Launcher:
-        """Take the signals over."""
-        self._handlers = {number: signal.signal(number, self._forward) for number in _FORWARDED}
+        """Take the signals over; an ignored one (nohup) stays so, here and in the command."""
+        for number in _FORWARDED:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._handlers[number] = signal.signal(number, self._forward)
         return self
 
     def __exit__(
@@ -89,6 +91,7 @@ class _Launcher:
     def launch(self) -> int:
         """Launch it and wait for its end; returns its exit code, as a shell does."""
         self._outcome_file.unlink(missing_ok=True)
+        self._child = None
         environment = {**os.environ, OUTCOME_FILE_VARIABLE: str(self._outcome_file)}
         try:
             self._child = subprocess.Popen(self._command, env=environment)
@@ -96,6 +99,8 @@ class _Launcher:
             raise CommandError(f"there is no command {self._command[0]!r}.", _NOT_FOUND) from None
         except OSError as error:
             raise CommandError(f"{self._command[0]!r} cannot be run: {error.strerror}.", _NOT_EXECUTABLE) from None
+        while self._missed:
+            self._child.send_signal(self._missed.pop())
         code = self._child.wait()
         return code if code >= 0 else 128 - code
 
@@ -117,10 +122,26 @@ class _Launcher:
 
     def _forward(self, number: int, frame: FrameType | None) -> None:
         self.told_to_end = self.told_to_end or number in _ENDING
-        # A terminal sends an interrupt to the child as well.
-        if self._child is not None and number != signal.SIGINT:
-            with suppress(ProcessLookupError):
-                self._child.send_signal(number)
+        if number == signal.SIGINT and _is_in_foreground():
+            return
+        if self._child is None:
+            self._missed.append(number)
+        else:
+            self._child.send_signal(number)
+
+
+def _is_in_foreground() -> bool:
+    """Whether a terminal's interrupt reaches this process; it then reaches the command as well."""
+    try:
+        terminal = os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
 
 
 def _count(text: str) -> int:

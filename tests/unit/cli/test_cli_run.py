@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from zeus_bso.cli.run import _Launcher
+
 TRAIN = """
 import sys
 from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor
@@ -34,6 +36,14 @@ with BatchSizeOptimizer(ReplayMonitor([(1.0, 1.0)] * 9), "sqlite:///run.db", job
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "zeus_bso", "run", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def launch(folder: Path, arguments: list[str], *before: str) -> subprocess.Popen[str]:
+    """The launcher, with no terminal that would send signals to the script by itself."""
+    command = [*before, sys.executable, "-m", "zeus_bso", "run", *arguments]
+    return subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def script(folder: Path, *, metric: str = "0.1", epoch: str = "pass", options: str = "") -> list[str]:
@@ -101,15 +111,31 @@ def test_what_cannot_be_run_is_said(tmp_path: Path, arguments: list[str], code: 
     assert "Traceback" not in done.stderr
 
 
-def test_a_signal_reaches_the_script_and_ends_the_relaunching(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGINT, 130)])
+def test_a_signal_reaches_the_script_and_ends_the_relaunching(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     waiting = script(tmp_path, epoch="import time; print('begun', flush=True); time.sleep(60)")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zeus_bso", "run", *waiting], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    )
+    began = time.monotonic()
+    process = launch(tmp_path, waiting)
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(2)] == ["32\n", "begun\n"]
-    began = time.monotonic()
-    os.kill(process.pid, signal.SIGTERM)
-    assert process.wait(60) == 128 + signal.SIGTERM
-    assert time.monotonic() - began < 30
+    os.kill(process.pid, number)
+    assert process.wait(60) == 128 + number
+    assert time.monotonic() - began < 50
     process.stdout.close()
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    told = "import os, signal; os.kill(os.getppid(), 1); print(signal.getsignal(1) is signal.SIG_IGN)"
+    process = launch(tmp_path, ["--", sys.executable, "-c", told], "nohup")
+    output, _ = process.communicate(timeout=60)
+    assert (output, process.returncode) == ("True\n", 0)
+
+
+def test_a_signal_that_comes_before_the_script_has_begun_reaches_it(tmp_path: Path) -> None:
+    launcher = _Launcher([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "outcome")
+    with launcher:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert launcher.launch() == 128 + signal.SIGTERM
+    assert launcher.told_to_end
