@@ -48,6 +48,8 @@ class Courier:
         self._kept: Letter | None = None
         self._away = False
         self._closed = False
+        # Nothing is logged while the lock is held: a signal's handler may come for it out of a call of the log.
+        self._unsaid: list[str] = []
         # Started here: an interpreter that is about to exit starts no thread any more.
         self._thread = threading.Thread(target=self._run, name="zeus-bso-courier", daemon=True)
         self._thread.start()
@@ -73,6 +75,7 @@ class Courier:
             self._pending = letter
             self._keep(letter)
             self._changed.notify_all()
+        self._say()
 
     def deliver(self, letter: Letter, insist_s: float | None = None) -> Answer | None:
         """Send a letter and wait for its answer: below 5 s, or 50 ms while the server is away.
@@ -100,7 +103,8 @@ class Courier:
             answer = self._answer_to(letter)
             if answer is None and self._pending is letter:
                 self._keep(letter)
-            return answer
+        self._say()
+        return answer
 
     def close(self, patience_s: float = 1.0) -> None:
         """Send nothing more, and wait for a letter under way.
@@ -124,11 +128,14 @@ class Courier:
         pause_s = _FIRST_PAUSE_S
         while (letter := self._next()) is not None:
             answer = self._try(letter)
+            if answer is not None:
+                if answer.status >= 400:
+                    self._refused(answer)
+                self._settle(letter, answer)
+                pause_s = _FIRST_PAUSE_S
+                continue
+            self._say()
             with self._changed:
-                if answer is not None:
-                    self._settle(letter, answer)
-                    pause_s = _FIRST_PAUSE_S
-                    continue
                 self._tried = letter
                 self._changed.notify_all()
                 same = not self._changed.wait_for(lambda: self._closed or self._pending is not self._tried, pause_s)
@@ -141,20 +148,20 @@ class Courier:
             return None if self._closed else self._pending
 
     def _settle(self, letter: Letter, answer: Answer) -> None:
-        if self._away:
-            self._away = False
-            logger.warning("The server at %s answers again.", self._api.transport.address)
-        self._settled = (letter, answer)
-        if self._pending is letter:
-            self._pending = None
-            # What another process has taken over is no longer ours to tell.
-            if answer.status < 400 or answer.status == 409:
-                self._clear()
-            else:
-                self._keep(letter)
-        if answer.status >= 400:
-            self._refused(answer)
-        self._changed.notify_all()
+        with self._changed:
+            if self._away:
+                self._away = False
+                self._unsaid.append(f"The server at {self._api.transport.address} answers again.")
+            self._settled = (letter, answer)
+            if self._pending is letter:
+                self._pending = None
+                # What another process has taken over is no longer ours to tell.
+                if answer.status < 400 or answer.status == 409:
+                    self._clear()
+                else:
+                    self._keep(letter)
+            self._changed.notify_all()
+        self._say()
 
     def _try(self, letter: Letter) -> Answer | None:
         try:
@@ -172,11 +179,16 @@ class Courier:
             if self._away:
                 return
             self._away = True
-        logger.warning(
-            "%s Training goes on, and is stopped by the rules known here; reports are tried again in the background, "
-            "each carrying the totals of the run. Is the server running?",
-            reason,
-        )
+            self._unsaid.append(
+                f"{reason} Training goes on, and is stopped by the rules known here; reports are tried again in the "
+                "background, each carrying the totals of the run. Is the server running?"
+            )
+
+    def _say(self) -> None:
+        with self._changed:
+            sentences, self._unsaid = self._unsaid, []
+        for sentence in sentences:
+            logger.warning("%s", sentence)
 
     def _keep(self, letter: Letter) -> None:
         if self._spool is None or self._kept is letter:
@@ -185,11 +197,9 @@ class Courier:
             self._spool.keep(letter)
             self._kept = letter
         except OSError as error:
-            logger.warning(
-                "What could not be reported cannot be kept in %s either (%s); set ZEUS_BSO_SPOOL_DIR to a folder that "
-                "can be written.",
-                self._spool.path.parent,
-                error.strerror,
+            self._unsaid.append(
+                f"What could not be reported cannot be kept in {self._spool.path.parent} either ({error.strerror}); "
+                "set ZEUS_BSO_SPOOL_DIR to a folder that can be written."
             )
             self._spool = None
 
@@ -200,7 +210,7 @@ class Courier:
             self._spool.clear()
             self._kept = None
         except OSError as error:
-            logger.warning("%s has been told and cannot be removed (%s).", self._spool.path, error.strerror)
+            self._unsaid.append(f"{self._spool.path} has been told and cannot be removed ({error.strerror}).")
 
 
 def send(api: Api, letter: Letter, timeout_s: float = CALL_S) -> Answer:
