@@ -8,13 +8,21 @@ import time
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 from zeus_bso.exceptions import ZeusBSOConfigError, ZeusBSOError
 
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse
+
 CALL_S = 5.0
 """A call takes at most so long, with its retries [s]."""
+
+MAX_ANSWER_BYTES = 2**26
+"""Larger answers are not read."""
+
+_PIECE_BYTES = 2**16
 
 _PAUSES_S = (0.1, 0.3)
 """Pauses before the second and third try of a call whose connection failed [s]."""
@@ -43,7 +51,7 @@ class Answer:
         """Read an answer's bytes; None: they are neither a JSON object nor a list."""
         try:
             body = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if isinstance(body, dict):
             return cls(status, body)
@@ -224,10 +232,34 @@ class HttpTransport:
         if body is not None:
             headers = {**headers, "Content-Type": "application/json"}
             data = json.dumps(body, allow_nan=False).encode()
+        deadline = time.monotonic() + timeout_s
         response = self._pool.urlopen(
-            method, target, body=data, headers=headers, retries=False, timeout=Timeout(total=max(0.001, timeout_s))
+            method,
+            target,
+            body=data,
+            headers=headers,
+            retries=False,
+            timeout=Timeout(total=max(0.001, timeout_s)),
+            preload_content=False,
         )
-        return _answer(response.status, response.data, self._address)
+        try:
+            content = self._content(response, deadline)
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+        return _answer(response.status, content, self._address)
+
+    def _content(self, response: BaseHTTPResponse, deadline: float) -> bytes:
+        """Read an answer, whose pieces may come one by one for ever."""
+        content = bytearray()
+        while piece := response.read1(_PIECE_BYTES):
+            content += piece
+            if len(content) > MAX_ANSWER_BYTES:
+                raise TransportError(f"What answers at {self._address} is not a zeus-bso server: it does not end.")
+            if time.monotonic() > deadline:
+                raise TransportError(f"{self._address} gave no whole answer in time.")
+        return bytes(content)
 
 
 def _split(url: str) -> SplitResult:

@@ -148,6 +148,50 @@ def test_a_page_that_is_no_json_is_not_our_server() -> None:
         transport.close()
 
 
+def test_an_answer_that_no_parser_survives_is_not_our_servers() -> None:
+    with TinyServer() as server:
+        server.raw = b"[" * 200_000
+        transport = HttpTransport(server.url)
+        with pytest.raises(TransportError, match="not a zeus-bso server"):
+            transport.request("GET", "/x")
+        transport.close()
+
+
+def test_an_answer_that_does_not_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zeus_bso.client.transport.MAX_ANSWER_BYTES", 100_000)
+    with TinyServer() as server:
+        server.raw = b" " * 10_000_000
+        transport = HttpTransport(server.url)
+        with pytest.raises(TransportError, match="does not end"):
+            transport.request("GET", "/x")
+        transport.close()
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_the_time_out_and_no_more() -> None:
+    closed = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while not closed.wait(0.05):
+                connection.sendall(b" ")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=drip, args=(listener,), daemon=True)
+        server.start()
+        transport = HttpTransport(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        began = time.monotonic()
+        try:
+            with pytest.raises(TransportError, match="in time"):
+                transport.request("GET", "/x", timeout_s=0.5)
+            assert time.monotonic() - began < 30
+        finally:
+            closed.set()
+            transport.close()
+            server.join()
+
+
 def test_a_redirect_is_explained_not_followed() -> None:
     with TinyServer() as server:
         server.answers["/x"] = (308, {})
