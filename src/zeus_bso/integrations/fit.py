@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import SupportsFloat
 
 from zeus_bso.client.optimizer import BatchSizeOptimizer
@@ -97,6 +99,25 @@ class Fit:
         if not self._found and not self.is_over:
             logger.warning("The fit ended without an evaluation: there is nothing to learn from this run.")
         self._bso.on_train_end()
+
+
+def save_state(bso: BatchSizeOptimizer, path: Path) -> None:
+    """Write the run's state to a file, as a whole; a disk that does not take it is said, and ends no training."""
+    fresh = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(json.dumps(bso.state_dict()), encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        logger.warning("The run's state cannot be kept in %s (%s).", path, error.strerror)
+
+
+def state_in(path: Path) -> Mapping[str, object] | None:
+    """The run's state in a file; None where there is no such file."""
+    if not path.is_file():
+        return None
+    state: Mapping[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return state
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -13,14 +13,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import SupportsFloat
 
 from zeus_bso.client.optimizer import BatchSizeOptimizer
-from zeus_bso.integrations.fit import Fit
+from zeus_bso.integrations.fit import Fit, save_state, state_in
 
 try:
     from keras.callbacks import Callback
@@ -66,10 +65,7 @@ class ZeusBSOCallback(Callback):
             self._fit.evaluate(logged, epoch + 1)
             self._stop_if_over()
         if self._state_file is not None:
-            self._state_file.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._state_file.with_name(self._state_file.name + ".new")
-            fresh.write_text(json.dumps(self._bso.state_dict()), encoding="utf-8")
-            fresh.replace(self._state_file)
+            save_state(self._bso, self._state_file)
 
     def on_train_end(self, logs: Mapping[str, SupportsFloat] | None = None) -> None:
         """End the run.
@@ -86,8 +82,4 @@ class ZeusBSOCallback(Callback):
 
 def saved_state(state_file: str | os.PathLike[str]) -> Mapping[str, object] | None:
     """The run's state in a file, for ``BatchSizeOptimizer(..., resume=...)``; None where there is no such file."""
-    path = Path(state_file)
-    if not path.is_file():
-        return None
-    state: Mapping[str, object] = json.loads(path.read_text(encoding="utf-8"))
-    return state
+    return state_in(Path(state_file))

@@ -18,14 +18,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from zeus_bso.client.optimizer import BatchSizeOptimizer
 from zeus_bso.exceptions import ZeusBSOConfigError
-from zeus_bso.integrations.fit import Fit
+from zeus_bso.integrations.fit import Fit, save_state, state_in
 
 try:
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -94,7 +93,7 @@ class ZeusBSOCallback(TrainerCallback):
         """Put the run's state beside what the trainer saved."""
         folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
         if self._fit.running and state.is_world_process_zero and folder.is_dir():
-            (folder / _STATE_FILE).write_text(json.dumps(self._bso.state_dict()), encoding="utf-8")
+            save_state(self._bso, folder / _STATE_FILE)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
@@ -117,11 +116,7 @@ def saved_state(checkpoint: str | os.PathLike[str] | None) -> Mapping[str, objec
     Returns:
         The state; None where there is no such folder, or none was saved in it.
     """
-    path = None if checkpoint is None else Path(checkpoint) / _STATE_FILE
-    if path is None or not path.is_file():
-        return None
-    state: Mapping[str, object] = json.loads(path.read_text(encoding="utf-8"))
-    return state
+    return None if checkpoint is None else state_in(Path(checkpoint) / _STATE_FILE)
 
 
 def _check_batch_size(bso: BatchSizeOptimizer, args: TrainingArguments) -> None:

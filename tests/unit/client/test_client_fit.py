@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 from tests.unit.client.tiny_server import CONVERGED, TOO_DEAR, ScriptedTransport
 
 from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor, ZeusBSOConfigError, ZeusBSOTrainFailError
 from zeus_bso.common import REPORT_RESULT_URL
-from zeus_bso.integrations.fit import Fit
+from zeus_bso.integrations.fit import Fit, save_state, state_in
 
 
 @pytest.fixture
@@ -102,6 +103,26 @@ def test_a_fit_without_an_evaluation_says_so(
 
     assert "without an evaluation" in caplog.text
     assert server.ends[0]["reason"] == "cancelled"
+
+
+def test_a_state_that_was_kept_is_found_and_nothing_else(fit: Fit, tmp_path: Path) -> None:
+    kept = tmp_path / "run" / "state.json"
+    assert state_in(kept) is None
+
+    save_state(fit._bso, kept)
+
+    assert state_in(kept) == fit._bso.state_dict()
+    assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_a_state_that_cannot_be_kept_ends_no_training(
+    fit: Fit, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+
+    save_state(fit._bso, tmp_path / "file" / "state.json")
+
+    assert "cannot be kept" in caplog.text
 
 
 def test_without_a_batch_size_or_a_rule_there_is_nothing_to_scale(server: ScriptedTransport) -> None:
