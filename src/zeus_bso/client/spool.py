@@ -175,7 +175,7 @@ def spool_folder() -> Path:
     """Where spooled files lie: ``ZEUS_BSO_SPOOL_DIR``, else below the user's directory for state."""
     given = os.environ.get(SPOOL_DIR_VARIABLE)
     if given:
-        return Path(given)
+        return Path(given).absolute()
     from platformdirs import user_state_path
 
     return user_state_path("zeus-bso", appauthor=False) / "spool"
@@ -183,9 +183,13 @@ def spool_folder() -> Path:
 
 @contextmanager
 def left_over(path: Path) -> Iterator[SpoolFile | None]:
-    """Take a file whose owner is dead; None: its owner lives, or it is gone."""
+    """Take a file whose owner is dead; None: its owner lives, it is not ours to lock, or it is gone."""
     file = SpoolFile(path)
-    if not file.lock():
+    try:
+        taken = file.lock()
+    except OSError:
+        taken = False
+    if not taken:
         yield None
         return
     try:
