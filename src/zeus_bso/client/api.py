@@ -198,7 +198,7 @@ class _LenientResponse(ReportResponse):
     @field_validator("outcome", mode="before")
     @classmethod
     def _known(cls, outcome: object) -> object:
-        return outcome if outcome in {known.value for known in Outcome} else None
+        return outcome if outcome in [known.value for known in Outcome] else None
 
 
 def response(answer: Answer) -> ReportResponse | None:

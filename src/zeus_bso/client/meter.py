@@ -64,6 +64,7 @@ def number(metric: SupportsFloat, guard: Guard) -> float | None:
     """A metric as a number; None: it is none, which is said once."""
     try:
         return float(metric)
-    except (TypeError, ValueError) as error:
+    # PyTorch raises a RuntimeError where a device has failed.
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         guard.say_once(f"The metric is not a number ({error}): this evaluation is not reported.")
         return None

@@ -290,11 +290,12 @@ class TestReports:
         assert server.reports[0]["metric"] == 1.0
         bso.cancel()
 
+    @pytest.mark.parametrize("metric", ["high", 10**400])
     def test_a_metric_that_is_no_number_is_said_and_does_not_end_the_training(
-        self, server: ScriptedTransport, caplog: pytest.LogCaptureFixture
+        self, server: ScriptedTransport, caplog: pytest.LogCaptureFixture, metric: float
     ) -> None:
         bso = training(server)
-        bso.on_evaluate("high")  # type: ignore[arg-type]
+        bso.on_evaluate(metric)
         bso.on_evaluate(0.5)
         assert [(r["current_epoch"], r["time"]) for r in server.reports] == [(1, 2.0)]
         assert len([text for text in warnings_in(caplog) if "not a number" in text]) == 1
@@ -424,6 +425,13 @@ class TestTroubleInMidRun:
         assert not bso.training_finished
         server.answers.clear()
         bso.cancel()
+
+    @pytest.mark.parametrize("outcome", ["of-a-later-release", ["converged"], 3])
+    def test_an_outcome_that_is_not_known_is_no_outcome(self, server: ScriptedTransport, outcome: object) -> None:
+        bso = training(server, stops=True)
+        server.answers[REPORT_RESULT_URL] = (200, {**TOO_DEAR, "outcome": outcome})
+        bso.on_evaluate(0.1)
+        assert bso.training_finished
 
     def test_the_next_report_heals_a_refused_one(self, server: ScriptedTransport) -> None:
         bso = training(server)
