@@ -112,6 +112,7 @@ class Endings:
             return
         self._watching = False
         _live.discard(self)
+        atexit.unregister(self._on_exit)
         if sys.excepthook == self._on_exception:
             sys.excepthook = self._excepthook
         if sys.exit == self._on_sys_exit:

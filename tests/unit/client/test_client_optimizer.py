@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
+import weakref
 from collections.abc import Iterable
 
 import numpy as np
@@ -664,6 +666,15 @@ class TestEnds:
         [end] = server.ends
         assert (end["reason"], end["instance"], end["trial_number"]) == ("cancelled", bso.instance, 1)
         assert len(server.reports) == 1
+
+    def test_a_process_that_trains_again_and_again_keeps_nothing_of_its_runs(self, server: ScriptedTransport) -> None:
+        bso = training(server)
+        bso.on_evaluate(0.1)
+        bso.cancel()
+        gone = weakref.ref(bso)
+        del bso
+        gc.collect()
+        assert gone() is None
 
     @pytest.mark.parametrize(
         ("error", "reason"),
