@@ -26,7 +26,9 @@ class Heart:
         self._api = api
         self._beat = beat
         self._interval_s = interval_s
-        self._stopped = threading.Event()
+        # No event: its lock would keep a signal's handler out that interrupts whoever stops the heart.
+        self._changed = threading.Condition()
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name="zeus-bso-heart", daemon=True)
 
     def start(self) -> None:
@@ -39,12 +41,19 @@ class Heart:
         Args:
             patience_s: How long to wait for it [s].
         """
-        self._stopped.set()
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
         self._thread.join(patience_s)
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._interval_s):
+        while not self._is_over():
             self._beat_once()
+
+    def _is_over(self) -> bool:
+        """Wait for the next beat; whether there is none."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._stopped, self._interval_s)
 
     def _beat_once(self) -> None:
         try:
