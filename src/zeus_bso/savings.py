@@ -32,7 +32,7 @@ Quantities are summed as they come: joules, seconds, or costs in joules.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -62,6 +62,20 @@ class Use:
     total: float = 0.0
     squares: float = 0.0
     lost: float = 0.0
+
+    @classmethod
+    def of(cls, runs: Iterable[Run]) -> Use:
+        """What some ended runs used."""
+        converged, total, squares, lost = 0, 0.0, 0.0, 0.0
+        for run in runs:
+            lost += run.wasted
+            if run.converged:
+                converged += 1
+                total += run.used
+                squares += run.used * run.used
+            else:
+                lost += run.used
+        return cls(converged, total, squares, lost)
 
     def __add__(self, other: Use) -> Use:
         return Use(
@@ -124,12 +138,6 @@ class Run:
     used: float
     wasted: float = 0.0
 
-    def use(self) -> Use:
-        """The run alone, as a sum."""
-        if not self.converged:
-            return Use(lost=self.used + self.wasted)
-        return Use(1, self.used, self.used**2, self.wasted)
-
 
 def saving(uses: Mapping[int, Use], default_batch_size: int) -> Saving | None:
     """What a job has saved of one quantity, with its interval.
@@ -148,31 +156,32 @@ def saving(uses: Mapping[int, Use], default_batch_size: int) -> Saving | None:
     return _compare(default, default, others, noise(uses.values()))
 
 
-def over_time(runs: Sequence[Run], default_batch_size: int) -> list[Saving] | None:
-    """What had been saved after each run, in the light of today's baseline and noise.
+def over_time(runs: Sequence[Run], default_batch_size: int, after: Collection[int]) -> list[Saving] | None:
+    """What had been saved after some of the runs, in the light of today's baseline and noise.
 
-    The last of them is what :func:`saving` says of all.
+    After the last run it is what :func:`saving` says of all.
 
     Args:
         runs: All ended runs, in the order in which they ended.
         default_batch_size: The size to compare with.
+        after: Indexes of the runs after which to compare, ascending.
 
     Returns:
-        One saving per run; None: the default size has not converged yet.
+        One saving per index; None: the default size has not converged yet.
     """
-    uses: dict[int, Use] = {}
+    of_sizes: dict[int, list[Run]] = {}
     for run in runs:
-        uses[run.batch_size] = uses.get(run.batch_size, Use()) + run.use()
+        of_sizes.setdefault(run.batch_size, []).append(run)
+    uses = {size: Use.of(of_size) for size, of_size in of_sizes.items()}
     default = uses.get(default_batch_size, Use())
     if not default.converged:
         return None
     known = noise(uses.values())
-    savings, defaults, others = [], Use(), Use()
-    for run in runs:
-        if run.batch_size == default_batch_size:
-            defaults += run.use()
-        else:
-            others += run.use()
+    savings, defaults, others, begin = [], Use(), Use(), 0
+    for index in after:
+        since, begin = runs[begin : index + 1], index + 1
+        defaults += Use.of(run for run in since if run.batch_size == default_batch_size)
+        others += Use.of(run for run in since if run.batch_size != default_batch_size)
         savings.append(_compare(default, defaults, others, known))
     return savings
 

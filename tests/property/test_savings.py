@@ -19,10 +19,9 @@ histories = st.builds(lambda first, rest: [first, *rest], st.builds(Run, st.just
 
 
 def uses_of(history: list[Run]) -> dict[int, Use]:
-    uses: dict[int, Use] = {}
-    for run in history:
-        uses[run.batch_size] = uses.get(run.batch_size, Use()) + run.use()
-    return uses
+    return {
+        size: Use.of(run for run in history if run.batch_size == size) for size in {run.batch_size for run in history}
+    }
 
 
 def saving_of(history: list[Run]) -> Saving:
@@ -39,7 +38,7 @@ def test_without_a_converged_default_run_there_is_no_figure() -> None:
     history = [*converged(8, 5.0, 6.0), Run(DEFAULT, False, 30.0)]
 
     assert saving(uses_of(history), DEFAULT) is None
-    assert over_time(history, DEFAULT) is None
+    assert over_time(history, DEFAULT, [0, 1, 2]) is None
 
 
 def test_a_run_saves_what_a_default_run_would_have_used_beyond_it() -> None:
@@ -82,7 +81,7 @@ def test_one_default_run_gives_a_wide_interval_and_more_give_a_narrower_one() ->
 def test_noise_is_pooled_over_sizes_on_the_log_scale() -> None:
     generator = random.Random(1)
     uses = {
-        size: sum((Run(size, True, math.exp(generator.gauss(level, 0.2))).use() for _ in range(400)), Use())
+        size: Use.of(Run(size, True, math.exp(generator.gauss(level, 0.2))) for _ in range(400))
         for size, level in ((8, 2.0), (DEFAULT, 9.0))
     }
 
@@ -131,12 +130,25 @@ def test_saved_and_spent_are_what_the_default_would_have_used(history: list[Run]
 
 @given(histories)
 def test_the_last_point_over_time_is_the_saving(history: list[Run]) -> None:
-    found, points = saving_of(history), over_time(history, DEFAULT)
+    found, points = saving_of(history), over_time(history, DEFAULT, [len(history) - 1])
 
     assert points is not None
-    assert len(points) == len(history)
+    assert len(points) == 1
     assert points[-1].saved == pytest.approx(found.saved, rel=1e-9, abs=1e-9 * found.spent)
     assert points[-1].spent == pytest.approx(found.spent)
+
+
+@given(histories, st.data())
+def test_a_point_over_time_is_the_same_whichever_others_are_asked_for(history: list[Run], data: st.DataObject) -> None:
+    everywhere = over_time(history, DEFAULT, range(len(history)))
+    some = sorted(data.draw(st.sets(st.sampled_from(range(len(history))))))
+    there = over_time(history, DEFAULT, some)
+
+    assert everywhere is not None
+    assert there is not None
+    for index, point in zip(some, there, strict=True):
+        assert point.saved == pytest.approx(everywhere[index].saved, rel=1e-9, abs=1e-9 * point.spent)
+        assert point.spent == pytest.approx(everywhere[index].spent)
 
 
 @given(histories, st.sampled_from([8, DEFAULT, 32]), used)

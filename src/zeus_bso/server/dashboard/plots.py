@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from zeus_bso.common import EnergySource
+from zeus_bso.server import presenter
 from zeus_bso.server.dashboard import formats
 from zeus_bso.server.dashboard.charts import Chart, Colours, cost_chart
 from zeus_bso.server.dashboard.charts_of_sizes import BelievedCost, SizeMeans, belief_chart, plane_chart
@@ -69,7 +71,7 @@ def _cost(reader: Reader, job: JobState, span: Span) -> Chart:
 
 
 def _belief(reader: Reader, job: JobState, span: Span) -> Chart:
-    view = reader.overview.job(job.job_id)
+    view = presenter.show_job(reader.service, job.job_id)
     points = _latest(reader, job, OBSERVATIONS_SHOWN)
     return belief_chart(
         [believed_cost(size) for size in sorted(view.batch_sizes, key=lambda size: size.batch_size)],
@@ -80,7 +82,7 @@ def _belief(reader: Reader, job: JobState, span: Span) -> Chart:
 
 
 def _plane(reader: Reader, job: JobState, span: Span) -> Chart:
-    view = reader.overview.job(job.job_id)
+    view = presenter.show_job(reader.service, job.job_id)
     means = [
         SizeMeans(size.batch_size, size.converged, size.mean_energy, size.mean_time)
         for size in sorted(view.batch_sizes, key=lambda size: size.batch_size)
@@ -103,7 +105,7 @@ def _curves(reader: Reader, job: JobState, span: Span) -> Chart:
 
 
 def _savings(reader: Reader, job: JobState, span: Span) -> Chart:
-    estimated = reader.overview.savings(job.job_id).estimated
+    estimated = job.energy_source is EnergySource.ESTIMATE
     points = reader.overview.savings_over_time(job.job_id)
     return savings_chart(points, job.spec.default_batch_size, estimated=estimated)
 

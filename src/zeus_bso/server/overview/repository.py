@@ -157,19 +157,15 @@ class OverviewRepository:
 
     def ended_trials(self, job_id: str) -> list[EndedTrial]:
         """Read what every ended trial of a job used, in the order in which they ended."""
-        names = [trial.c[name] for name in EndedTrial.__dataclass_fields__ if name != "converged"]
+        converged = case((trial.c.outcome == Outcome.CONVERGED.value, 1), else_=0)
+        columns = {field: trial.c[field] for field in EndedTrial.__dataclass_fields__ if field != "converged"}
+        columns["converged"] = converged
         rows = self._connection.execute(
-            select(*names, trial.c.outcome)
+            select(*(columns[field] for field in EndedTrial.__dataclass_fields__))
             .select_from(trial.join(job, job.c.job_id == trial.c.job_id))
             .where(trial.c.job_id == job_id, _LOST)
-        ).mappings()
-        ended = [
-            EndedTrial(
-                **{name: row[name] for name in EndedTrial.__dataclass_fields__ if name != "converged"},
-                converged=row["outcome"] == Outcome.CONVERGED.value,
-            )
-            for row in rows
-        ]
+        )
+        ended = [EndedTrial(*row) for row in rows]
         return sorted(ended, key=lambda one: (one.ended_at, one.trial_number))
 
     def reports(self, command: ReadReports) -> list[Report]:

@@ -97,13 +97,16 @@ def fleet_savings(
 def savings_over_time(job: JobState, trials: Sequence[EndedTrial], prices: Prices) -> list[SavingsPoint]:
     """What a job had saved after each run, thinned out to at most ``MOST_POINTS`` points, the last one among them."""
     default = job.spec.default_batch_size
-    energies = savings.over_time([Run(t.batch_size, t.converged, t.energy, t.wasted_energy) for t in trials], default)
-    times = savings.over_time([Run(t.batch_size, t.converged, t.time, t.wasted_time) for t in trials], default)
+    shown = thinned(len(trials), MOST_POINTS)
+    energy_runs = [Run(t.batch_size, t.converged, t.energy, t.wasted_energy) for t in trials]
+    time_runs = [Run(t.batch_size, t.converged, t.time, t.wasted_time) for t in trials]
+    energies = savings.over_time(energy_runs, default, shown)
+    times = savings.over_time(time_runs, default, shown)
     if energies is None or times is None:
         return []
     points = []
-    for index in thinned(len(trials), MOST_POINTS):
-        energy_kwh, time = prices.kwh(energies[index]), scaled(times[index], 1.0)
+    for index, energy_saved, time_saved in zip(shown, energies, times, strict=True):
+        energy_kwh, time = prices.kwh(energy_saved), scaled(time_saved, 1.0)
         assert energy_kwh is not None
         assert time is not None
         points.append(
