@@ -21,6 +21,7 @@ from tests.support.jobs import Trial
 
 import zeus_bso
 from zeus_bso.server.database import migrate
+from zeus_bso.server.database.revision import VERSION_TABLE
 from zeus_bso.server.database.schema import metadata
 
 pytestmark = pytest.mark.slow
@@ -89,10 +90,10 @@ def test_a_schema_comes_goes_and_comes_again(empty_url: str) -> None:
     for action in ("upgrade", "check", "upgrade"):
         assert _zeus_bso("db", action, "--database-url", empty_url) == (0, "0002\n", "")
     assert _zeus_bso("db", "downgrade", "base", "--database-url", empty_url) == (0, "empty: no migration has run\n", "")
-    assert set(look(empty_url, _tables)) <= {migrate.VERSION_TABLE}
+    assert set(look(empty_url, _tables)) <= {VERSION_TABLE}
     migrate.upgrade(empty_url)
     migrate.check(empty_url)
-    assert set(look(empty_url, _tables)) == {migrate.VERSION_TABLE, *metadata.tables}
+    assert set(look(empty_url, _tables)) == {VERSION_TABLE, *metadata.tables}
 
 
 def test_a_check_of_an_empty_database_says_what_to_run(empty_url: str) -> None:
@@ -103,7 +104,7 @@ def test_a_check_of_an_empty_database_says_what_to_run(empty_url: str) -> None:
 
 def test_alembic_finds_no_difference_between_the_migrations_and_the_tables(database_url: str) -> None:
     def differences(connection: Connection) -> Any:
-        options = {"version_table": migrate.VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+        options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
         return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
 
     assert look(database_url, differences) == []
@@ -137,7 +138,7 @@ def test_offline_sql_makes_a_schema_that_passes_the_check(empty_url: str) -> Non
     run_script(empty_url, script)
     migrate.check(empty_url)
     run_script(empty_url, _offline(empty_url, "downgrade", "0002:base"))
-    assert set(look(empty_url, _tables)) <= {migrate.VERSION_TABLE}
+    assert set(look(empty_url, _tables)) <= {VERSION_TABLE}
 
 
 @pytest.mark.parametrize(
@@ -156,8 +157,24 @@ def test_offline_sql_names_the_collation_of_the_dialect(
 def test_ten_processes_that_start_together_migrate_once(empty_url: str) -> None:
     assert _at_once("migrate", empty_url) == (f"{[0] * 10}\n", "")
     migrate.check(empty_url)
-    count = look(empty_url, lambda connection: connection.scalar(text(f"SELECT count(*) FROM {migrate.VERSION_TABLE}")))
+    count = look(empty_url, lambda connection: connection.scalar(text(f"SELECT count(*) FROM {VERSION_TABLE}")))
     assert count == 1
+
+
+def test_a_server_loads_alembic_only_to_migrate(tmp_path: Path) -> None:
+    serve = (
+        "import asyncio, sys\n"
+        "from zeus_bso.server.app import create_app\n"
+        "from zeus_bso.server.config import Settings\n"
+        "app = create_app(Settings(database_url=sys.argv[1]))\n"
+        "async def start():\n"
+        "    async with app.router.lifespan_context(app):\n"
+        "        print('alembic' in sys.modules)\n"
+        "asyncio.run(start())\n"
+    )
+    url = f"sqlite:///{tmp_path / 'jobs.db'}"
+    said = [subprocess.check_output([sys.executable, "-c", serve, url], text=True, timeout=120) for _ in range(2)]
+    assert said == ["True\n", "False\n"]
 
 
 def test_ten_servers_that_start_together_on_a_new_file_all_start(tmp_path: Path) -> None:
@@ -169,7 +186,7 @@ def test_ten_servers_that_start_together_on_a_new_file_all_start(tmp_path: Path)
 def test_a_server_refuses_a_schema_of_another_release_in_a_sentence(database_url: str) -> None:
     look(
         database_url,
-        lambda connection: connection.execute(text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9'")),
+        lambda connection: connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9'")),
     )
     sentence = (
         "zeus-bso: The database's schema (9) comes from another version of zeus-bso; this one does not know it. "
@@ -184,7 +201,7 @@ def test_a_server_refuses_a_schema_of_another_release_in_a_sentence(database_url
 def test_a_schema_of_another_release_is_one_line_for_every_command(database_url: str, action: tuple[str, ...]) -> None:
     look(
         database_url,
-        lambda connection: connection.execute(text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9'")),
+        lambda connection: connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9'")),
     )
     code, output, errors = _zeus_bso("db", *action, "--database-url", database_url)
     assert (code, output, errors.count("\n")) == (1, "", 1)
@@ -366,11 +383,11 @@ def _kind(url: str) -> str:
 
 def _rows_of(path: Path) -> str:
     lines = path.read_text().splitlines(keepends=True)
-    return "".join(line for line in lines if line.startswith("INSERT") and migrate.VERSION_TABLE not in line)
+    return "".join(line for line in lines if line.startswith("INSERT") and VERSION_TABLE not in line)
 
 
 def _become_unknown(connection: Connection) -> None:
-    connection.execute(text(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '9'"))
+    connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9'"))
 
 
 def _counts(connection: Connection) -> dict[str, int]:
@@ -410,5 +427,5 @@ def _described(connection: Connection) -> dict[str, Any]:
             "options": inspector.get_table_options(name),
         }
         for name in inspector.get_table_names()
-        if name != migrate.VERSION_TABLE
+        if name != VERSION_TABLE
     }

@@ -13,7 +13,7 @@ from zeus_bso.server.config import Settings
 from zeus_bso.server.dashboard.login import login
 from zeus_bso.server.dashboard.views import dashboard
 from zeus_bso.server.database.engine import open_database, parse_url
-from zeus_bso.server.database.migrate import check_connection, upgrade_connection
+from zeus_bso.server.database.revision import check_connection, upgrade_connection
 from zeus_bso.server.dependencies import Transactions
 from zeus_bso.server.errors import add_error_handlers
 from zeus_bso.server.limits import BodyLimit

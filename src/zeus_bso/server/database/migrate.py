@@ -20,10 +20,9 @@ from sqlalchemy.exc import DBAPIError
 from zeus_bso.exceptions import DatabaseUnavailableError, ZeusBSOConfigError
 from zeus_bso.server.database.engine import parse_url
 from zeus_bso.server.database.networked import networked_engine
+from zeus_bso.server.database.revision import VERSION_TABLE
 from zeus_bso.server.database.sqlite import database_file, sqlite_engine, use_write_ahead_log, writing
 from zeus_bso.server.database.turn import Turn
-
-VERSION_TABLE = "zeus_bso_schema_version"
 
 T = TypeVar("T")
 

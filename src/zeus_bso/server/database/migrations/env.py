@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from zeus_bso.server.database.migrate import VERSION_TABLE
+from zeus_bso.server.database.revision import VERSION_TABLE
 from zeus_bso.server.database.schema import metadata
 
 attributes = context.config.attributes
