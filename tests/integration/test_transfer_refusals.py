@@ -68,6 +68,32 @@ CHANGES: dict[str, tuple[str, str, object, str]] = {
     "a stage that means nothing": ("job", "stage", "Rest", "job holds a value that means nothing here"),
     "a round of other sizes": ("job", "round_start", 7, "its round is not about its batch sizes"),
     "a random state that is none": ("job", "rng_state", {"state": 1}, "job.rng_state holds a value"),
+    "a random state with an infinity": (
+        "job",
+        "rng_state",
+        {"far": float("inf")},
+        "job.rng_state must hold finite numbers",
+    ),
+    "a generation without a next one": ("job", "generation", 2**31 - 1, "job.generation must be an integer from 0 to"),
+    "trials without a next one": ("job", "last_trial_number", 2**31 - 1, "job.last_trial_number must be an integer"),
+    "scatter below nothing": (
+        "batch_size_state",
+        "reward_m2",
+        -1.0,
+        "batch_size_state.reward_m2 must be a number from 0",
+    ),
+    "a mean beyond all bounds": (
+        "batch_size_state",
+        "reward_mean",
+        1e308,
+        "batch_size_state.reward_mean must be a number",
+    ),
+    "a cost below nothing": (
+        "batch_size_state",
+        "best_cost",
+        -1.0,
+        "batch_size_state.best_cost must be a number from 0",
+    ),
     "options that are none": ("job", "policy_options", {"curve_stop": "perhaps"}, "job.policy_options.curve_stop"),
     "a belief that is a text": ("job", "surrogate", {"noise_ss": "0"}, "job.surrogate holds a value"),
     "an incumbent of no size": ("job", "surrogate", {"incumbent": 7}, "its incumbent is not one of its batch sizes"),
@@ -88,10 +114,10 @@ def test_a_line_that_makes_no_sense_is_refused_by_its_number(own_server: Server,
         number = min(place for place, line in enumerate(exported, start=1) if line.get("table") == table)
     exported[number - 1]["row"][column] = value
 
-    message = refused(own_server, file_of(exported))
+    message = refused(own_server, file_of(exported).replace(b"Infinity", b"1e999"))
 
     assert sentence in message
-    expected = number if column != "last_trial_number" else message.split(":")[0].removeprefix("Line ")
+    expected = number if change != "too few trials known" else message.split(":")[0].removeprefix("Line ")
     assert message.startswith(f"Line {expected}: ")
 
 

@@ -24,6 +24,9 @@ LONGEST_LINE_BYTES = 2**20
 
 Row = dict[str, Any]
 
+_PARENTS = {key.referred_table.name for table in TABLES for key in table.foreign_key_constraints} - {job.name}
+"""Tables beside the job itself that rows of others belong to; the keys of all others need not be remembered."""
+
 
 def check(file: IO[bytes]) -> str:
     """Judge a file as a whole.
@@ -99,7 +102,7 @@ class _Judge:
         self._order = {table.name: place for place, table in enumerate(TABLES)}
         self._table: JobTable | None = None
         self._last_key: tuple[Any, ...] = ()
-        self._keys: dict[str, set[tuple[Any, ...]]] = {table.name: set() for table in TABLES[1:]}
+        self._keys: dict[str, set[tuple[Any, ...]]] = {name: set() for name in _PARENTS}
         self._job: JobState | None = None
 
     def take(self, line: dict[str, Any]) -> None:
@@ -134,13 +137,13 @@ class _Judge:
         if self._counts[table.name] and not key > self._last_key:
             raise ValueError(f"the rows of {table.name} are not in ascending order, or there are two of the same key")
         self._last_key = key
-        if table is not job:
+        if table.name in self._keys:
             self._keys[table.name].add(key)
 
     def _has_parents(self, table: JobTable, row: Row) -> None:
         for constraint in table.foreign_key_constraints:
             parent = constraint.referred_table
-            if parent is job:
+            if parent.name not in self._keys:
                 continue
             key = tuple(row[name] for name in constraint.column_keys if name != "job_id")
             if key not in self._keys[parent.name]:

@@ -46,8 +46,32 @@ _RANGES = {
     "wasted_energy": (0.0, 1e20),
     "wasted_time": (0.0, 1e20),
     "cost": (0.0, 1e30),
+    "best_cost": (0.0, 1e30),
+    "min_cost": (0.0, 1e30),
+    "reward": (-1e30, 1e30),
+    "reward_mean": (-1e30, 1e30),
+    "reward_m2": (0.0, 1e75),
+    "longest_epoch_s": (0.0, MAX_TOTAL),
 }
-"""Bounds of what is summed up; any other number is finite."""
+"""Bounds of what is summed up or reckoned with; any other number is finite."""
+
+_COUNTERS = frozenset(
+    (
+        *(
+            "last_trial_number",
+            "last_decision",
+            "generation",
+            "round",
+            "min_cost_since",
+            "num_observations",
+            "converged",
+        ),
+        *("cost_bound_in_row", "foreign_source_in_row", "missed_in_row", "barren_in_row", "oom_in_row"),
+    )
+)
+"""What is counted on from, and so must be far from the largest number that the column holds."""
+
+_MOST_COUNTED = 2**30
 
 _TEXT: TypeAdapter[str] = TypeAdapter(Text)
 
@@ -119,6 +143,7 @@ def _reader(column: Column[Any]) -> Callable[[object], Any]:
         return _boolean
     if isinstance(kind, Integer):
         most = 2**63 - 1 if isinstance(kind, BigInteger) else INT32_MAX
+        most = _MOST_COUNTED if column.name in _COUNTERS else most
         return lambda value: _integer(value, most)
     if isinstance(kind, Double):
         return lambda value: _number(value, *_RANGES.get(column.name, (-math.inf, math.inf)))
@@ -126,7 +151,12 @@ def _reader(column: Column[Any]) -> Callable[[object], Any]:
 
 
 def _document(value: object) -> object:
-    if not isinstance(value, dict | list) or len(json.dumps(value)) > _LONGEST_TEXT:
+    try:
+        # 1e999 is well-formed, and infinite.
+        size = len(json.dumps(value, allow_nan=False)) if isinstance(value, dict | list) else math.inf
+    except ValueError:
+        raise ValueError("must hold finite numbers only") from None
+    if size > _LONGEST_TEXT:
         raise ValueError("must be a JSON object or list of at most 64 KiB")
     return value
 
