@@ -220,6 +220,17 @@ def test_a_page_that_has_not_changed_is_not_sent_again(own_server: Server, url: 
     assert changed.headers["etag"] != first.headers["etag"]
 
 
+@pytest.mark.parametrize("url", ["/", "/fleet", "/job?job_id=job"])
+def test_another_price_makes_another_page(own_server: Server, url: str) -> None:
+    played(own_server)
+    first = own_server.send("GET", url)
+    own_server.restart(electricity_price=0.5)
+    changed = own_server.send("GET", url, headers={"If-None-Match": first.headers["etag"]})
+
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != first.headers["etag"]
+
+
 def test_every_step_of_a_run_changes_its_page(own_server: Server) -> None:
     own_server.register()
     tags = []

@@ -62,12 +62,14 @@ def fresh(request: Request, version: str, build: Callable[[], T]) -> Fresh[T]:
     """Build content, unless the request has that of this version already.
 
     Args:
-        request: The request; its URL, and who asks, are part of the tag.
+        request: The request; its URL, who asks, and the prices that its server tells are part of the tag.
         version: Differs whenever the content does.
         build: Makes the content.
     """
+    settings = request.app.state.transactions.settings
+    prices = f"{settings.electricity_price} {settings.currency} {settings.carbon_intensity}"
     caller = caller_of(request).etag
-    named = "\n".join((version, str(request.url.path), str(request.url.query), assets_version(), caller))
+    named = "\n".join((version, str(request.url.path), str(request.url.query), assets_version(), prices, caller))
     etag = f'W/"{hashlib.sha256(named.encode(errors="surrogateescape")).hexdigest()[:20]}"'
     return Fresh(etag, None if etag in request.headers.get("if-none-match", "") else build())
 
