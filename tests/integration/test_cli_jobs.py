@@ -182,6 +182,21 @@ def test_a_job_moves_from_one_file_to_another(command: Command, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_terminal_obeys_nothing_that_an_imported_trial_was_told(command: Command, tmp_path: Path) -> None:
+    exported = tmp_path / "nightly.ndjson"
+    command("jobs", "export", "nightly", "-o", str(exported))
+    lines = [json.loads(line) for line in exported.read_text().splitlines()]
+    first = next(line["row"] for line in lines if line.get("table") == "trial")
+    first["message"] = "\x1b]0;title\x07 \x9b31m [red]Ünï[/red]"
+    exported.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert command("jobs", "import", str(exported), "--as", "odd")[0] == 0
+
+    shown = command("trials", "show", "odd", str(first["trial_number"]))[1]
+
+    assert "\ufffd]0;title\ufffd \ufffd31m [red]Ünï[/red]" in shown
+    assert all(letter.isprintable() for letter in shown.replace("\n", ""))
+
+
 def test_an_import_does_not_replace_unless_it_is_told_to(command: Command, tmp_path: Path) -> None:
     exported = tmp_path / "nightly.ndjson"
     command("jobs", "export", "nightly", "-o", str(exported))

@@ -17,6 +17,9 @@ _WIDTH_OF_A_FILE = 250
 
 _NOTHING = "-"
 
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+"""Stands for a character that a terminal would not show but obey."""
+
 _TRIAL_COLUMNS = (
     *(">trial", ">batch size", "type", "status", "result"),
     *(">epoch", ">metric", ">energy", ">time", "started"),
@@ -85,7 +88,7 @@ def show_trial(trial: TrialView, reports: Sequence[ReportView]) -> None:
             *_cells(report.epoch, _number(report.metric), energy_text(report.energy), time_text(report.time)),
             _when(report.reported_at),
         )
-    _print(heads, *([Text(trial.message)] if trial.message else []), curve)
+    _print(heads, *([trial.message] if trial.message else []), curve)
 
 
 def energy_text(joules: float | None) -> str:
@@ -157,7 +160,12 @@ def _table(*columns: str) -> Table:
 
 def _cells(*values: object) -> list[Text]:
     """Plain texts: a name may hold what would be markup."""
-    return [Text(_NOTHING if value is None else str(value)) for value in values]
+    return [_text(_NOTHING if value is None else str(value)) for value in values]
+
+
+def _text(text: str) -> Text:
+    """A text as it is, but for what a terminal would obey: an imported trial's message may hold anything."""
+    return Text("".join(letter if letter.isprintable() or letter == "\n" else REPLACEMENT for letter in text))
 
 
 def _number(value: float | None) -> str:
@@ -175,4 +183,4 @@ def _print(*parts: str | Text | Table) -> None:
 
 
 def _plain(parts: Iterable[str | Text | Table]) -> Iterable[Text | Table]:
-    return (Text(part) if isinstance(part, str) else part for part in parts)
+    return (_text(part) if isinstance(part, str) else part for part in parts)
