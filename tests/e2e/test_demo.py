@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,7 @@ def test_demo_trains_shows_a_table_and_goes_on_when_run_again(tmp_path: Path) ->
     assert "Best batch size so far: " in first.stdout or "Chosen batch size: " in first.stdout
     assert "Saved per run against the default size 256" in first.stdout or "That is the default" in first.stdout
     assert "zeus-bso serve --port 8000 --database-url sqlite:///demo/zeus-bso.db" in first.stdout
+    assert re.search(r"see the job +http://127\.0\.0\.1:8000/job\?job_id=digits-mlp\S* in a browser\n", first.stdout)
 
     second = demo(tmp_path, "--recurrences", "2", "--json")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from zeus_bso.cli.errors import BAD_USE, INTERRUPTED, CommandError
 
@@ -133,8 +135,8 @@ def _how_to_see_more(report: Report, directory: Path, server_url: str | None) ->
     else:
         steps[0] = ("go on training", f"{steps[0][1]} --server-url {server_url}")
     steps += [
-        ("then see the job", f"curl '{server_url}/api/v1/job?job_id={report.job_id}'"),
-        ("and every trial of it", f"curl '{server_url}/api/v1/trials?job_id={report.job_id}'"),
+        ("then see the job", f"{server_url}/job?{urlencode({'job_id': report.job_id})} in a browser"),
+        ("and every trial of it", f"zeus-bso trials list {shlex.quote(report.job_id)} --all --server-url {server_url}"),
         ("what training printed", f"less {shown}/train.log"),
         ("the training script", f"less {_shown(training_script())}"),
     ]

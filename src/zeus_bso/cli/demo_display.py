@@ -125,7 +125,7 @@ class LiveDisplay:
 
     def started(self, server_url: str, job: JobSummary | None) -> None:
         """Say where the demo runs, and begin to draw."""
-        self._console.print(greeting(server_url, job))
+        self._console.print(greeting(server_url, job), markup=False)
         self._live.start()
 
     def running(self, number: int, trial: TrialView | None) -> None:
