@@ -158,10 +158,9 @@ class OverviewRepository:
     def ended_trials(self, job_id: str) -> list[EndedTrial]:
         """Read what every ended trial of a job used, in the order in which they ended."""
         converged = case((trial.c.outcome == Outcome.CONVERGED.value, 1), else_=0)
-        columns = {field: trial.c[field] for field in EndedTrial.__dataclass_fields__ if field != "converged"}
-        columns["converged"] = converged
+        columns = (converged if name == "converged" else trial.c[name] for name in EndedTrial.__dataclass_fields__)
         rows = self._connection.execute(
-            select(*(columns[field] for field in EndedTrial.__dataclass_fields__))
+            select(*columns)
             .select_from(trial.join(job, job.c.job_id == trial.c.job_id))
             .where(trial.c.job_id == job_id, _LOST)
         )
