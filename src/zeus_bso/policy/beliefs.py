@@ -1,7 +1,8 @@
 """What the surrogate policy believes about the cost of every batch size.
 
-A cost is a cost per epoch times a number of epochs. The first hardly varies from run to run, so that one run tells it,
-also one that was stopped; the second varies, and is learnt slowly. Each has a Gaussian process of its own.
+A cost is a cost per epoch times a number of epochs. On a machine of its own the first hardly varies from run to run, so
+that one run tells it, also one that was stopped; the second varies, and is learnt slowly. How much each varies is
+learnt too. Each has a Gaussian process of its own.
 """
 
 from __future__ import annotations
@@ -18,8 +19,14 @@ NOISE_PRIOR_STD = 0.3
 NOISE_PRIOR_DOF = 4
 """Weight of that belief, in observations."""
 
-PACE_STD = 0.03
-"""Spread of the log cost per epoch from run to run; profiling of power limits is part of it."""
+PACE_PRIOR_STD = 0.03
+"""Spread of the log cost per epoch from run to run, as it is believed before any is known.
+
+Profiling of power limits is part of it. On a machine that is shared with others it turns out to be far larger.
+"""
+
+PACE_PRIOR_DOF = 4
+"""Weight of that belief, in observations."""
 
 PACE_KERNEL = Kernel(slope_std=0.5, curvature_std=0.15, wiggle_std=0.1)
 EPOCHS_KERNEL = Kernel(slope_std=0.5, curvature_std=0.15, wiggle_std=0.2)
@@ -50,28 +57,29 @@ class LogCost:
         """Variance of the log cost."""
         return self.pace.variance + self.epochs.variance
 
-    def spread_after_run(self, noise: float, open_trials: int = 0) -> float:
+    def spread_after_run(self, noise: float, pace_noise: float, open_trials: int = 0) -> float:
         """Spread by which one more run is expected to move the mean.
 
         Args:
             noise: Variance of one run's log epochs.
+            pace_noise: Variance of its log cost per epoch.
             open_trials: Runs of this size that are under way; they count as if they were reported.
         """
-        pace = _after_runs(self.pace.variance, PACE_STD**2, open_trials)
+        pace = _after_runs(self.pace.variance, pace_noise, open_trials)
         epochs = _after_runs(self.epochs.variance, noise, open_trials)
-        return math.sqrt(pace**2 / (pace + PACE_STD**2) + epochs**2 / (epochs + noise))
+        return math.sqrt(pace**2 / (pace + pace_noise) + epochs**2 / (epochs + noise))
 
 
 def beliefs_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, LogCost]:
     """Belief about the log cost of every size; empty before the first run has ended."""
-    noise = noise_variance(progress.surrogate)
+    noise, pace_noise = noise_variance(progress.surrogate), pace_variance(progress.surrogate)
     paces, epochs = {}, {}
     for size, known in sizes.items():
         arm = known.surrogate
         # A run that cost nothing was not measured.
         if not arm.epoch_sum or arm.cost_sum <= 0.0:
             continue
-        paces[size] = Observed(math.log(cost_per_epoch(arm.cost_sum, arm.epoch_sum)), PACE_STD**2 / max(1, arm.runs))
+        paces[size] = Observed(math.log(cost_per_epoch(arm.cost_sum, arm.epoch_sum)), pace_noise / max(1, arm.runs))
         if arm.runs:
             epochs[size] = Observed(arm.mean_log_epochs, noise / arm.runs)
         elif arm.guess is not None:
@@ -86,6 +94,11 @@ def beliefs_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, LogC
 def noise_variance(state: SurrogateState) -> float:
     """Variance of log epochs-to-target from run to run."""
     return (NOISE_PRIOR_DOF * NOISE_PRIOR_STD**2 + state.noise_ss) / (NOISE_PRIOR_DOF + state.noise_dof)
+
+
+def pace_variance(state: SurrogateState) -> float:
+    """Variance of the log cost per epoch from run to run."""
+    return (PACE_PRIOR_DOF * PACE_PRIOR_STD**2 + state.pace_ss) / (PACE_PRIOR_DOF + state.pace_dof)
 
 
 def cost_per_epoch(cost_sum: float, epoch_sum: int) -> float:

@@ -12,12 +12,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from zeus_bso.common import INT32_MAX, Outcome, Stage, TrialType
-from zeus_bso.policy.beliefs import LogCost, beliefs_of, cost_per_epoch, knowledge_gradient, noise_variance
-from zeus_bso.policy.curves import blended, is_due, slowness
+from zeus_bso.policy.beliefs import (
+    LogCost,
+    beliefs_of,
+    cost_per_epoch,
+    knowledge_gradient,
+    noise_variance,
+    pace_variance,
+)
+from zeus_bso.policy.curves import is_due, slowness
 from zeus_bso.policy.early_stop import Verdict
 from zeus_bso.policy.early_stop import judge as judge_by_cost
 from zeus_bso.policy.generation import begin_generation, forgive, no_size_converges, smallest_again
-from zeus_bso.policy.retirement import after_miss, after_success
+from zeus_bso.policy.learning import doubted, has_sped_up, observed, paid, success, with_pace_noise
+from zeus_bso.policy.retirement import after_miss
 from zeus_bso.policy.values import (
     Choice,
     Conclusion,
@@ -27,7 +35,6 @@ from zeus_bso.policy.values import (
     Run,
     Situation,
     Sizes,
-    SizeState,
     SurrogateArmState,
     SurrogateState,
     nearest,
@@ -44,9 +51,6 @@ UNBOUNDED_RATIO = 3.0
 
 STOPPED_FACTOR = 1.5
 """A run that was stopped is guessed to have needed so many times what it was allowed."""
-
-MEMORY_RUNS = 20
-"""A size's mean follows its latest runs as if it rested on so many at most: what has drifted is unlearnt."""
 
 _RETRY = "The run before did not converge; this one takes the best known batch size, without a cost bound."
 
@@ -145,7 +149,8 @@ def conclude(
     """Learn from a trial of this generation that was decided.
 
     When a run without a bound converges at a cost beyond the bound, costs have drifted: what was learnt of all sizes
-    counts for little from then on, and those that the old bound retired come back.
+    counts for little from then on, and those that the old bound retired come back. What was learnt counts for little
+    too when epochs suddenly cost far less.
 
     Args:
         knobs: The job's knobs.
@@ -155,20 +160,23 @@ def conclude(
         outcome: What was decided.
         reward: The observation that its arm gets [-J].
     """
-    sizes = {**sizes, run.batch_size: _paid(sizes[run.batch_size], run, reward)}
+    before = sizes[run.batch_size].surrogate
+    sizes = {**sizes, run.batch_size: paid(sizes[run.batch_size], run, reward)}
     rebased = False
     if outcome is Outcome.CONVERGED:
         bound = cost_bound(knobs, progress, uncapped=False)
-        drifted = run.uncapped and bound is not None and run.cost > bound
+        dearer = run.uncapped and bound is not None and run.cost > bound
+        drifted = dearer or has_sped_up(progress.surrogate, before, run)
         if drifted:
-            sizes = _doubted(sizes, run)
+            sizes = doubted(sizes, run, before)
         least = progress.min_cost
         rebased = run.uncapped and least is not None and run.cost > least
         least = run.cost if rebased or least is None else min(least, run.cost)
-        state, learnt = _after_success(knobs, progress.surrogate, sizes[run.batch_size], run, noisy=not drifted)
+        state = progress.surrogate if drifted else with_pace_noise(progress.surrogate, before, run)
+        state, learnt = success(knobs, state, sizes[run.batch_size], run, noisy=not drifted)
         sizes = {**sizes, run.batch_size: learnt}
         if run.uncapped:
-            sizes = forgive(sizes, lift=drifted)
+            sizes = forgive(sizes, lift=dearer)
         progress = replace(progress, stage=Stage.MAB, min_cost=least)
     else:
         state = replace(progress.surrogate, retries_owed=progress.surrogate.retries_owed + 1)
@@ -206,14 +214,14 @@ def _with_incumbent(state: SurrogateState, sizes: Sizes, beliefs: Mapping[int, L
 def _most_worthwhile(
     knobs: Knobs, state: SurrogateState, sizes: Sizes, beliefs: Mapping[int, LogCost], in_flight: Mapping[int, int]
 ) -> int:
-    noise = noise_variance(state)
+    noise, pace_noise = noise_variance(state), pace_variance(state)
     candidates = _candidates(sizes)
     means = {size: beliefs[size].mean for size, known in sizes.items() if known.live}
     cheapest, *rest = sorted(means.values())[:2]
     cap = UNBOUNDED_RATIO if knobs.beta_knob is None else 1 + knobs.beta_knob
     scores = {}
     for size in candidates:
-        spread = beliefs[size].spread_after_run(noise, in_flight.get(size, 0))
+        spread = beliefs[size].spread_after_run(noise, pace_noise, in_flight.get(size, 0))
         other = rest[0] if rest and means[size] == cheapest else cheapest
         gain = knowledge_gradient(means[size], other, spread) if rest else 0.0
         ratio = min(math.exp(min(means[size] - cheapest, 700.0)), cap)
@@ -233,60 +241,13 @@ def _candidates(sizes: Sizes) -> list[int]:
     return [size for size in known if sizes[size].live and least <= size <= largest]
 
 
-def _paid(size: SizeState, run: Run, reward: float) -> SizeState:
-    """Whatever came of it, a run tells what an epoch costs."""
-    arm = size.surrogate
-    paid = replace(arm, cost_sum=arm.cost_sum + run.cost, epoch_sum=arm.epoch_sum + max(1, run.epoch))
-    return replace(size, arm=size.arm.observe(reward), surrogate=paid)
-
-
-def _doubted(sizes: Sizes, run: Run) -> Sizes:
-    """What was learnt before costs drifted weighs no more than one run, and is taken to have drifted half as far.
-
-    The size that showed the drift is now the mean of one old run and the new one, half way between them. With the
-    others moved as far, the order of the sizes stays until they are tried.
-    """
-    old = sizes[run.batch_size].surrogate
-    moved = (math.log(max(1, run.epoch)) - old.mean_log_epochs) / 2 if old.runs else 0.0
-    doubted = {}
-    for size, state in sizes.items():
-        arm = state.surrogate
-        if arm.runs:
-            mean = arm.mean_log_epochs + (moved if size != run.batch_size else 0.0)
-            arm = replace(arm, runs=1, mean_log_epochs=mean)
-        doubted[size] = replace(state, surrogate=arm)
-    return doubted
-
-
-def _after_success(
-    knobs: Knobs, state: SurrogateState, size: SizeState, run: Run, *, noisy: bool
-) -> tuple[SurrogateState, SizeState]:
-    arm = size.surrogate
-    if not size.converged:
-        arm = replace(arm, runs=0, mean_log_epochs=0.0, guess=None)
-    log_epochs = math.log(max(1, run.epoch))
-    deviation = log_epochs - arm.mean_log_epochs
-    if arm.runs and noisy:
-        state = replace(
-            state,
-            noise_ss=state.noise_ss + arm.runs / (arm.runs + 1) * deviation**2,
-            noise_dof=state.noise_dof + 1,
-        )
-    arm = replace(_observed(arm, log_epochs), curve=blended(knobs, arm.curve, run.curve))
-    return state, replace(after_success(size, run.cost), surrogate=arm, is_arm=True)
-
-
 def _after_stop(knobs: Knobs, progress: Progress, sizes: Sizes, run: Run, outcome: Outcome) -> SurrogateArmState:
     arm = sizes[run.batch_size].surrogate
     predicted = predicted_epochs(knobs, progress, sizes, run) if outcome is Outcome.CURVE_STOP else None
     if predicted is None:
         believed = progress.surrogate.incumbent_cost or 0.0
-        allowed = (knobs.beta_knob or 1.0) * believed / cost_per_epoch(arm.cost_sum, arm.epoch_sum)
+        known = arm.cost_sum > 0.0
+        allowed = (knobs.beta_knob or 1.0) * believed / cost_per_epoch(arm.cost_sum, arm.epoch_sum) if known else 0.0
         predicted = STOPPED_FACTOR * max(run.epoch, allowed, 1.0)
     log_epochs = math.log(min(max(1.0, predicted), INT32_MAX))
-    return _observed(arm, log_epochs) if sizes[run.batch_size].converged else replace(arm, guess=log_epochs)
-
-
-def _observed(arm: SurrogateArmState, log_epochs: float) -> SurrogateArmState:
-    count = min(arm.runs + 1, MEMORY_RUNS)
-    return replace(arm, runs=count, mean_log_epochs=arm.mean_log_epochs + (log_epochs - arm.mean_log_epochs) / count)
+    return observed(arm, log_epochs) if sizes[run.batch_size].converged else replace(arm, guess=log_epochs)

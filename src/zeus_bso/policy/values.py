@@ -59,6 +59,8 @@ class SurrogateState:
     Attributes:
         noise_ss: Pooled sum of squared deviations of log epochs-to-target.
         noise_dof: Its degrees of freedom.
+        pace_ss: Pooled sum of squared changes of the log cost per epoch from one run of a size to its next, halved.
+        pace_dof: How many changes.
         started: Recurrences started, without the retries.
         retries_owed: Runs that ended without converging and have not been made good yet.
         incumbent: The live size of least believed cost among those that converged; None: there is none.
@@ -67,6 +69,8 @@ class SurrogateState:
 
     noise_ss: float = 0.0
     noise_dof: int = 0
+    pace_ss: float = 0.0
+    pace_dof: int = 0
     started: int = 0
     retries_owed: int = 0
     incumbent: int | None = None
@@ -81,8 +85,9 @@ class SurrogateArmState:
         runs: Runs that the mean rests on; no more than the policy remembers.
         mean_log_epochs: Mean of the logarithm of epochs-to-target.
         guess: Logarithm of epochs-to-target, guessed after a run that was stopped; None once a run has converged.
-        cost_sum: Cost of all runs [J].
-        epoch_sum: Epochs of all runs.
+        cost_sum: Cost of the runs that are remembered [J].
+        epoch_sum: Their epochs.
+        last_pace: Cost per epoch of its latest converged run [J]; None: there is none to compare with.
         curve: Reference learning curve: metric levels, each with the epoch at which it is passed.
     """
 
@@ -91,6 +96,7 @@ class SurrogateArmState:
     guess: float | None = None
     cost_sum: float = 0.0
     epoch_sum: int = 0
+    last_pace: float | None = None
     curve: tuple[tuple[float, float], ...] = ()
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from zeus_bso.policy.beliefs import beliefs_of, knowledge_gradient, noise_variance
+from zeus_bso.policy.beliefs import beliefs_of, knowledge_gradient, noise_variance, pace_variance
 from zeus_bso.policy.values import Knobs, Progress, SizeState, SurrogateArmState, SurrogateState
 
 SIZES = (8, 16, 32, 64, 128, 256)
@@ -69,7 +70,7 @@ def test_noise_is_believed_large_until_runs_agree() -> None:
 def test_open_trials_count_as_if_they_were_reported() -> None:
     belief = beliefs_of(KNOBS, BEGUN, states(b64=(2, 10, 7.0)))[32]
 
-    spreads = [belief.spread_after_run(0.09, open_trials) for open_trials in (0, 1, 2, 8)]
+    spreads = [belief.spread_after_run(0.09, 0.03**2, open_trials) for open_trials in (0, 1, 2, 8)]
     assert spreads == sorted(spreads, reverse=True)
     assert spreads[-1] < spreads[0] / 4
 
@@ -88,3 +89,13 @@ def test_the_knowledge_gradient_is_what_one_run_is_expected_to_gain(mean: float,
 def test_nothing_is_gained_by_what_is_known() -> None:
     assert knowledge_gradient(1.0, 1.0, 0.0) == 0.0
     assert knowledge_gradient(50.0, 1.0, 0.1) == pytest.approx(0.0)
+
+
+def test_the_cost_per_epoch_is_believed_less_where_it_has_been_seen_to_vary() -> None:
+    noisy = replace(BEGUN, surrogate=SurrogateState(pace_ss=20 * 0.2**2, pace_dof=20))
+    sizes = states(b64=(2, 10, 7.0))
+
+    steady, varying = (beliefs_of(KNOBS, progress, sizes)[64].pace.variance for progress in (BEGUN, noisy))
+    assert pace_variance(SurrogateState()) == pytest.approx(0.03**2)
+    assert math.sqrt(pace_variance(noisy.surrogate)) == pytest.approx(0.2, rel=0.1)
+    assert varying > 5 * steady

@@ -30,6 +30,8 @@ class SurrogateDocument(BaseModel):
 
     noise_ss: _Amount = 0.0
     noise_dof: Count = 0
+    pace_ss: _Amount = 0.0
+    pace_dof: Count = 0
     started: Count = 0
     retries_owed: Count = 0
     incumbent: PositiveCount | None = None
@@ -46,6 +48,7 @@ class SurrogateArmDocument(BaseModel):
     guess: _Logarithm | None = None
     cost_sum: _Amount = 0.0
     epoch_sum: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    last_pace: Annotated[float, Field(gt=0, le=1e40)] | None = None
     curve: Annotated[tuple[tuple[FiniteFloat, _Epoch], ...], Field(max_length=MAX_LEVELS)] = ()
 
 

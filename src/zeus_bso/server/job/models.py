@@ -20,7 +20,8 @@ class JobState:
         spec: The spec as registered, ``job_id`` filled in.
         derived_id: The job id was derived from the spec.
         progress: How far the job is.
-        min_cost_since: Number of the first decision that ``progress.min_cost`` takes into account.
+        min_cost_since: Number of the first decision that ``progress.min_cost`` takes into account. Nothing reads it any
+            more; it stays since the schema demands it, and servers of the release before may run on it too.
         rng_state: State of the job's random number generator, between requests; None without a seed.
         last_trial_number: Number of its latest trial.
         last_decision: Number of its latest decided trial, counted in the order of the decisions.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from zeus_bso.common import Outcome
-from zeus_bso.policy.values import GaussianTsArmState
+from zeus_bso.policy.values import GaussianTsArmState, SurrogateArmState
 from zeus_bso.policy.zeus import observed_cost
 from zeus_bso.server.batch_size_state.models import Trial
 from zeus_bso.server.services.commands import Snapshot
@@ -15,7 +15,9 @@ from zeus_bso.server.services.commands import Snapshot
 def recompute(snapshot: Snapshot, trials: Sequence[Trial]) -> tuple[Snapshot, list[Trial]]:
     """Work out costs, arms, sums of costs and the least cost again, decision by decision.
 
-    Which sizes are retired stays as it is, and so does what was guessed of epochs-to-target: that is decided.
+    Which sizes are retired stays as it is, and so does what was guessed of epochs-to-target: that is decided. What the
+    surrogate holds of a size's costs changes by the factor by which the costs of its trials do: what it has forgotten
+    stays forgotten.
 
     Args:
         snapshot: The job under its present settings.
@@ -30,11 +32,12 @@ def recompute(snapshot: Snapshot, trials: Sequence[Trial]) -> tuple[Snapshot, li
         size: replace(
             state,
             arm=GaussianTsArmState(),
-            surrogate=replace(state.surrogate, cost_sum=0.0),
+            surrogate=replace(state.surrogate, last_pace=None),
             best_cost=None,
         )
         for size, state in snapshot.sizes.items()
     }
+    totals = dict.fromkeys(sizes, (0.0, 0.0))
     recomputed = []
     for trial in trials:
         cost = job.cost(trial.energy, trial.time)
@@ -47,10 +50,17 @@ def recompute(snapshot: Snapshot, trials: Sequence[Trial]) -> tuple[Snapshot, li
                 best = cost if best is None else min(best, cost)
                 # A run without a bound replaces the least cost, also if it was below it by the settings of its day.
                 min_cost = cost if trial.uncapped or min_cost is None else min(min_cost, cost)
-            total = state.surrogate
-            if total.epoch_sum:
-                total = replace(total, cost_sum=total.cost_sum + cost)
-            sizes[trial.batch_size] = replace(state, arm=state.arm.observe(reward), surrogate=total, best_cost=best)
+            old, new = totals[trial.batch_size]
+            totals[trial.batch_size] = old + (trial.cost or 0.0), new + cost
+            sizes[trial.batch_size] = replace(state, arm=state.arm.observe(reward), best_cost=best)
         recomputed.append(replace(trial, cost=cost, reward=reward))
+    for size, (old, new) in totals.items():
+        sizes[size] = replace(sizes[size], surrogate=_at_new_costs(sizes[size].surrogate, old, new))
     progress = job.policy.recalibrated(knobs, replace(job.progress, min_cost=min_cost), sizes)
     return Snapshot(replace(job, progress=progress), sizes), recomputed
+
+
+def _at_new_costs(arm: SurrogateArmState, old: float, new: float) -> SurrogateArmState:
+    if not arm.epoch_sum:
+        return arm
+    return replace(arm, cost_sum=arm.cost_sum / old * new if old > 0.0 and arm.cost_sum > 0.0 else new)
