@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ start, in units of one run of the oracle. `zeus-bso record` records such traces 
 """
 _POLICIES = ("zeus", "surrogate", "default", "oracle", "grid", "random", "optuna-tpe", "optuna-gp")
 _WIDTH_OF_A_FILE = 150
+_LARGEST_DRIFT = 1000.0
+_LARGEST_TILT = 10.0
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +65,10 @@ def run(args: argparse.Namespace) -> int:
         import matplotlib as mpl  # asked for first, else it is missed only after all simulations
 
         mpl.use("agg")
+        try:
+            args.figures.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"--figures: {args.figures} cannot be made a folder: {error.strerror}.") from None
     if "optuna-tpe" in args.policy or "optuna-gp" in args.policy:
         import optuna  # noqa: F401
     from zeus_bso.simulator.experiment import run_tasks, tasks_of
@@ -95,10 +102,14 @@ def run(args: argparse.Namespace) -> int:
 def _scenario(args: argparse.Namespace, recurrences: int) -> Scenario:
     from zeus_bso.simulator.world import Drift, Scenario
 
-    if args.beta < 0:
-        raise CommandError("--beta must be at least 0.", BAD_USE)
-    if args.drift is not None and args.drift <= 0:
-        raise CommandError("--drift must be above 0.", BAD_USE)
+    if not 0 <= args.beta < math.inf:
+        raise CommandError("--beta must be a number of at least 0.", BAD_USE)
+    if args.drift is not None and not 0 < args.drift <= _LARGEST_DRIFT:
+        raise CommandError(f"--drift must be above 0, and at most {_LARGEST_DRIFT:g}.", BAD_USE)
+    if not -_LARGEST_TILT <= args.tilt <= _LARGEST_TILT:
+        raise CommandError(f"--tilt must be between -{_LARGEST_TILT:g} and {_LARGEST_TILT:g}.", BAD_USE)
+    if args.tilt and args.drift is None:
+        raise CommandError("--tilt goes with --drift; --drift 1 for a tilt alone.", BAD_USE)
     return Scenario(
         eta_knob=args.eta,
         beta_knob=args.beta or None,

@@ -81,7 +81,14 @@ def test_what_figures_need_is_said_before_anything_is_simulated(
         (["--gpu", "a100"], "There is no GPU 'a100'"),
         (["--workload", "mnist"], "There is no workload 'mnist'"),
         (["--drift", "0"], "--drift must be above 0"),
-        (["--beta", "-1"], "--beta must be at least 0"),
+        (["--drift", "nan"], "--drift must be above 0"),
+        (["--drift", "1e308"], "--drift must be above 0, and at most 1000"),
+        (["--drift", "2", "--tilt", "nan"], "--tilt must be between -10 and 10"),
+        (["--drift", "2", "--tilt", "500"], "--tilt must be between -10 and 10"),
+        (["--tilt", "1"], "--tilt goes with --drift"),
+        (["--beta", "-1"], "--beta must be a number of at least 0"),
+        (["--beta", "nan"], "--beta must be a number of at least 0"),
+        (["--figures", "/dev/null/figures"], "--figures: /dev/null/figures cannot be made a folder"),
     ],
 )
 def test_bad_use_is_one_line(traces: str, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
