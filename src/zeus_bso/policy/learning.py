@@ -10,14 +10,17 @@ from zeus_bso.policy.curves import blended
 from zeus_bso.policy.retirement import after_success
 from zeus_bso.policy.values import Knobs, Run, Sizes, SizeState, SurrogateArmState, SurrogateState
 
-FASTER = 2.0
-"""When the epochs of a run cost less than those before by more than this factor, the machine is another one."""
+OTHER_MACHINE = 2.0
+"""When the cost per epoch of a size changes by more than this factor, the machine is another one."""
 
-OUTLIER_STDS = 3.0
-"""But not while the cost per epoch varies so much that it is within so many standard deviations."""
+OUTLIER_STDS = 4.0
+"""But not where it varies so much from run to run that the change is within so many standard deviations."""
 
 MEMORY_RUNS = 20
 """A size's mean follows its latest runs as if it rested on so many at most: what has drifted is unlearnt."""
+
+OUTLIER_DOF = 10
+"""And not before so many changes have told how much it varies."""
 
 LARGEST_CHANGE = 1e6
 """No larger change of the cost per epoch is carried over from one size to the others: a reading was wrong."""
@@ -28,7 +31,10 @@ def paid(size: SizeState, run: Run, reward: float) -> SizeState:
     arm = size.surrogate
     if run.cost > 0.0:
         arm = _remembered(arm, (MEMORY_RUNS - 1) / MEMORY_RUNS) if arm.runs >= MEMORY_RUNS else arm
-        arm = replace(arm, cost_sum=arm.cost_sum + run.cost, epoch_sum=arm.epoch_sum + max(1, run.epoch))
+        last = _pace(run) if size.converged else None
+        arm = replace(
+            arm, cost_sum=arm.cost_sum + run.cost, epoch_sum=arm.epoch_sum + max(1, run.epoch), last_pace=last
+        )
     return replace(size, arm=size.arm.observe(reward), surrogate=arm)
 
 
@@ -40,50 +46,49 @@ def _remembered(arm: SurrogateArmState, share: float) -> SurrogateArmState:
     return replace(arm, cost_sum=arm.cost_sum / arm.epoch_sum * kept, epoch_sum=kept)
 
 
-def doubted(sizes: Sizes, run: Run, before: SurrogateArmState) -> Sizes:
+def doubted(sizes: Sizes, run: Run, before: SurrogateArmState, change: float) -> Sizes:
     """What was learnt before costs drifted weighs no more than one run, and is taken to have drifted half as far.
 
     That goes for epochs to the target: the size that showed the drift becomes the mean of one old run and the new one,
-    half way between them; with the others moved as far, the order of the sizes stays until they are tried. A change of
-    the cost per epoch is the machine's, and so it is carried over to the other sizes as it is.
+    half way between them; with the others moved as far, the order of the sizes stays until they are tried. If the
+    machine is another one, the cost per epoch of all sizes changes as it does.
 
     Args:
         sizes: What is known about each size.
         run: The run that showed the drift.
         before: What was learnt about its size before it.
+        change: Of :func:`machine_change`.
     """
-    epoch = max(1, run.epoch)
-    moved = (math.log(epoch) - before.mean_log_epochs) / 2 if before.runs else 0.0
-    dearer = min(max(math.exp(_pace_deviation(before, run)), 1 / LARGEST_CHANGE), LARGEST_CHANGE)
+    moved = (math.log(max(1, run.epoch)) - before.mean_log_epochs) / 2 if before.runs else 0.0
     after = {}
     for size, state in sizes.items():
         arm = state.surrogate
-        if size == run.batch_size:
-            arm = replace(arm, cost_sum=run.cost, epoch_sum=epoch, runs=min(arm.runs, 1))
-        else:
+        own = size == run.batch_size
+        if change and own:
+            arm = replace(arm, cost_sum=run.cost, epoch_sum=max(1, run.epoch))
+        elif change:
             arm = _remembered(arm, 1 / max(1, arm.runs))
-            arm = replace(arm, cost_sum=arm.cost_sum * dearer, last_pace=None)
-            if arm.runs:
-                arm = replace(arm, runs=1, mean_log_epochs=arm.mean_log_epochs + moved)
+            arm = replace(arm, cost_sum=arm.cost_sum * math.exp(change), last_pace=None)
+        if arm.runs:
+            arm = replace(arm, runs=1, mean_log_epochs=arm.mean_log_epochs + (0.0 if own else moved))
         after[size] = replace(state, surrogate=arm)
     return after
 
 
-def has_sped_up(state: SurrogateState, before: SurrogateArmState, run: Run) -> bool:
-    """Whether the epochs of a proven size have become so cheap that the machine must be another one."""
-    usual = max(math.log(FASTER), OUTLIER_STDS * math.sqrt(pace_variance(state)))
-    return before.last_pace is not None and _pace_deviation(before, run) < -usual
+def machine_change(state: SurrogateState, before: SurrogateArmState, run: Run) -> float:
+    """By how much the log cost per epoch of a proven size has changed; 0: no more than it does from run to run."""
+    known = state.pace_dof >= OUTLIER_DOF and before.last_pace is not None
+    if not known or not before.epoch_sum or before.cost_sum <= 0.0:
+        return 0.0
+    change = math.log(_pace(run) / cost_per_epoch(before.cost_sum, before.epoch_sum))
+    usual = max(math.log(OTHER_MACHINE), OUTLIER_STDS * math.sqrt(pace_variance(state) * (1 + 1 / max(1, before.runs))))
+    if abs(change) <= usual:
+        return 0.0
+    return min(max(change, -math.log(LARGEST_CHANGE)), math.log(LARGEST_CHANGE))
 
 
 def _pace(run: Run) -> float:
     return cost_per_epoch(run.cost, max(1, run.epoch))
-
-
-def _pace_deviation(before: SurrogateArmState, run: Run) -> float:
-    """By how much the log cost per epoch of a run lies above that of the runs of its size before it."""
-    if not before.epoch_sum or before.cost_sum <= 0.0:
-        return 0.0
-    return math.log(_pace(run) / cost_per_epoch(before.cost_sum, before.epoch_sum))
 
 
 def with_pace_noise(state: SurrogateState, before: SurrogateArmState, run: Run) -> SurrogateState:
@@ -91,7 +96,7 @@ def with_pace_noise(state: SurrogateState, before: SurrogateArmState, run: Run) 
 
     Changes from run to run, not deviations from the mean: a machine that has become slower for good counts once.
     """
-    if before.last_pace is None:
+    if before.last_pace is None or run.cost <= 0.0:
         return state
     change = math.log(_pace(run) / before.last_pace)
     return replace(state, pace_ss=state.pace_ss + change**2 / 2, pace_dof=state.pace_dof + 1)

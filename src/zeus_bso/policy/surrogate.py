@@ -24,7 +24,7 @@ from zeus_bso.policy.curves import is_due, slowness
 from zeus_bso.policy.early_stop import Verdict
 from zeus_bso.policy.early_stop import judge as judge_by_cost
 from zeus_bso.policy.generation import begin_generation, forgive, no_size_converges, smallest_again
-from zeus_bso.policy.learning import doubted, has_sped_up, observed, paid, success, with_pace_noise
+from zeus_bso.policy.learning import doubted, machine_change, observed, paid, success, with_pace_noise
 from zeus_bso.policy.retirement import after_miss
 from zeus_bso.policy.values import (
     Choice,
@@ -162,24 +162,24 @@ def conclude(
     """
     before = sizes[run.batch_size].surrogate
     sizes = {**sizes, run.batch_size: paid(sizes[run.batch_size], run, reward)}
-    rebased = False
+    rebased, state = False, with_pace_noise(progress.surrogate, before, run)
     if outcome is Outcome.CONVERGED:
         bound = cost_bound(knobs, progress, uncapped=False)
         dearer = run.uncapped and bound is not None and run.cost > bound
-        drifted = dearer or has_sped_up(progress.surrogate, before, run)
+        change = machine_change(progress.surrogate, before, run)
+        drifted = dearer or change < 0.0
         if drifted:
-            sizes = doubted(sizes, run, before)
+            sizes = doubted(sizes, run, before, change)
         least = progress.min_cost
         rebased = run.uncapped and least is not None and run.cost > least
         least = run.cost if rebased or least is None else min(least, run.cost)
-        state = progress.surrogate if drifted else with_pace_noise(progress.surrogate, before, run)
         state, learnt = success(knobs, state, sizes[run.batch_size], run, noisy=not drifted)
         sizes = {**sizes, run.batch_size: learnt}
         if run.uncapped:
             sizes = forgive(sizes, lift=dearer)
         progress = replace(progress, stage=Stage.MAB, min_cost=least)
     else:
-        state = replace(progress.surrogate, retries_owed=progress.surrogate.retries_owed + 1)
+        state = replace(state, retries_owed=state.retries_owed + 1)
         arm = _after_stop(knobs, progress, sizes, run, outcome)
         learnt = replace(sizes[run.batch_size], surrogate=arm)
         sizes = {**sizes, run.batch_size: after_miss(learnt, progress.stage)}

@@ -87,7 +87,7 @@ class SurrogateArmState:
         guess: Logarithm of epochs-to-target, guessed after a run that was stopped; None once a run has converged.
         cost_sum: Cost of the runs that are remembered [J].
         epoch_sum: Their epochs.
-        last_pace: Cost per epoch of its latest converged run [J]; None: there is none to compare with.
+        last_pace: Cost per epoch of its latest run since it has converged [J]; None: there is none to compare with.
         curve: Reference learning curve: metric levels, each with the epoch at which it is passed.
     """
 

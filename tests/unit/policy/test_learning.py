@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.unit.policy.policy_job import Job, fresh
 
-from zeus_bso.common import Outcome
+from zeus_bso.common import Outcome, TrialType
 from zeus_bso.policy.beliefs import beliefs_of, cost_per_epoch, pace_variance
 from zeus_bso.policy.learning import MEMORY_RUNS
 from zeus_bso.policy.values import Choice, Knobs
@@ -59,10 +59,16 @@ def test_on_a_shared_machine_the_noise_is_found() -> None:
     assert math.sqrt(pace_variance(job.progress.surrogate)) == pytest.approx(0.2, rel=0.25)
 
 
-def test_a_stopped_run_says_nothing_about_the_noise() -> None:
-    job = job_of((32,))
+def test_only_runs_of_a_proven_size_tell_the_noise() -> None:
+    """One that was stopped in its first epoch, while it compiled, is no measure."""
+    job = job_of((32, 64))
     recur(job)
-    job.end(job.ask(), 900.0, Outcome.COST_BOUND, curve=[(1, 0.1)])
+    stopped = Choice(64, TrialType.MAB, job.progress, job.sizes)
+    job.running = [stopped]
+    job.end(stopped, 400.0, Outcome.CURVE_STOP, curve=[(1, 0.1)])
+    late = replace(stopped)
+    job.running = [late]
+    job.end(late, COSTS[64], curve=[(EPOCHS, 1.0)])
 
     assert job.progress.surrogate.pace_dof == 0
 
@@ -84,7 +90,8 @@ def test_another_machine_changes_the_cost_per_epoch_of_every_size_at_once(factor
     for _ in range(40):
         recur(job)
     before, best = paces(job), job.progress.surrogate.incumbent
-    for _ in range(2):
+    # One run that differs may be bad luck.
+    for _ in range(3):
         recur(job, factor)
 
     # The stopped run is part of what the next one is compared with.
@@ -131,3 +138,13 @@ def test_a_reading_that_is_wrong_by_far_leaves_all_figures_finite() -> None:
         for size in job.sizes.values():
             assert 0.0 <= size.surrogate.cost_sum <= 1e40
         assert math.isfinite(job.progress.surrogate.incumbent_cost or 0.0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_a_very_noisy_machine_no_size_comes_to_look_like_a_bargain(seed: int) -> None:
+    job, rng = job_of(), np.random.default_rng(seed)
+    for _ in range(200):
+        recur(job, math.exp(rng.normal(0.0, 0.6)))
+
+    assert min(paces(job).values()) > min(COSTS.values()) / EPOCHS / 4
+    assert sum(outcome is Outcome.CONVERGED for _, outcome, _ in job.learnt[-50:]) > 35
