@@ -56,11 +56,11 @@ lock: $(VENV)/.release ## Pin anew what the images are built from (docker/requir
 	done
 
 audit: | $(VENV)/.dev ## Look for known weaknesses in what is pinned; without a network it says so and passes
-	@$(BIN)/python -c 'import socket; socket.create_connection(("pypi.org", 443), 5)' 2>/dev/null \
-	    || { echo "Not audited: pypi.org is out of reach."; exit 0; }; \
+	@$(BIN)/python -c 'import socket; socket.create_connection(("api.osv.dev", 443), 5)' 2>/dev/null \
+	    || { echo "Not audited: api.osv.dev is out of reach."; exit 0; }; \
 	$(BIN)/python -c 'import pip_audit' 2>/dev/null || $(PIP_INSTALL) "pip-audit>=2.9" \
 	    || { echo "Not audited: pip-audit cannot be installed."; exit 0; }; \
-	$(BIN)/python -m pip_audit --progress-spinner off --desc off --disable-pip --require-hashes \
+	$(BIN)/python -m pip_audit --vulnerability-service osv --progress-spinner off --desc off --disable-pip --require-hashes \
 	    $(patsubst %,-r %,$(wildcard docker/requirements/*.txt))
 
 sbom: $(VENV)/.release ## List what the images are made of, in CycloneDX (build/sbom-*.json)

@@ -5,6 +5,7 @@ None of the peers bounds a run's cost; a run ends at its target or after ``max_e
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import optuna
 
 
-class _Peer:
+class _Peer(ABC):
     """A decider without bounds; a subclass chooses."""
 
     power_limit_w: float | None = None
@@ -47,13 +48,14 @@ class _Peer:
             self._learn(trial, cost, converged=verdict.outcome is Outcome.CONVERGED)
         return Answer(verdict.outcome, verdict.target_reached)
 
-    def fail(self, trial: Trial, reason: FailReason) -> None:
+    def fail(self, trial: Trial, reason: FailReason) -> None:  # noqa: B027 - nothing is what most peers do
         """Learn nothing from accidents."""
 
+    @abstractmethod
     def _choose(self, trial_number: int) -> int:
-        raise NotImplementedError
+        """Choose the batch size of a try."""
 
-    def _learn(self, trial: Trial, cost: float, *, converged: bool) -> None:
+    def _learn(self, trial: Trial, cost: float, *, converged: bool) -> None:  # noqa: B027 - some learn nothing
         """Take in what a run came to."""
 
 
