@@ -12,12 +12,15 @@ FRAMEWORKS := .venv-frameworks
 FRAMEWORKS_BIN := $(FRAMEWORKS)/bin
 FRAMEWORKS_INSTALL := $(FRAMEWORKS_BIN)/python -m pip install $(PIP_OPTIONS)
 TORCH := torch==2.13.0
+# The extras that the tests need; and what reads the groups of dependencies, which are for developers alone.
+TESTED := demo,mysql,nvidia,postgres,server,simulate
+PIP_OF_GROUPS := pip>=25.1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-frameworks test-containers check lint serve lock audit sbom clean
+.PHONY: help demo test test-fast test-frameworks test-containers check lint serve lock audit sbom wheels clean
 
-help: ## Say what there is
+help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 demo: $(VENV)/.demo ## Watch a real recurring training job find its batch size (ARGS="--recurrences 10")
@@ -26,14 +29,16 @@ demo: $(VENV)/.demo ## Watch a real recurring training job find its batch size (
 test: $(VENV)/.dev ## Run all tests but those of frameworks (ARGS="-k demo")
 	@$(BIN)/python -m pytest -q -n auto --maxprocesses 8 $(ARGS)
 
+test-fast: $(VENV)/.dev ## Run the tests that start no process and no database server, in a minute or two
+	@$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --fast $(ARGS)
+
 test-frameworks: $(FRAMEWORKS)/.installed ## Train through PyTorch, Lightning, Transformers and Keras, in .venv-frameworks
 	@$(FRAMEWORKS_BIN)/python -m pytest -q -n 2 --dist loadfile tests/frameworks $(ARGS)
 
 test-containers: $(VENV)/.dev ## Build the images and try them on a container engine, as the quick start says
 	@$(BIN)/python -m pytest -q -rA tests/containers $(ARGS)
 
-check: lint audit ## Lint, check types and imports, and run the fast tests
-	@$(BIN)/python -m pytest -q -n auto --maxprocesses 8 -m "not slow" $(ARGS)
+check: lint audit test-fast ## Lint, check types and imports, and run the fast tests
 
 lint: $(VENV)/.dev
 	@$(BIN)/python -m ruff check .
@@ -44,7 +49,7 @@ lint: $(VENV)/.dev
 serve: $(VENV)/.demo ## Run the server (ARGS="--port 9000")
 	@$(BIN)/python -m zeus_bso serve $(ARGS)
 
-lock: $(VENV)/.release ## Pin anew what the images are built from (docker/requirements)
+lock: $(VENV)/.release ## Update the pinned packages of the images (docker/requirements)
 	@for name in build sqlite mysql postgres; do \
 	    case $$name in \
 	        build) set -- docker/requirements/build.in ;; \
@@ -55,7 +60,7 @@ lock: $(VENV)/.release ## Pin anew what the images are built from (docker/requir
 	        "$$@" --output-file docker/requirements/$$name.txt || exit 1; \
 	done
 
-audit: | $(VENV)/.dev ## Look for known weaknesses in what is pinned; without a network it says so and passes
+audit: | $(VENV)/.dev ## Look up known vulnerabilities of the pinned packages; passes without a network
 	@$(BIN)/python -c 'import socket; socket.create_connection(("api.osv.dev", 443), 5)' 2>/dev/null \
 	    || { echo "Not audited: api.osv.dev is out of reach."; exit 0; }; \
 	$(BIN)/python -c 'import pip_audit' 2>/dev/null || $(PIP_INSTALL) "pip-audit>=2.9" \
@@ -63,14 +68,24 @@ audit: | $(VENV)/.dev ## Look for known weaknesses in what is pinned; without a 
 	$(BIN)/python -m pip_audit --vulnerability-service osv --progress-spinner off --desc off --disable-pip --require-hashes \
 	    $(patsubst %,-r %,$(wildcard docker/requirements/*.txt))
 
-sbom: $(VENV)/.release ## List what the images are made of, in CycloneDX (build/sbom-*.json)
+sbom: $(VENV)/.release ## Write a bill of materials of the images in CycloneDX format (build/sbom-*.json)
 	@mkdir -p build
+	@version=$$($(BIN)/python -c 'import zeus_bso; print(zeus_bso.__version__)') \
+	    && sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml > build/pyproject.toml
 	@for name in sqlite mysql postgres; do \
-	    $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	    $(BIN)/cyclonedx-py requirements --pyproject build/pyproject.toml --output-reproducible \
 	        --output-file build/sbom-$$name.json docker/requirements/$$name.txt || exit 1; \
 	done
 
-clean: ## Remove .venv, caches and what the demo left
+# Without a network, pip finds them with --no-index --find-links; docs/energy.md has the commands.
+wheels: benchmarks/gpu/requirements.txt | $(BIN)/python ## Fill build/wheels for benchmarks/gpu on a machine without a network
+	@rm -rf build/wheels
+	@$(BIN)/python -m pip download $(PIP_OPTIONS) --dest build/wheels --requirement benchmarks/gpu/requirements.txt \
+	    --only-binary=:all: --python-version 3.12 --implementation cp \
+	    --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64
+	@du -sh build/wheels
+
+clean: ## Remove .venv, caches and the files of the demo
 	rm -rf $(VENV) $(FRAMEWORKS) .demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -81,12 +96,14 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing what the tests need into $(VENV); this happens once."
-	@$(PIP_INSTALL) --editable ".[dev]"
+	@$(PIP_INSTALL) "$(PIP_OF_GROUPS)"
+	@$(PIP_INSTALL) --editable ".[$(TESTED)]" --group dev
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.release: pyproject.toml | $(BIN)/python
 	@echo "Installing what a release needs into $(VENV); this happens once."
-	@$(PIP_INSTALL) --editable ".[release]"
+	@$(PIP_INSTALL) "$(PIP_OF_GROUPS)"
+	@$(PIP_INSTALL) --editable . --group release
 	@touch $@
 
 # Plain `torch` may bring gigabytes for GPUs; the build for the CPU is on PyTorch's own index, unless pip knows it already.
@@ -94,7 +111,9 @@ $(FRAMEWORKS)/.installed: pyproject.toml | $(FRAMEWORKS_BIN)/python
 	@echo "Installing PyTorch, Lightning, Transformers and Keras into $(FRAMEWORKS); this happens once."
 	@$(FRAMEWORKS_INSTALL) "$(TORCH)+cpu" 2>/dev/null \
 	    || $(FRAMEWORKS_INSTALL) --index-url https://download.pytorch.org/whl/cpu "$(TORCH)"
-	@$(FRAMEWORKS_INSTALL) --editable ".[dev,keras,lightning,transformers]" pytorch-lightning
+	@$(FRAMEWORKS_INSTALL) "$(PIP_OF_GROUPS)"
+	@$(FRAMEWORKS_INSTALL) --editable ".[$(TESTED),keras,lightning,transformers]" \
+	    --group dev pytorch-lightning ipykernel
 	@touch $@
 
 $(BIN)/python $(FRAMEWORKS_BIN)/python:

@@ -10,15 +10,17 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from zeus_bso.server.database.engine import open_database
+from zeus_bso.server.database.restored import SKIPPED
 from zeus_bso.server.database.schema import batch_size_state, job, trial, trial_report
 
 
 def audit(url: str, acknowledged: Iterable[tuple[str, int, int]] = ()) -> list[str]:
     """Find what is wrong; an empty list: nothing is.
 
-    Checked are: trial numbers run from 1 without a gap; at most one exploration is open per job; the least cost is
-    that of the trials since it was last replaced; every arm is what its rewards make it (1e-9); every acknowledged
-    report (job, trial, epoch) is stored; every trial with a decision has a cost.
+    Checked are: trial numbers run from 1 without a gap, except the one that the restoration of a backup leaves; at
+    most one exploration is open per job; the least cost is that of the trials since it was last replaced; every arm is
+    what its rewards make it (1e-9); every acknowledged report (job, trial, epoch) is stored; every trial with a
+    decision has a cost.
     """
 
     async def read() -> list[str]:
@@ -50,20 +52,19 @@ def _faults(connection: Connection, acknowledged: set[tuple[str, int, int]]) -> 
 def _job_faults(connection: Connection, row: dict[str, Any], trials: list[dict[str, Any]]) -> list[str]:
     name, faults = row["job_id"], []
     numbers = [found["trial_number"] for found in trials]
-    if numbers != list(range(1, len(numbers) + 1)) or row["last_trial_number"] != len(numbers):
+    last = row["last_trial_number"]
+    before = [number for number in numbers if number <= SKIPPED]
+    after = [number - last + len(numbers) for number in numbers if number > SKIPPED]
+    if before + after != list(range(1, len(numbers) + 1)) or last - len(numbers) not in (0, SKIPPED):
         faults.append(f"{name}: trial numbers are not 1 to {row['last_trial_number']}")
     now = [found for found in trials if found["generation"] == row["generation"]]
     exploring = [found for found in now if found["type"] == "Exploration" and found["status"] == "Dispatched"]
     if len(exploring) > 1:
         faults.append(f"{name}: {len(exploring)} explorations are open")
     decided = sorted((found for found in now if found["reward"] is not None), key=lambda found: found["decision"])
-    costs = [
-        found["cost"]
-        for found in decided
-        if found["outcome"] == "converged" and found["decision"] >= row["min_cost_since"]
-    ]
-    if row["min_cost"] != min(costs, default=None):
-        faults.append(f"{name}: min_cost is {row['min_cost']}, the trials say {min(costs, default=None)}")
+    least = _least_cost(decided)
+    if row["min_cost"] != least:
+        faults.append(f"{name}: min_cost is {row['min_cost']}, the trials say {least}")
     states = connection.execute(select(batch_size_state).where(batch_size_state.c.job_id == name)).mappings()
     for state in states:
         rewards = [found["reward"] for found in decided if found["batch_size"] == state["batch_size"]]
@@ -77,3 +78,12 @@ def _job_faults(connection: Connection, row: dict[str, Any], trials: list[dict[s
         ):
             faults.append(f"{name}: the arm of {state['batch_size']} is not what its {len(rewards)} rewards make it")
     return faults
+
+
+def _least_cost(decided: list[dict[str, Any]]) -> float | None:
+    """The least since the last run without a bound that converged: its cost replaced what was known."""
+    least: float | None = None
+    for found in decided:
+        if found["outcome"] == "converged":
+            least = found["cost"] if found["uncapped"] or least is None else min(least, found["cost"])
+    return least

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.servers import Server, fresh_database
 from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor
-from zeus_bso.common import REPORT_RESULT_URL
+from zeus_bso.protocol.urls import REPORT_RESULT_URL
 
 WARM_UP = 50
 

@@ -1,8 +1,8 @@
 """A recurring training job: a small neural network learns to read scikit-learn's handwritten digits.
 
-The network, the data and the loop are ordinary; what zeus-bso adds is marked by ``# <--``. Every launch of this script
-is one recurrence of the job: it gets a batch size, trains with it, reports, and is told when to stop. Launch it again
-and again, as a nightly retrain would, and the job settles on the batch size that costs the least energy and time::
+The network, the data and the loop are ordinary. The lines for zeus-bso are marked with ``# <--``. Every launch of this
+script is one recurrence of the job: it gets a batch size, trains with it, reports, and is told when to stop. Launch it
+again and again, as a nightly retrain would, and the job settles on the batch size of the least energy and time::
 
     zeus-bso serve &
     python examples/digits/train.py
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 
-# The matrices are small: one thread is the quickest, and leaves the other cores to others.
+# The matrices are small, so one thread is fastest, and the other cores stay free.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -35,7 +35,7 @@ Labels = NDArray[np.int64]
 
 def main() -> None:
     """Train once, with the batch size that zeus-bso gives."""
-    bso = BatchSizeOptimizer(  # <-- what this job is; the server knows the rest
+    bso = BatchSizeOptimizer(  # <-- describes the job; the server knows the rest
         monitor=EnergyMonitor(),
         server_url=os.environ.get("ZEUS_BSO_SERVER_URL", "http://127.0.0.1:8000"),
         job=JobSpec(
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def load_data(rng: np.random.Generator) -> tuple[Floats, Labels, Floats, Labels]:
-    """Draw 1,100 training images, other ones each time, as new data would be; the test images stay the same."""
+    """Draw 1,100 training images, different ones each time, like new data. The test images stay the same."""
     images, labels = load_digits(return_X_y=True)
     pixels = (images / 16.0).astype(np.float32)
     shuffled = np.random.default_rng(0).permutation(len(images))
@@ -77,7 +77,7 @@ def load_data(rng: np.random.Generator) -> tuple[Floats, Labels, Floats, Labels]
 
 
 def with_shifts(images: Floats, labels: Labels) -> tuple[Floats, Labels]:
-    """Add to each 8 x 8 image its eight copies that are shifted by one pixel."""
+    """Add eight copies of each 8 x 8 image, shifted by one pixel in each direction."""
     padded = np.pad(images.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)))
     shifted = [padded[:, y : y + 8, x : x + 8].reshape(-1, 64) for y in range(3) for x in range(3)]
     return np.concatenate(shifted), np.tile(labels, len(shifted))
@@ -112,7 +112,7 @@ class Network:
             weight += velocity
 
     def accuracy(self, images: Floats, labels: Labels) -> float:
-        """The share of images that are read correctly."""
+        """The fraction of images that are classified correctly."""
         w1, b1, w2, b2 = self.weights
         answers = (np.maximum(images @ w1 + b1, 0) @ w2 + b2).argmax(axis=1)
         return float((answers == labels).mean())

@@ -1,11 +1,12 @@
 """A recurring training job in Keras: a small network learns to read handwritten digits.
 
-What zeus-bso adds is marked by ``# <--``. It runs on each of Keras' backends::
+The lines for zeus-bso are marked with ``# <--``. The script runs on each backend of Keras::
 
     zeus-bso serve &
     KERAS_BACKEND=torch python examples/frameworks/keras_digits.py
 
-Interrupted, and launched again with the same run id (``ZEUS_BSO_RUN_ID``), it goes on from its last epoch.
+If you launch it again with the same run id (``ZEUS_BSO_RUN_ID``) after an interruption, it continues from its last
+epoch.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ def main() -> None:
             target_metric=0.9,
             max_epochs=MAX_EPOCHS,
         ),
-        resume=saved_state(STATE),  # <-- before the batch size is asked for
+        resume=saved_state(STATE),  # <-- before get_batch_size
     )
     batch_size = bso.get_batch_size()  # <-- before fit
-    if not bso.resumed:  # <-- a new recurrence starts afresh
+    if not bso.resumed:  # <-- a new recurrence starts from zero
         shutil.rmtree(BACKUP, ignore_errors=True)
 
     images, labels = load_digits(return_X_y=True)
@@ -63,7 +64,7 @@ def main() -> None:
         verbose=0,
         callbacks=[
             keras.callbacks.BackupAndRestore(BACKUP),
-            ZeusBSOCallback(bso, "val_accuracy", state_file=STATE),  # <-- the last one
+            ZeusBSOCallback(bso, "val_accuracy", state_file=STATE),  # <-- the last callback
         ],
     )
 

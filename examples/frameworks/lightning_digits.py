@@ -1,11 +1,12 @@
 """A recurring training job in Lightning: a small network learns to read handwritten digits.
 
-What zeus-bso adds is marked by ``# <--``::
+The lines for zeus-bso are marked with ``# <--``::
 
     zeus-bso serve &
     python examples/frameworks/lightning_digits.py
 
-Interrupted, and launched again with the same run id (``ZEUS_BSO_RUN_ID``), it goes on from its last checkpoint.
+If you launch it again with the same run id (``ZEUS_BSO_RUN_ID``) after an interruption, it continues from its last
+checkpoint.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Digits(lightning.LightningModule):
         return nn.functional.cross_entropy(self.network(images), labels)
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:
-        """The share of images that are read correctly."""
+        """The fraction of images that are classified correctly."""
         images, labels = batch
         self.log("val_accuracy", (self.network(images).argmax(dim=1) == labels).float().mean(), sync_dist=True)
 
@@ -63,7 +64,7 @@ def main() -> None:
             target_metric=0.9,
             max_epochs=MAX_EPOCHS,
         ),
-        resume=saved_state(last),  # <-- before the batch size is asked for
+        resume=saved_state(last),  # <-- before get_batch_size
     )
     batch_size = bso.get_batch_size()  # <-- before the loaders are built
     train, test = load_data()
@@ -81,12 +82,12 @@ def main() -> None:
         Digits(bso.scale_learning_rate(0.1, tuned_for=64, rule="square-root")),  # <--
         DataLoader(train, batch_size=batch_size, shuffle=True),
         DataLoader(test, batch_size=500),
-        ckpt_path=last if bso.resumed else None,  # <-- a new recurrence starts afresh
+        ckpt_path=last if bso.resumed else None,  # <-- a new recurrence starts from zero
     )
 
 
 def load_data() -> tuple[TensorDataset, TensorDataset]:
-    """Scikit-learn's digits: 1,297 to train with and 500 to test with."""
+    """Load scikit-learn's digits: 1,297 for training and 500 for tests."""
     images, labels = load_digits(return_X_y=True)
     pixels, numbers = torch.tensor(images / 16.0, dtype=torch.float32), torch.tensor(labels)
     return TensorDataset(pixels[:1297], numbers[:1297]), TensorDataset(pixels[1297:], numbers[1297:])

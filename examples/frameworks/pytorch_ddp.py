@@ -1,12 +1,13 @@
 """A recurring training job on several devices: PyTorch's DistributedDataParallel learns to read handwritten digits.
 
-What zeus-bso adds is marked by ``# <--``. Every rank runs this script and makes the same calls; rank 0 speaks to the
-server, and all get the same batch size and stop at the same evaluation::
+The lines for zeus-bso are marked with ``# <--``. Every rank runs this script and makes the same calls. Only rank 0
+sends requests to the server. All ranks get the same batch size and stop at the same evaluation::
 
     zeus-bso serve &
     torchrun --nproc-per-node 2 examples/frameworks/pytorch_ddp.py
 
-Interrupted, and launched again with the same run id (``ZEUS_BSO_RUN_ID``), it goes on from its last checkpoint.
+If you launch it again with the same run id (``ZEUS_BSO_RUN_ID``) after an interruption, it continues from its last
+checkpoint.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def main() -> None:
             target_metric=0.9,
             max_epochs=MAX_EPOCHS,
         ),
-        resume=saved["bso"] if saved else None,  # <-- before the batch size is asked for
+        resume=saved["bso"] if saved else None,  # <-- before get_batch_size
         distributed=True,
     )
     bso.get_batch_size()
@@ -57,7 +58,7 @@ def main() -> None:
     learning_rate = bso.scale_learning_rate(LEARNING_RATE, tuned_for=64, rule="square-root")  # <--
     optimizer = torch.optim.SGD(model.parameters(), lr=learning_rate, momentum=0.9)
     first_epoch = 1
-    if saved and bso.resumed:  # <-- else this is a new recurrence, which starts afresh
+    if saved and bso.resumed:  # <-- otherwise a new recurrence starts from zero
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         first_epoch = saved["epoch"] + 1
@@ -82,7 +83,7 @@ def main() -> None:
 
 
 def load_data() -> tuple[TensorDataset, TensorDataset]:
-    """Scikit-learn's digits: 1,297 to train with and 500 to test with."""
+    """Load scikit-learn's digits: 1,297 for training and 500 for tests."""
     images, labels = load_digits(return_X_y=True)
     pixels, numbers = torch.tensor(images / 16.0, dtype=torch.float32), torch.tensor(labels)
     return TensorDataset(pixels[:1297], numbers[:1297]), TensorDataset(pixels[1297:], numbers[1297:])
@@ -90,7 +91,7 @@ def load_data() -> tuple[TensorDataset, TensorDataset]:
 
 @torch.no_grad()
 def accuracy(model: nn.Module, data: TensorDataset, device: torch.device) -> float:
-    """The share of images that are read correctly."""
+    """The fraction of images that are classified correctly."""
     images, labels = (tensor.to(device) for tensor in data.tensors)
     return float((model(images).argmax(dim=1) == labels).float().mean())
 

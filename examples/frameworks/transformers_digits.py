@@ -1,11 +1,12 @@
 """A recurring training job in Hugging Face's Trainer: a small vision transformer learns to read handwritten digits.
 
-What zeus-bso adds is marked by ``# <--``::
+The lines for zeus-bso are marked with ``# <--``::
 
     zeus-bso serve &
     python examples/frameworks/transformers_digits.py
 
-Interrupted, and launched again with the same run id (``ZEUS_BSO_RUN_ID``), it goes on from its last checkpoint.
+If you launch it again with the same run id (``ZEUS_BSO_RUN_ID``) after an interruption, it continues from its last
+checkpoint.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main() -> None:
             target_metric=0.7,
             max_epochs=MAX_EPOCHS,
         ),
-        resume=saved_state(last),  # <-- before the batch size is asked for
+        resume=saved_state(last),  # <-- before get_batch_size
     )
     bso.get_batch_size()
     share = bso.split(world_size=1, max_per_device=64)  # <-- batch sizes are global
@@ -69,11 +70,11 @@ def main() -> None:
         compute_metrics=accuracy,
         callbacks=[ZeusBSOCallback(bso, "eval_accuracy")],  # <-- the name that the trainer logs
     )
-    trainer.train(resume_from_checkpoint=last if bso.resumed else None)  # <-- a new recurrence starts afresh
+    trainer.train(resume_from_checkpoint=last if bso.resumed else None)  # <-- a new recurrence starts from zero
 
 
 def load_data() -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """Scikit-learn's digits: 1,297 to train with and 500 to test with."""
+    """Load scikit-learn's digits: 1,297 for training and 500 for tests."""
     images, labels = load_digits(return_X_y=True)
     pixels = (images / 16.0).astype(np.float32).reshape(-1, 1, 8, 8)
     rows: list[dict[str, object]] = [
@@ -83,7 +84,7 @@ def load_data() -> tuple[list[dict[str, object]], list[dict[str, object]]]:
 
 
 def accuracy(prediction: EvalPrediction) -> dict[str, float]:
-    """The share of images that are read correctly."""
+    """The fraction of images that are classified correctly."""
     return {"accuracy": float((prediction.predictions.argmax(axis=1) == prediction.label_ids).mean())}
 
 

@@ -1,10 +1,10 @@
-"""zeus-bso: the batch size of least cost for a recurring training job.
+"""zeus-bso finds the batch size of least cost for a recurring training job.
 
 ::
 
     from zeus_bso import BatchSizeOptimizer, EnergyMonitor, JobSpec
 
-The names are loaded when they are first used, so that importing the package costs a script next to nothing.
+Public names are loaded when they are first used, so that a script can import the package quickly.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from zeus_bso._version import __version__
+
 if TYPE_CHECKING:
-    from zeus_bso.client.optimizer import BatchSizeOptimizer
-    from zeus_bso.common import JobParams, JobSpec
+    from zeus_bso.client.batch_size_optimizer import BatchSizeOptimizer
     from zeus_bso.exceptions import (
         ZeusBSOConfigError,
         ZeusBSODistributedError,
@@ -27,14 +28,13 @@ if TYPE_CHECKING:
         ZeusBSOTrainFailError,
     )
     from zeus_bso.monitor import EnergyMonitor, ReplayMonitor
-
-__version__ = "0.1.0"
+    from zeus_bso.protocol.job_spec import JobParams, JobSpec
 
 _HOMES = {
-    "BatchSizeOptimizer": "zeus_bso.client.optimizer",
+    "BatchSizeOptimizer": "zeus_bso.client.batch_size_optimizer",
     "EnergyMonitor": "zeus_bso.monitor",
-    "JobParams": "zeus_bso.common",
-    "JobSpec": "zeus_bso.common",
+    "JobParams": "zeus_bso.protocol.job_spec",
+    "JobSpec": "zeus_bso.protocol.job_spec",
     "ReplayMonitor": "zeus_bso.monitor",
     "ZeusBSOConfigError": "zeus_bso.exceptions",
     "ZeusBSODistributedError": "zeus_bso.exceptions",
@@ -67,7 +67,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name from its home at its first use."""
+    """Load a public name from its module at its first use."""
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'zeus_bso' has no attribute {name!r}")

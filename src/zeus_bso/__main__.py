@@ -1,4 +1,4 @@
-"""``python -m zeus_bso`` is ``zeus-bso``."""
+"""``python -m zeus_bso`` runs the command ``zeus-bso``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cost of a training run, in one place."""
+"""The cost of a training run."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from __future__ import annotations
 def zeus_cost(energy: float, time: float, eta_knob: float, max_power: float) -> float:
     """Weigh energy against time.
 
-    Both run until the target metric is reached (energy-to-accuracy, time-to-accuracy), so that a size that trains
-    fast but needs more epochs is judged by what it costs in the end.
+    Energy and time count until the run reaches the target metric (energy-to-accuracy, time-to-accuracy). So a batch
+    size that trains fast but needs more epochs is judged by its total cost.
 
     Args:
         energy: Energy used [J].
         time: Time taken [s].
-        eta_knob: Weight of energy, in [0, 1]: 1 looks at energy alone, 0 at time alone.
-        max_power: Summed power limit of the devices [W]; turns time into the energy it could have cost.
+        eta_knob: Weight of energy, in [0, 1]: 1 counts energy alone, 0 time alone.
+        max_power: Sum of the devices' power limits [W]. It converts time to the energy that could have been used.
 
     Returns:
         The cost [J].

@@ -1,17 +1,17 @@
-"""One tree of errors.
+"""The errors of zeus-bso, in one tree.
 
 ::
 
     ZeusBSOError
     ├── ZeusBSOTrainFailError          the run ended without converging; launch the script again
-    ├── ZeusBSOOrderError              methods called out of order
+    ├── ZeusBSOOrderError              methods were called in the wrong order
     ├── ZeusBSODistributedError        the processes of a training have lost each other
-    ├── ZeusBSOConfigError             raised before training starts; says what to do next
+    ├── ZeusBSOConfigError             raised before training starts; the message says what to do
     │   ├── ZeusBSOServerUnreachableError
     │   ├── ZeusBSOSpecConflictError   the job id is taken by another spec
-    │   ├── ZeusBSORequestError        the server refused what was sent
+    │   ├── ZeusBSORequestError        the server refused the request
     │   └── ZeusBSOMonitorError        energy cannot be measured here
-    └── ZeusBSOServerError             raised in the server; knows its HTTP status
+    └── ZeusBSOServerError             raised in the server; has an HTTP status
         ├── UnauthenticatedError                       401
         ├── ForbiddenError                             403
         ├── UnknownJobError / UnknownTrialError        400 where the protocol says so, else 404
@@ -33,22 +33,22 @@ class ZeusBSOError(Exception):
 
 
 class ZeusBSOTrainFailError(ZeusBSOError):
-    """The run ended without converging; the batch size was not useful.
+    """The run ended without converging, because its batch size was not useful.
 
-    Launch the script again: the server will give another batch size.
+    Launch the script again, and the server gives a better batch size.
     """
 
 
 class ZeusBSOOrderError(ZeusBSOError):
-    """A method was called out of order, for example ``on_evaluate`` before ``on_train_begin``."""
+    """Methods were called in the wrong order, for example ``on_evaluate`` before ``on_train_begin``."""
 
 
 class ZeusBSODistributedError(ZeusBSOError):
-    """The processes of a training have lost each other: one died, hangs, or left before the others."""
+    """The processes of a training have lost each other: one died, hangs, or ended before the others."""
 
 
 class ZeusBSOConfigError(ZeusBSOError):
-    """Something is set up wrongly; raised before training starts, never during it."""
+    """The configuration is wrong. This is raised before training starts, never during it."""
 
 
 class ZeusBSOServerUnreachableError(ZeusBSOConfigError):
@@ -56,24 +56,24 @@ class ZeusBSOServerUnreachableError(ZeusBSOConfigError):
 
 
 class ZeusBSOSpecConflictError(ZeusBSOConfigError):
-    """The job id exists with another spec; the message names each field with both values."""
+    """The job id exists with another spec. The message names each different field with both values."""
 
 
 class ZeusBSORequestError(ZeusBSOConfigError):
-    """The server refused the request; the message says which field is wrong."""
+    """The server refused the request. The message says which field is wrong."""
 
 
 class ZeusBSOMonitorError(ZeusBSOConfigError):
-    """Energy cannot be measured on this machine as asked; the message says how to open the sensor."""
+    """This machine cannot measure energy as requested. The message says how to open the sensor."""
 
 
 class ZeusBSOServerError(ZeusBSOError):
     """An error that the server answers with ``status_code`` and ``{"message": ...}``.
 
     Args:
-        message: One sentence for the person who reads the answer: no SQL, no path.
-        status_code: HTTP status, where it differs from the class's.
-        retry_after_s: When to try again [s], where that makes sense.
+        message: One sentence for the person who reads the answer, without SQL or paths.
+        status_code: HTTP status, if it differs from the status of the class.
+        retry_after_s: Seconds after which the client may try again, if that makes sense.
     """
 
     status_code = 500
@@ -87,19 +87,19 @@ class ZeusBSOServerError(ZeusBSOError):
 
 
 class UnauthenticatedError(ZeusBSOServerError):
-    """The server asks for a token, and got none that it knows."""
+    """The server requires a token, and the request has none that the server knows."""
 
     status_code = 401
 
 
 class ForbiddenError(ZeusBSOServerError):
-    """The token does not allow this; the message says what it lacks."""
+    """The token does not allow this request. The message says what is missing."""
 
     status_code = 403
 
 
 class TooManyAttemptsError(ZeusBSOServerError):
-    """Too many wrong tokens came from one address."""
+    """One address has sent too many wrong tokens."""
 
     status_code = 429
 
@@ -135,25 +135,25 @@ class RefusedResultError(ZeusBSOServerError):
 
 
 class JobExistsError(ZeusBSOServerError):
-    """A job cannot be imported under the id of another one."""
+    """A job of this id exists, so the import is refused."""
 
     status_code = 409
 
 
 class TooLargeError(ZeusBSOServerError):
-    """What was sent is larger than the server takes."""
+    """The request body is larger than the server allows."""
 
     status_code = 413
 
 
 class InvalidExportError(ZeusBSOServerError):
-    """What was sent is not a sound exported job; the message names the line."""
+    """The file is not a valid exported job. The message names the line."""
 
     status_code = 422
 
 
 class DatabaseUnavailableError(ZeusBSOServerError):
-    """The database did not acknowledge the transaction; the request may be sent again."""
+    """The database did not acknowledge the transaction. The client may send the request again."""
 
     status_code = 503
 

@@ -1,32 +1,33 @@
-"""What a job has saved against its default batch size, and how sure that is. Pure: values in, values out.
+"""The savings of a job against its default batch size, with their uncertainty. Pure: values in, values out.
 
-A recurrence that converged delivered a trained model; a run of the default batch size would have delivered it too. So
+Each run that converged delivered a trained model. A run of the default batch size would have delivered it too. So
 
     saved = converged runs * mean of the default's converged runs - everything that was used
 
-and *everything* is meant: runs that were stopped or failed delivered nothing and count as pure cost, and so does work
-that was discarded at a restart. Exploration thus pays for itself or shows as a loss. The default's own converged runs
-save nothing, by this formula and in truth. Nothing is compared with a guess: before the default size has converged once
-there is no figure.
+*Everything* includes runs that were stopped or failed, and work that was discarded at a restart. They delivered no
+model, so they count as pure cost. Exploration therefore either pays for itself or shows as a loss. The converged runs
+of the default size save nothing, both by this formula and in fact. Nothing is compared with a guess: before the default
+size has converged once, there is no figure.
 
-The figure errs on the careful side where it cannot be exact. Runs that fail for outside reasons (preempted, cancelled)
-would have failed with the default too, but are charged all the same; default runs that were stopped for their cost do
-not raise the baseline.
+Where the figure cannot be exact, it errs on the low side. Runs that fail for outside reasons (preempted, cancelled)
+would have failed with the default size too, but they are charged all the same. Runs of the default size that were
+stopped for their cost do not raise the baseline.
 
-*Interval* (95 %). Noise is multiplicative, so it lives on the log scale. With CV_b the coefficient of variation among
-the n_b converged runs of size b,
+*Interval* (95 %). Noise is multiplicative, so the formula uses the log scale. Let CV_b be the coefficient of variation
+among the n_b converged runs of size b. Then
 
     ss = sum of (n_b - 1) log(1 + CV_b^2)        dof = sum of (n_b - 1)
     s^2 = (4 * 0.3^2 + ss) / (4 + dof)           pooled over the job's sizes, with the prior of the surrogate policy
 
-Against n default runs, what N other converged runs would have used lies within a factor exp(+-q) of N times the mean,
+Suppose that N other runs had used the default size instead. Judged by n default runs, their use would lie within a
+factor exp(+-q) of N times the mean, where
 
     q = t(0.975, 4 + dof) * s * sqrt(1 / n + 1 / N)
 
-where 1 / n stands for the baseline's own uncertainty and 1 / N for the chance in the runs that never happened. So one
-default run suffices for a figure, with an interval as wide as it deserves.
+Here 1 / n stands for the uncertainty of the baseline and 1 / N for the chance in the runs that never happened. So one
+default run is enough for a figure, but its interval is wide.
 
-Quantities are summed as they come: joules, seconds, or costs in joules.
+The formula applies to any quantity: energy in joules, time in seconds, or cost in joules.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 PRIOR_NOISE = 0.3
-"""Standard deviation of the log of a run's cost, as believed before any was repeated."""
+"""Prior standard deviation of the log of a run's cost, before any batch size has run twice."""
 
 PRIOR_WEIGHT = 4
-"""The prior counts as so many degrees of freedom."""
+"""Weight of the prior, in degrees of freedom."""
 
 _NORMAL_QUANTILE = NormalDist().inv_cdf(0.975)
 
@@ -49,13 +50,13 @@ JOULES_PER_KWH = 3.6e6
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What the runs of one batch size used of one quantity.
+    """Use of one quantity by the runs of one batch size.
 
     Attributes:
-        converged: Runs that converged.
-        total: What they used.
-        squares: Sum of the squares of what each of them used.
-        lost: What everything else used: stopped and failed runs, and work that was discarded at a restart.
+        converged: Number of runs that converged.
+        total: Use of the converged runs.
+        squares: Sum of the squares of their uses.
+        lost: Use of everything else: stopped and failed runs, and work that was discarded at a restart.
     """
 
     converged: int = 0
@@ -64,8 +65,8 @@ class Use:
     lost: float = 0.0
 
     @classmethod
-    def of(cls, runs: Iterable[Run]) -> Use:
-        """What some ended runs used."""
+    def of(cls, runs: Iterable[EndedRun]) -> Use:
+        """Sum up the use of ended runs."""
         converged, total, squares, lost = 0, 0.0, 0.0, 0.0
         for run in runs:
             lost += run.wasted
@@ -88,16 +89,16 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """What was saved of one quantity.
+    """The saving of one quantity.
 
     Attributes:
-        saved: Against the default batch size; negative: it was a loss so far.
+        saved: The amount saved against the default batch size. A negative amount is a loss so far.
         low: Lower end of its 95 % interval.
-        high: Upper end.
+        high: Upper end of the interval.
         spent: Everything that was used.
-        lost: The part of it that delivered nothing.
+        lost: The part of ``spent`` that delivered no model.
         per_default_run: Mean of the default's converged runs.
-        fraction: ``saved`` as a fraction of what the default size would have used; 0 where that is nothing.
+        fraction: ``saved`` as a fraction of what the default size would have used. 0 if that is almost nothing.
     """
 
     saved: float
@@ -111,11 +112,11 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """How much runs of one batch size differ, on the log scale.
+    """The scatter among runs of one batch size, on the log scale.
 
     Attributes:
         scale: Standard deviation.
-        dof: Degrees of freedom behind it.
+        dof: Degrees of freedom of the estimate.
     """
 
     scale: float
@@ -123,14 +124,14 @@ class Noise:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class EndedRun:
     """An ended run, for a saving over time.
 
     Attributes:
-        batch_size: Its batch size.
-        converged: It converged.
-        used: What it used.
-        wasted: What it had used for work that was discarded at a restart.
+        batch_size: Batch size of the run.
+        converged: Whether it converged.
+        used: Use of the run.
+        wasted: Use for work that was discarded at a restart.
     """
 
     batch_size: int
@@ -140,14 +141,14 @@ class Run:
 
 
 def saving(uses: Mapping[int, Use], default_batch_size: int) -> Saving | None:
-    """What a job has saved of one quantity, with its interval.
+    """The saving of a job in one quantity, with its interval.
 
     Args:
-        uses: What the runs of each batch size used.
+        uses: Use of the runs of each batch size.
         default_batch_size: The size to compare with.
 
     Returns:
-        The saving; None: the default size has not converged yet, so that there is nothing to compare with.
+        The saving, or None if the default size has not converged yet, so that there is no baseline.
     """
     default = uses.get(default_batch_size, Use())
     if not default.converged:
@@ -156,20 +157,20 @@ def saving(uses: Mapping[int, Use], default_batch_size: int) -> Saving | None:
     return _compare(default, default, others, noise(uses.values()))
 
 
-def over_time(runs: Sequence[Run], default_batch_size: int, after: Collection[int]) -> list[Saving] | None:
-    """What had been saved after some of the runs, in the light of today's baseline and noise.
+def over_time(runs: Sequence[EndedRun], default_batch_size: int, after: Collection[int]) -> list[Saving] | None:
+    """The savings after some of the runs, with the current baseline and noise.
 
-    After the last run it is what :func:`saving` says of all.
+    After the last run, the saving equals that of :func:`saving`.
 
     Args:
         runs: All ended runs, in the order in which they ended.
         default_batch_size: The size to compare with.
-        after: Indexes of the runs after which to compare, ascending.
+        after: Indexes of the runs after which to compute a saving, in ascending order.
 
     Returns:
-        One saving per index; None: the default size has not converged yet.
+        One saving per index, or None if the default size has not converged yet.
     """
-    of_sizes: dict[int, list[Run]] = {}
+    of_sizes: dict[int, list[EndedRun]] = {}
     for run in runs:
         of_sizes.setdefault(run.batch_size, []).append(run)
     uses = {size: Use.of(of_size) for size, of_size in of_sizes.items()}
@@ -192,7 +193,7 @@ def noise(uses: Iterable[Use]) -> Noise:
     for use in uses:
         if use.converged > 1 and use.squares > 0:
             free = use.converged - 1
-            # Not mean ** 2, which is 0 for tiny figures.
+            # Not mean ** 2, which underflows to 0 for tiny figures.
             variation = max(0.0, use.squares / use.total * use.converged / use.total - 1) * use.converged / free
             squares += free * math.log1p(variation)
             dof += free
@@ -200,10 +201,10 @@ def noise(uses: Iterable[Use]) -> Noise:
 
 
 def total(savings: Sequence[Saving]) -> Saving | None:
-    """What several jobs have saved together; they are independent, so their intervals add in quadrature.
+    """The saving of several jobs together. Jobs are independent, so their intervals add in quadrature.
 
     Returns:
-        The sum, whose ``per_default_run`` means nothing and is 0; None: there are none.
+        The sum, or None if there are no savings. Its ``per_default_run`` has no meaning and is 0.
     """
     if not savings:
         return None
@@ -221,7 +222,7 @@ def total(savings: Sequence[Saving]) -> Saving | None:
 
 
 def t_quantile(dof: int) -> float:
-    """The 0.975 quantile of Student's t, by its expansion about the normal one; within 0.3 % from 4 degrees on."""
+    """The 0.975 quantile of Student's t, by expansion around the normal one. Error below 0.3 % from 4 degrees on."""
     z = _NORMAL_QUANTILE
     terms = (
         (z**3 + z) / 4,
@@ -232,7 +233,7 @@ def t_quantile(dof: int) -> float:
 
 
 def _compare(baseline: Use, defaults: Use, others: Use, known: Noise) -> Saving:
-    """Compare runs with the baseline: ``defaults``, which save nothing, and ``others``."""
+    """Compare the runs of the default size, which save nothing, and the other runs with the baseline."""
     per_run = baseline.total / baseline.converged
     lost = defaults.lost + others.lost
     saved = others.converged * per_run - others.total - lost
@@ -251,4 +252,6 @@ def _compare(baseline: Use, defaults: Use, others: Use, known: Noise) -> Saving:
 
 
 def _fraction(part: float, whole: float) -> float:
-    return part / whole if whole > 0 else 0.0
+    fraction = part / whole if whole > 0 else 0.0
+    # Beside the tiniest of figures, anything is more than a number can hold.
+    return fraction if math.isfinite(fraction) else 0.0

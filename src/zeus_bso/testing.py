@@ -1,4 +1,4 @@
-"""Real classes to test training scripts with: a whole server in this process, and a monitor that says what you tell it.
+"""Real classes for tests of training scripts: a whole server in this process, and a monitor that replays readings.
 
 ::
 
@@ -15,14 +15,14 @@ The server needs the ``server`` extra.
 
 from __future__ import annotations
 
-from zeus_bso.client.embedded import IN_MEMORY, EmbeddedTransport
+from zeus_bso.embedded import IN_MEMORY, EmbeddedTransport
 from zeus_bso.monitor import ReplayMonitor
 
 __all__ = ["InMemoryServer", "ReplayMonitor"]
 
 
 class InMemoryServer(EmbeddedTransport):
-    """A server that lives in this process and keeps everything in memory; the same code, the same answers.
+    """A server in this process that keeps everything in memory. It runs the same code and gives the same answers.
 
     Raises:
         ZeusBSOConfigError: The ``server`` extra is not installed.

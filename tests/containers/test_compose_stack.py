@@ -19,14 +19,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import urllib3
 from benchmarks.servers import free_port
-from tests.e2e.test_seed_snippet import script
-from tests.integration.test_compose import ENV
+from tests.process.test_compose import ENV
+from tests.process.test_seed_snippet import script
 from tests.support.documented import run_documented
+from tests.support.requests import request
 
 from zeus_bso.cli.demo_api import DemoApi
-from zeus_bso.views import TrialView
+from zeus_bso.protocol.views import TrialView
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 UP = ["docker", "compose", "-f", "./docker/docker-compose.yaml", "up"]
@@ -88,10 +88,9 @@ class Stack:
         """Run commands of docs/deployment.md in the clone."""
         return run_documented(title, self.folder, self._environment)
 
-    def compose(self, *arguments: str, override: str = "") -> str:
-        """Run `docker compose`, with an override file."""
-        files = ["-f", "docker/docker-compose.yaml", *(["-f", f"docker/{override}"] if override else [])]
-        return self.run("docker", "compose", *files, *arguments)
+    def compose(self, *arguments: str, file: str = "docker-compose.yaml") -> str:
+        """Run `docker compose` with a file."""
+        return self.run("docker", "compose", "-f", f"docker/{file}", *arguments)
 
     def wait_until_ready(self) -> None:
         """Wait until the server answers, as seen from the host."""
@@ -107,9 +106,9 @@ class Stack:
             return False
         return True
 
-    def server(self, field: str, override: str = "") -> str:
+    def server(self, field: str, file: str = "docker-compose.yaml") -> str:
         """A field of the server's container, as a template names it."""
-        container = self.compose("ps", "-aq", "server", override=override).strip()
+        container = self.compose("ps", "-aq", "server", file=file).strip()
         return self.run("docker", "inspect", "-f", f"{{{{{field}}}}}", container).strip()
 
     def train(self) -> list[TrialView]:
@@ -145,6 +144,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         )
 
 
+@pytest.fixture
+def running(stack: Stack) -> Stack:
+    """The stack of the quick start, which runs."""
+    stack.run(*UP, "--detach")
+    stack.wait_until_ready()
+    return stack
+
+
 @pytest.mark.parametrize("name", IMAGES)
 def test_an_image_is_small_and_its_user_has_no_rights(stack: Stack, name: str) -> None:
     image = f"{stack.registry}zeus-bso-{name}"
@@ -156,6 +163,7 @@ def test_an_image_is_small_and_its_user_has_no_rights(stack: Stack, name: str) -
 
 
 def test_the_quick_start_runs_and_the_job_goes_on_after_the_stack_was_taken_down(stack: Stack) -> None:
+    stack.compose("down", "--volumes")
     stack.run(*UP, "--detach")
     stack.wait_until_ready()
     stack.train()
@@ -177,52 +185,68 @@ def test_the_quick_start_runs_and_the_job_goes_on_after_the_stack_was_taken_down
     assert len(stack.train()) == 4
 
 
-def test_the_server_runs_without_rights_on_a_root_that_is_read_only(stack: Stack) -> None:
-    assert stack.server(".HostConfig.ReadonlyRootfs") == "true"
-    assert json.loads(stack.server("json .HostConfig.CapDrop")) == ["ALL"]
-    assert stack.compose("exec", "server", "id", "-u").strip() == "10001"
+def test_the_server_runs_without_rights_on_a_root_that_is_read_only(running: Stack) -> None:
+    assert running.server(".HostConfig.ReadonlyRootfs") == "true"
+    assert json.loads(running.server("json .HostConfig.CapDrop")) == ["ALL"]
+    assert running.compose("exec", "server", "id", "-u").strip() == "10001"
     with pytest.raises(AssertionError, match="Read-only file system"):
-        stack.compose("exec", "server", "touch", "/data/file")
+        running.compose("exec", "server", "touch", "/data/file")
 
 
-def test_the_dashboard_has_its_charts(stack: Stack) -> None:
+def test_the_dashboard_has_its_charts(running: Stack) -> None:
     """Of the packages in the image only what the server reads is there."""
-    [job_id] = {trial.job_id for trial in stack.train()}
-    page = urllib3.request("GET", f"{stack.url}/job", fields={"job_id": job_id})
+    [job_id] = {trial.job_id for trial in running.train()}
+    page = request("GET", f"{running.url}/job", fields={"job_id": job_id})
     found = re.search(r'data-script="([^"]*plotly[^"]*)"', page.data.decode())
 
     assert page.status == 200
     assert found
-    assert urllib3.request("GET", stack.url + found.group(1)).status == 200
+    assert request("GET", running.url + found.group(1)).status == 200
 
 
-def test_the_server_ends_cleanly(stack: Stack) -> None:
-    stack.compose("stop", "server")
+def test_a_changed_password_ends_the_start_soon_and_is_named(stack: Stack) -> None:
+    stack.compose("up", "--detach", "--wait", "server")
+    stack.compose("down")
+    began = time.monotonic()
+    stack.configure(ENV.replace('"secret"', '"changed"'))
+    try:
+        with pytest.raises(AssertionError, match=r"migration.* exit 1"):
+            stack.compose("up", "--detach", "--wait", "server")
+        took_s = time.monotonic() - began
+        said = stack.compose("logs", "migration")
+    finally:
+        stack.configure(ENV)
+    stack.compose("up", "--detach", "--wait", "server")
 
-    assert stack.server(".State.ExitCode") == "0"
+    assert "Access denied for user 'me'" in said
+    assert took_s < 120, "it waited for a database that could answer at once"
 
 
-def test_an_upgrade_replaces_the_server_and_keeps_its_job(stack: Stack) -> None:
-    stack.run(*UP, "--detach")
-    stack.wait_until_ready()
-    before, image = stack.train(), stack.server(".Image")
-    stack.release()
-    stack.documented("Upgrade the compose stack")
-    stack.wait_until_ready()
+def test_the_server_ends_cleanly(running: Stack) -> None:
+    running.compose("stop", "server")
 
-    assert stack.server(".Image") != image
-    assert len(stack.train()) == len(before) + 1
+    assert running.server(".State.ExitCode") == "0"
 
 
-def test_a_backup_brings_the_job_back(stack: Stack) -> None:
-    before = stack.train()
-    stack.documented("Back up the compose stack")
-    stack.train()
-    stack.compose("down", "--volumes")
+def test_an_upgrade_replaces_the_server_and_keeps_its_job(running: Stack) -> None:
+    before, image = running.train(), running.server(".Image")
+    running.release()
+    running.documented("Upgrade the compose stack")
+    running.wait_until_ready()
 
-    stack.documented("Restore the compose stack")
-    stack.wait_until_ready()
-    after = stack.train()
+    assert running.server(".Image") != image
+    assert len(running.train()) == len(before) + 1
+
+
+def test_a_backup_brings_the_job_back(running: Stack) -> None:
+    before = running.train()
+    running.documented("Back up the compose stack")
+    running.train()
+    running.compose("down", "--volumes")
+
+    running.documented("Restore the compose stack")
+    running.wait_until_ready()
+    after = running.train()
 
     assert after[:-1] == before
 
@@ -230,20 +254,24 @@ def test_a_backup_brings_the_job_back(stack: Stack) -> None:
 def test_a_password_may_hold_any_character(stack: Stack) -> None:
     stack.compose("down", "--volumes")
     stack.configure(ENV.replace('"secret"', "'p@ss:/?#%20\"$HOME${X}'"))
-    stack.run(*UP, "--detach")
-    stack.wait_until_ready()
+    try:
+        stack.run(*UP, "--detach")
+        stack.wait_until_ready()
 
-    assert len(stack.train()) == 1
+        assert len(stack.train()) == 1
+    finally:
+        stack.compose("down", "--volumes")
+        stack.configure(ENV)
 
 
 def test_a_server_alone_keeps_an_sqlite_file_in_a_volume(stack: Stack) -> None:
-    override = "docker-compose.sqlite.yaml"
+    file = "docker-compose.sqlite.yaml"
     stack.compose("down", "--volumes")
     for number in (1, 2):
-        stack.compose("up", "--detach", override=override)
+        stack.compose("up", "--detach", file=file)
         stack.wait_until_ready()
 
         assert len(stack.train()) == number
-        assert stack.server(".HostConfig.ReadonlyRootfs", override) == "true"
-        stack.compose("down", override=override)
-    stack.compose("down", "--volumes", override=override)
+        assert stack.server(".HostConfig.ReadonlyRootfs", file) == "true"
+        stack.compose("down", file=file)
+    stack.compose("down", "--volumes", file=file)

@@ -66,7 +66,7 @@ class TestLateDecisions:
         trial = server.ask()
         first = server.report(trial, metric=1.0, decided="converged")
         again = server.report(trial, metric=1.0, decided="converged")
-        assert again == {**first, "message": f"Already reported: {first['message']}"}
+        assert again == {**first, "message": f"Trial 1 is already reported. {first['message']}"}
 
 
 class TestSeveralEvaluationsOfAnEpoch:

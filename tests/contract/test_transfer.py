@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.support.exports import export, lines_of, lived, rows, send
+from tests.support.exports import export, file_of, lines_of, lived, rows, send
 from tests.support.server import Server
 
 POLICIES = ["zeus", "surrogate"]
@@ -58,6 +58,29 @@ def test_an_export_has_every_column_of_every_table_of_a_job(server: Server) -> N
         stored = server.sql(f"SELECT * FROM {table}")
         assert len(stored) == len(rows(lines, table))
         assert set(rows(lines, table)[0]) == set(stored[0])
+
+
+def test_a_file_of_an_older_release_with_a_column_that_is_gone_is_read(server: Server) -> None:
+    file = lived(server)
+    lines = lines_of(file)
+    rows(lines, "job")[0]["min_cost_since"] = 3
+    server.delete()
+
+    assert send(server, file_of(lines)).status_code == 201
+    assert server.job()["trials"] == 8
+
+
+def test_a_file_of_an_older_release_with_former_names_of_columns_is_read(server: Server) -> None:
+    file = lived(server)
+    lines = lines_of(file)
+    for row in rows(lines, "job"):
+        row["wide"] = row.pop("try_all_sizes")
+    for row in rows(lines, "batch_size_state"):
+        row["barren_in_row"] = row.pop("no_result_in_row")
+    server.delete()
+
+    assert send(server, file_of(lines)).status_code == 201
+    assert export(server) == file
 
 
 def test_an_existing_job_is_not_touched_unless_it_is_to_be_replaced(server: Server) -> None:

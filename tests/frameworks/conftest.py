@@ -17,10 +17,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings("ignore", "error:::zeus_bso"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _compiler_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """PyTorch's compiler keeps its files among those of the tests, also in their child processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("inductor")))
+        yield
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
     """A server in a process of its own, with an empty database."""
-    process = ServerProcess(tmp_path / "zeus-bso.db")
-    process.start()
-    yield process
-    process.end()
+    with ServerProcess(tmp_path / "zeus-bso.db") as process:
+        yield process

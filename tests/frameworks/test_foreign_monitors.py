@@ -17,15 +17,13 @@ import pytest
 
 from zeus_bso.cli.demo_api import DemoApi
 from zeus_bso.cli.demo_server import started_server
-from zeus_bso.common import EnergySource
+from zeus_bso.protocol.words import EnergySource
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(__file__).parent / "monitors"
 ENVIRONMENT = ROOT / ".venv-monitors"
 PACKAGES = ["zeus>=0.15", "codecarbon>=3.2", "pydantic>=2.9,<3", "urllib3>=2.2,<3", "platformdirs>=4.2"]
 MAY_INSTALL = Path(sys.prefix).name == ".venv-frameworks" or bool(os.environ.get("ZEUS_BSO_TEST_FRAMEWORKS"))
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -106,8 +106,9 @@ def test_a_run_that_fails_raises_when_all_is_saved(server: InMemoryServer, tmp_p
     assert only_trial(server)["outcome"] == "target-missed"
 
 
-def test_a_fit_that_ends_by_itself_has_missed_its_target(server: InMemoryServer, tmp_path: Path) -> None:
-    trainer = trainer_for(optimizer(server), tmp_path, max_steps=4)
+def test_a_fit_at_its_own_last_epoch_has_missed_its_target(server: InMemoryServer, tmp_path: Path) -> None:
+    trainer = trainer_for(optimizer(server), tmp_path)
+    trainer.fit_loop.max_epochs = 1
 
     with pytest.raises(ZeusBSOTrainFailError):
         trainer.fit(line(lightning.pytorch), loader(), loader())

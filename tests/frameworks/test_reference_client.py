@@ -16,8 +16,6 @@ from tests.support.jobs import Json
 
 SCRIPT = Path(__file__).parent / "clients" / "zeus_client.py"
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GuardedServer]:

@@ -73,7 +73,18 @@ def test_a_rank_that_dies_ends_the_other_which_says_so(server: ServerProcess, ch
         assert "The ranks have lost each other" in launch.errors[0]
 
     trial = only_trial(server)
-    assert (trial["status"], trial["reason"], trial["current_epoch"]) == ("Failed", "error", 1)
+    # It says nothing about the batch size that a rank was lost.
+    assert (trial["status"], trial["reason"], trial["current_epoch"]) == ("Failed", "preempted", 1)
+
+
+def test_ranks_that_part_are_told_which_of_them_called_what(server: ServerProcess, checkpoint: Path) -> None:
+    with two_ranks(server, checkpoint, FAILS_AT=2, FAILS_BY="leaving") as launch:
+        assert all(code != 0 for code in launch.wait())
+        for said in launch.errors:
+            assert "rank 0 in on_evaluate(), rank 1 in on_train_end()" in said
+
+    trial = only_trial(server)
+    assert (trial["status"], trial["reason"], trial["current_epoch"]) == ("Failed", "preempted", 1)
 
 
 def test_a_rank_that_runs_out_of_memory_retires_the_size(server: ServerProcess, checkpoint: Path) -> None:

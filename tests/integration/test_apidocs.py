@@ -69,3 +69,25 @@ def test_every_operation_says_what_it_does_and_how_it_refuses(own_server: Server
             refusal = operation["responses"]["4XX"]["content"]["application/json"]["schema"]
             assert refusal == {"$ref": "#/components/schemas/Message"}, f"{method} {path}"
     assert not re.search("HTTPValidationError", own_server.call("GET", "/openapi.json").text)
+
+
+def test_every_operation_has_a_name_and_says_who_may_call_it(own_server: Server) -> None:
+    api: Json = own_server.call("GET", "/openapi.json").json()
+    operations = [(path, operation) for path, item in api["paths"].items() for operation in item.values()]
+    names = [operation["operationId"] for _, operation in operations]
+    schemes = {
+        (path, operation["operationId"]): {name for way in operation["security"] for name in way}
+        for path, operation in operations
+    }
+
+    assert all(re.fullmatch("[a-z_]+", name) and "api_v1" not in name for name in names)
+    assert len(names) == len(set(names))
+    assert {name for (path, name), ways in schemes.items() if not ways} == {"healthz", "readyz"}
+    assert all(ways == set(api["components"]["securitySchemes"]) for ways in schemes.values() if ways)
+    assert api["paths"]["/jobs"]["delete"]["security"][0] == {"bearer": ["admin"]}
+
+
+def test_both_good_answers_to_a_registration_are_described(own_server: Server) -> None:
+    answers = own_server.call("GET", "/openapi.json").json()["paths"]["/jobs"]["post"]["responses"]
+
+    assert answers["200"]["content"] == answers["201"]["content"]

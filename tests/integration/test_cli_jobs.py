@@ -5,14 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 from pathlib import Path
 
 import pytest
-from tests.support.process import ServerProcess
 from tests.support.server import Server
 
 from zeus_bso.cli.main import main
@@ -34,16 +31,6 @@ def file(tmp_path: Path) -> Path:
     server.register(job_id="weekly")
     server.close()
     return path
-
-
-@contextmanager
-def _served(path: Path) -> Iterator[str]:
-    server = ServerProcess(path)
-    server.start()
-    try:
-        yield server.url
-    finally:
-        server.end()
 
 
 @pytest.fixture
@@ -81,7 +68,7 @@ def test_jobs_are_listed_with_their_choice_and_saving(command: Command) -> None:
     assert (code, err) == (0, "")
     nightly, weekly = (line for line in out.splitlines() if "ly " in line)
     assert "1 x [red]H200[/red]" in nightly
-    assert "556 Wh (20%) estimated" in nightly
+    assert "0.556 kWh (20%) estimated" in nightly
     assert "not enough data yet" in weekly
 
 
@@ -99,7 +86,7 @@ def test_a_job_is_shown_with_its_sizes(command: Command) -> None:
     assert (code, err) == (0, "")
     assert "batch size 8 chosen, 16 by default" in out
     assert "baseline: 1 run, last on " in out
-    assert "833 Wh" in out
+    assert "0.833 kWh" in out
 
 
 def test_what_json_says_is_what_the_api_says(command: Command, file: Path) -> None:
@@ -140,7 +127,7 @@ def test_a_trial_is_shown_with_its_learning_curve(command: Command) -> None:
 def test_a_trial_whose_process_is_gone_can_be_ended(command: Command) -> None:
     assert command("trials", "end", "nightly", "3") == (0, "Trial 3 has ended: cancelled.\n", "")
     assert command("trials", "end", "nightly", "3", "--reason", "oom")[1] == "Trial 3 has ended: oom.\n"
-    assert command("trials", "end", "nightly", "1")[1] == "Trial 1 was decided before: converged.\n"
+    assert command("trials", "end", "nightly", "1")[1] == "Trial 1 had already ended: converged.\n"
 
 
 @pytest.mark.parametrize("action", ["delete", "reset"])
@@ -166,7 +153,7 @@ def test_at_a_terminal_it_asks(command: Command, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_job_is_reset_and_deleted(command: Command) -> None:
-    assert command("jobs", "reset", "nightly", "--yes") == (0, "Job 'nightly' starts anew.\n", "")
+    assert command("jobs", "reset", "nightly", "--yes") == (0, "Job 'nightly' starts again from the beginning.\n", "")
     assert command("jobs", "delete", "nightly", "--yes") == (0, "Deleted job 'nightly' with 3 trials.\n", "")
     assert command("jobs", "show", "nightly") == (1, "", "zeus-bso: There is no job 'nightly'; register it first.\n")
 
@@ -204,6 +191,18 @@ def test_an_import_does_not_replace_unless_it_is_told_to(command: Command, tmp_p
     code, _, err = command("jobs", "import", str(exported))
     assert (code, "exists" in err) == (1, True)
     assert command("jobs", "import", str(exported), "--replace")[1] == "Replaced job 'nightly' with 3 trials.\n"
+
+
+def test_an_export_into_a_pipe_is_alone_in_it(command: Command, tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", list[bytes]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    code, out, _ = command("jobs", "export", "nightly", "-o", str(pipe))
+    reader.join(60)
+
+    assert (code, out) == (0, "")
+    assert json.loads(read[0].splitlines()[0])
 
 
 def test_a_failed_export_leaves_an_older_file_alone(command: Command, tmp_path: Path) -> None:
@@ -248,26 +247,21 @@ def test_without_a_server_it_says_both_ways(command: Command, monkeypatch: pytes
     assert "sqlite:///" in err
 
 
-def test_a_real_server_is_asked_like_the_file(file: Path, tmp_path: Path, command: Command) -> None:
-    in_file = command.json("jobs", "show", "nightly")
-    with _served(file) as url:
-        assert command.json("jobs", "show", "nightly", "--server-url", url) == in_file
-        exported = _piped(["jobs", "export", "nightly", "--server-url", url], b"")
-        assert exported.splitlines()[0].startswith(b'{"format":"zeus-bso-job"')
-        answer = _piped(["jobs", "import", "-", "--as", "copy", "--server-url", url, "--json"], exported)
-        assert json.loads(answer) == {"job_id": "copy", "trials": 3, "replaced": False}
-        assert command("jobs", "delete", "copy", "--yes", "--server-url", url)[0] == 0
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_a_terminal_without_unicode_shows_every_job(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(tmp_path / "jobs.db")
+    server.start()
+    server.register(job_id="nightly 🚀")
+    server.close()
 
+    def said(*options: str) -> str:
+        terminal = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", terminal)
+        assert main(["jobs", "list", "--server-url", f"sqlite:///{tmp_path / 'jobs.db'}", *options]) == 0
+        terminal.seek(0)
+        return terminal.read()
 
-def _piped(arguments: list[str], given: bytes) -> bytes:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ZEUS_BSO_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "zeus_bso", *arguments],
-        input=given,
-        capture_output=True,
-        env=environment,
-        timeout=120,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
-    return done.stdout
+    assert "nightly \\U0001f680" in said()
+    assert json.loads(said("--json"))[0]["job_id"] == "nightly 🚀"

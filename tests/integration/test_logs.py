@@ -7,12 +7,9 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
-import httpx
 import pytest
-from tests.support.jobs import Json, spec
-from tests.support.process import ServerProcess
+from tests.support.jobs import Json
 from tests.support.server import Server
 
 from zeus_bso.server.logs import configure_logging, log_fields
@@ -99,23 +96,3 @@ def test_no_name_can_add_a_line_or_a_field() -> None:
 
     (line,) = stream.getvalue().splitlines()
     assert line.endswith(' INFO job="a b=c\\nd" cost=0.333333')
-
-
-def test_a_real_server_logs_json_in_every_line(tmp_path: Path) -> None:
-    server = ServerProcess(
-        tmp_path / "zeus-bso.db", options=["--access-log"], environment={"ZEUS_BSO_LOG_FORMAT": "json"}
-    )
-    server.start()
-    try:
-        sent = {"X-Request-ID": "mine"}
-        httpx.post(f"{server.url}/jobs", json=spec(), timeout=30).raise_for_status()
-        httpx.get(f"{server.url}/jobs/batch_size?job_id=job", headers=sent, timeout=30).raise_for_status()
-    finally:
-        assert server.end() == 0
-
-    found = [json.loads(line) for line in server.said.splitlines() if not line.startswith("zeus-bso serves")]
-    assert {"zeus_bso.server.optimizer", "uvicorn.access"} <= {line["logger"] for line in found}
-    assert {line["logger"] for line in found if line.get("request_id") == "mine"} == {
-        "zeus_bso.server.optimizer",
-        "uvicorn.access",
-    }

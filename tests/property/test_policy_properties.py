@@ -1,4 +1,4 @@
-"""What holds for the policy whatever happens to a job: section 6 of the design, under random lives."""
+"""What holds for the policy whatever happens to a job, under random lives."""
 
 from __future__ import annotations
 
@@ -13,17 +13,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.unit.policy.policy_job import Job, fresh, round_of
 
-from zeus_bso.common import FailReason, JobSpecFromClient, Outcome, Stage, TrialType
-from zeus_bso.policy.retirement import after_failure, after_return
-from zeus_bso.policy.values import (
-    Choice,
-    Knobs,
-    PlaceState,
-    Progress,
-    Retirement,
-    Sizes,
-    SizeState,
-)
+from zeus_bso.policy.retirement import after_failure, undo_failure
+from zeus_bso.policy.state import Choice, Knobs, Progress, Retirement, Sizes, SizeState, SlotState
+from zeus_bso.protocol.job_spec import JobSpecFromClient
+from zeus_bso.protocol.words import FailReason, Outcome, Stage, TrialType
 from zeus_bso.server.job.models import JobState
 
 POOL = (1, 2, 3, 4, 6, 8, 9, 12, 16, 24, 32, 48, 64, 100, 128, 256, 1000, 1024)
@@ -65,10 +58,16 @@ stories = st.lists(
 
 def decide(job: Job, run: Choice, outcome: Outcome, cost: float) -> None:
     """A run ends at a cost, after some epochs; over its bound it ends there, whatever was meant."""
-    bound = job.policy.cost_bound(job.knobs, job.progress, uncapped=run.uncapped) if job.steers(run) else None
+    bound = (
+        job.policy.cost_bound(job.knobs, job.progress, uncapped=run.uncapped)
+        if job.is_current_generation(run)
+        else None
+    )
     if bound is not None and cost > bound:
         outcome, cost = Outcome.COST_BOUND, bound * 1.01
-    job.end(run, cost, outcome, curve=[(1 + int(cost) % job.knobs.max_epochs, 0.25)])
+    # A script that ends below max_epochs by itself says less about its size: that is another story.
+    epochs = job.knobs.max_epochs if outcome is Outcome.TARGET_MISSED else 1 + int(cost) % job.knobs.max_epochs
+    job.end(run, cost, outcome, curve=[(epochs, 0.25)])
 
 
 def live(job: Job, story: Iterable[object]) -> Job:
@@ -118,7 +117,7 @@ def test_at_no_time_are_two_places_of_a_round_open_and_none_is_given_twice(knobs
         live(job, [event])
         states = Counter(place.state for place in job.places())
         sizes = Counter(place.batch_size for place in job.places())
-        assert states[PlaceState.OPEN] <= 1
+        assert states[SlotState.OPEN] <= 1
         assert max(sizes.values(), default=1) == 1
 
 
@@ -147,7 +146,7 @@ def test_the_arms_of_a_generation_equal_a_recomputation_from_its_observations(
         seen = [
             Fraction(conclusion.reward)
             for run, _, conclusion in job.learnt
-            if run.batch_size == size and job.steers(run)
+            if run.batch_size == size and job.is_current_generation(run)
         ]
         assert state.arm.num_observations == len(seen)
         if seen:
@@ -163,7 +162,7 @@ def test_the_least_cost_is_that_of_the_trials_that_converged_in_this_generation_
     job = live(fresh(knobs, policy=policy), story)
     costs: list[float] = []
     for run, outcome, conclusion in job.learnt:
-        if job.steers(run) and outcome is Outcome.CONVERGED:
+        if job.is_current_generation(run) and outcome is Outcome.CONVERGED:
             costs = [*([] if run.uncapped else costs), -conclusion.reward]
 
     assert job.progress.min_cost == min(costs, default=None)
@@ -175,7 +174,7 @@ def test_a_run_without_a_bound_is_given_in_the_bandit_only_and_one_at_a_time(kno
     job = fresh(knobs)
     for event in story:
         live(job, [event])
-        uncapped = [run for run in job.running if run.uncapped and job.steers(run)]
+        uncapped = [run for run in job.running if run.uncapped and job.is_current_generation(run)]
         assert len(uncapped) <= 1
         assert all(run.trial_type is TrialType.MAB for run in uncapped)
 
@@ -217,7 +216,6 @@ def knobs_of_a_registration(sizes: list[int], default: int) -> Knobs:
         spec=spec,
         derived_id=False,
         progress=Progress.begin((default,), default),
-        min_cost_since=0,
         rng_state=None,
         last_trial_number=0,
         last_decision=0,
@@ -246,7 +244,7 @@ def test_the_order_in_which_sizes_were_listed_changes_nothing(
 
 
 def pruning_by_the_text(knobs: Knobs, cost_of: dict[int, float | None]) -> tuple[list[int], list[int]]:
-    """The walk that section 6 describes, of recurrences one after the other: sizes in order, and the arms."""
+    """The walk of recurrences one after the other: sizes in order, and the arms."""
     sizes, default = list(knobs.batch_sizes), knobs.default_batch_size
     order: list[int] = []
     least: float | None = None
@@ -303,7 +301,9 @@ def test_recurrences_one_after_the_other_walk_as_the_text_says_and_reach_the_ban
 
 @PROPERTY
 @given(jobs(), st.data())
-def test_a_wide_generation_gives_every_size_outward_from_the_default(knobs: Knobs, data: st.DataObject) -> None:
+def test_a_wide_generation_gives_every_size_outward_from_the_default_or_from_the_next_if_that_alone_failed(
+    knobs: Knobs, data: st.DataObject
+) -> None:
     cost_of = {size: data.draw(st.none() | st.integers(50, 90).map(float)) for size in knobs.batch_sizes}
     knobs = replace(knobs, beta_knob=2.0)
     job = fresh(knobs)
@@ -313,7 +313,11 @@ def test_a_wide_generation_gives_every_size_outward_from_the_default(knobs: Knob
     given = [run_alone(job, cost_of) for _ in knobs.batch_sizes]
 
     assert job.progress.generation == 2
-    assert given == sorted(knobs.batch_sizes, key=lambda size: (octaves(size, knobs.default_batch_size), size))
+    outward = sorted(knobs.batch_sizes, key=lambda size: (octaves(size, knobs.default_batch_size), size))
+    pruned = [run for run in job.asked if run.progress.generation == 1 and run.trial_type is TrialType.EXPLORATION]
+    if {run.batch_size for run in pruned} == {knobs.default_batch_size} and len(outward) > 1:
+        outward.sort(key=lambda size, start=outward[1]: (octaves(size, start), size))  # type: ignore[misc]
+    assert given == outward
 
 
 @POLICIES
@@ -361,4 +365,4 @@ def test_a_run_that_returns_leaves_its_size_as_if_it_had_never_ended(knobs: Knob
     for _ in range(data.draw(st.integers(0, 5))):
         sizes = after_failure(sizes, size, FailReason.ERROR)
 
-    assert after_return(after_failure(sizes, size, reason), size, reason) == sizes
+    assert undo_failure(after_failure(sizes, size, reason), size, reason) == sizes

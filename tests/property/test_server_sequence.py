@@ -1,7 +1,7 @@
-"""The same seed and the same costs give the sequence of the design's text, draw for draw, whatever restarts between.
+"""One seed and the same costs give the sequence of the reference algorithm, draw for draw, whatever restarts between.
 
-``expected`` below is the reference algorithm (design, section 6) written down once more, from the text alone, for
-recurrences that run one after the other.
+``Expected`` below is the reference algorithm (Zeus, NSDI'23, section 4) written down once more, from its description
+alone, for recurrences that run one after the other.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class World:
 
 @dataclass
 class Arm:
-    """What the text keeps for each size."""
+    """What the algorithm keeps for each size."""
 
     rewards: list[float] = field(default_factory=list)
     converged: bool = False
@@ -58,7 +58,7 @@ class Arm:
 
 
 class Expected:
-    """The reference algorithm as the design tells it."""
+    """The reference algorithm, written down once more."""
 
     def __init__(self, world: World) -> None:
         self.world, self.knobs = world, world.knobs
@@ -66,23 +66,36 @@ class Expected:
         self.runs = dict.fromkeys(self.knobs["batch_sizes"], 0)
         self.step = 0
         self.sequence: list[tuple[int, str]] = []
-        wide = False
+        wide, start = False, self.knobs["default_batch_size"]
         while self.step < RECURRENCES:
             self.arms = {size: Arm() for size in self.knobs["batch_sizes"]}
             self.least: float | None = None
             self.bound_ends = 0
-            self.generation(wide)
-            wide = self.least is None
+            self.tried: set[int] = set()
+            self.generation(start, wide)
+            wide, start = self.least is None, self.next_start()
 
-    def generation(self, wide: bool) -> None:
+    def next_start(self) -> int:
+        """Where the next generation begins: not with the default if its own failure has ended this one."""
+        default: int = self.knobs["default_batch_size"]
+        outward = sorted(self.arms, key=lambda size: (max(size / default, default / size), size))
+        proven = self.least is not None and self.in_bandit and default in self.survivors
+        failed = self.arms[default].retired and (proven or self.tried == {default})
+        return outward[1] if failed and len(outward) > 1 else default
+
+    def generation(self, start: int, wide: bool) -> None:
         """Pruning, then the bandit, until no size is left."""
-        sizes, start = list(self.knobs["batch_sizes"]), self.knobs["default_batch_size"]
+        sizes = list(self.knobs["batch_sizes"])
+        self.in_bandit, self.survivors = False, set(sizes)
         # "the new one tries every size": a generation that is wide has a round in any case.
         for _ in range(max(self.knobs["num_pruning_rounds"], int(wide))):
+            self.tried = set()
             survivors = self.round(sizes, start, wide)
             if not survivors:
                 return
+            self.survivors = set(survivors)
             sizes, start = sorted(survivors), min(survivors, key=lambda size: survivors[size])
+        self.in_bandit, self.tried = True, set()
         self.bandit(sizes)
 
     def round(self, sizes: list[int], start: int, wide: bool) -> dict[int, float]:
@@ -94,6 +107,7 @@ class Expected:
         survivors: dict[int, float] = {}
         for path in paths:
             for size in path:
+                self.tried.add(size)
                 cost = self.recur(size, "Exploration")
                 if cost is not None:
                     survivors[size] = cost

@@ -81,14 +81,14 @@ class GuardedServer:
         self._runs = itertools.count()
 
     def __enter__(self) -> GuardedServer:
-        self.process.start()
+        self.process.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._http.clear()
-        self.process.end()
+        self.process.__exit__(kind, error, traceback)
 
     def send(
         self,

@@ -13,7 +13,9 @@ from types import TracebackType
 from tests.support.gate import Gate
 from tests.support.jobs import Json
 from tests.support.process import ServerProcess
-from zeus_bso.client.transport import HttpTransport, TransportError
+from zeus_bso.client.batch_size_optimizer import BatchSizeOptimizer
+from zeus_bso.client.connection.http_transport import HttpTransport
+from zeus_bso.protocol.transport import TransportError
 
 PATIENCE_S = 60.0
 
@@ -62,6 +64,11 @@ class Outage:
         else:
             self._process.end(signal.SIGKILL)
 
+    def refuse(self, status: int) -> None:
+        """Have the gate answer with another status."""
+        assert self._gate is not None
+        self._gate.refusal = status
+
     def end(self) -> None:
         """Come back."""
         if self._gate is not None:
@@ -107,3 +114,10 @@ def wait_for(condition: Callable[[], Json | None], otherwise: str) -> Json:
             return found
         time.sleep(0.02)
     raise AssertionError(otherwise)
+
+
+def end_process(bso: BatchSizeOptimizer, budget_s: float) -> None:
+    """End a run as the end of its process does, with status 0 and without a word of the script."""
+    bso._live.note_exit(None)
+    bso._live.end_as_noted(exits=True)
+    bso._live.end_as_noted(exits=True, budget_s=budget_s)

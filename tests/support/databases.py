@@ -1,21 +1,22 @@
 """Real databases for tests: named by the environment, else private instances of what is installed, else none.
 
 ``ZEUS_BSO_TEST_MYSQL_URL`` and ``ZEUS_BSO_TEST_POSTGRES_URL`` name a database of a server that tests may use; every
-test database is a fresh one beside it. Without them a private instance is started from the installed binaries. Where
-that is not possible either, the test is skipped and says so; under ``CI`` it fails.
+test database is a fresh one beside it. Without them a private instance is started from the installed binaries: one of
+each kind, that all processes of a test run share, and that does not wait for a disk. Tests that kill or pause a
+database server have durable ones of their own. Where none can be started, the test is skipped and says so; under
+``CI`` it fails.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import json
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import sqlite3
-import subprocess
 import tempfile
 import time
 import uuid
@@ -24,11 +25,9 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-import pytest
-from sqlalchemy import URL, Connection, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import URL, Connection, make_url
 
+from tests.support.private_servers import PATIENCE_S, execute, is_alive, private_server
 from zeus_bso.server.database.networked import networked_engine
 from zeus_bso.server.database.sqlite import sqlite_engine
 
@@ -39,163 +38,11 @@ _NAMED = {
     "mariadb": os.environ.get("ZEUS_BSO_TEST_MYSQL_URL"),
     "postgresql": os.environ.get("ZEUS_BSO_TEST_POSTGRES_URL"),
 }
-_IN_CI = bool(os.environ.get("CI"))
 
 KINDS = ("sqlite", "mariadb", "postgresql")
-
-
-class PrivateServer:
-    """A private instance of an installed database server, its data in a folder of its own."""
-
-    url: URL
-    command: list[str]
-
-    def __init__(self) -> None:
-        # Not among pytest's temporary files: those are closed to the user that the server runs as.
-        self.folder = Path(tempfile.mkdtemp(prefix="zeus-bso-test-"))
-        if os.geteuid() == 0:
-            shutil.chown(self.folder, "nobody")
-        self._log = self.folder / "server.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        self._spawn()
-        for _ in range(600):
-            try:
-                asyncio.run(execute(self.url, "SELECT 1"))
-            except (SQLAlchemyError, OSError):
-                time.sleep(0.1)
-            else:
-                return
-            if self._process is None or self._process.poll() is not None:
-                self._spawn()  # What was killed may still hold its files for a moment.
-        raise RuntimeError(f"{self.command[0]} does not answer; its log: {self._log}")
-
-    def kill(self) -> None:
-        """End it and all its processes with SIGKILL."""
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-
-    def pause(self) -> None:
-        """Let it and all its processes hang, their connections open."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._signal(signal.SIGCONT)
-
-    def stop(self) -> None:
-        """End it."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGINT if "postgres" in self.command[0] else signal.SIGTERM)
-            self._process.wait()
-
-    def remove(self) -> None:
-        """End it, and remove its data."""
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        # PostgreSQL's children lead process groups of their own.
-        for pid in (self._process.pid, *children(self._process.pid)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    def _spawn(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command, stdout=log, stderr=log, start_new_session=True, user=_service_user()
-            )
-
-
-class PrivatePostgres(PrivateServer):
-    """A private PostgreSQL server.
-
-    Raises:
-        FileNotFoundError: None is installed.
-    """
-
-    def __init__(self) -> None:
-        binaries = _postgres_binaries()
-        super().__init__()
-        folder = self.folder / "data"
-        subprocess.run(
-            [str(binaries / "initdb"), "-D", str(folder), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync"],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            user=_service_user(),
-        )
-        port = _free_port()
-        self.command = [
-            str(binaries / "postgres"),
-            *("-D", str(folder), "-p", str(port), "-c", "listen_addresses=127.0.0.1"),
-            *("-c", f"unix_socket_directories={folder}"),
-        ]
-        self.url = make_url(f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres")
-
-
-class PrivateMariaDb(PrivateServer):
-    """A private MariaDB server.
-
-    Raises:
-        FileNotFoundError: None is installed.
-    """
-
-    def __init__(self) -> None:
-        server, install = _binary("mariadbd"), _binary("mariadb-install-db")
-        super().__init__()
-        folder = self.folder / "data"
-        installed = subprocess.run(
-            [
-                *(str(install), "--no-defaults", f"--datadir={folder}", f"--tmpdir={self.folder}"),
-                "--auth-root-authentication-method=normal",
-            ],
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            user=_service_user(),
-        )
-        if installed.returncode:
-            raise RuntimeError(f"{install} failed ({installed.returncode}):\n{installed.stdout}")
-        port = _free_port()
-        self.command = [
-            str(server),
-            *("--no-defaults", f"--datadir={folder}", f"--port={port}", "--bind-address=127.0.0.1"),
-            # Not the common one: what a killed server leaves there makes one with the same process id crash.
-            f"--tmpdir={self.folder}",
-            *(f"--socket={folder}/mariadb.sock", f"--pid-file={folder}/mariadb.pid"),
-        ]
-        self.url = make_url(f"mysql+asyncmy://root@127.0.0.1:{port}/test")
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        named, self.url = self.url, self.url.set(database="mysql")
-        super().start()
-        asyncio.run(execute(self.url, "CREATE DATABASE IF NOT EXISTS test"))
-        self.url = named
-
-
-_PRIVATE = {"mariadb": PrivateMariaDb, "postgresql": PrivatePostgres}
-
-
-def private_server(kind: str) -> PrivateServer:
-    """Make a private database server, not yet started; without the binaries the test is skipped, in CI it fails."""
-    try:
-        return _PRIVATE[kind]()
-    except FileNotFoundError as error:
-        return without(kind, f"no private instance can be started: {error}")
-
-
-def without(kind: str, why: str) -> PrivateServer:
-    """Skip the test loudly, since a database is missing; in CI fail."""
-    message = f"NO {kind.upper()}: {why}; set ZEUS_BSO_TEST_{'MYSQL' if kind == 'mariadb' else 'POSTGRES'}_URL"
-    if _IN_CI:
-        pytest.fail(message)
-    pytest.skip(message)
+SERVER_KINDS = ("mariadb", "postgresql")
+SHARED = "BSO_TEST_SHARED"
+"""A variable of processes that outlive the test that starts them."""
 
 
 def named_url(kind: str) -> URL | None:
@@ -205,22 +52,25 @@ def named_url(kind: str) -> URL | None:
 
 
 class DatabaseServers:
-    """The database servers of a test session, each started when a test first wants it."""
+    """The database servers of a test run: one of each kind, started when a test of any of its processes first wants it.
 
-    def __init__(self) -> None:
-        self._private: dict[str, PrivateServer] = {}
+    Args:
+        folder: Where the processes of the run find what the others have started.
+    """
 
-    def private(self, kind: str) -> PrivateServer:
-        """An instance that no other process uses."""
-        if kind not in self._private:
-            server = private_server(kind)
-            self._private[kind] = server
-            server.start()
-        return self._private[kind]
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "servers"
+        self._folder.mkdir(exist_ok=True)
+        # Held until this process has no more tests: who lets go last ends the servers.
+        self._in_use = (self._folder / "in-use").open("wb")
+        fcntl.flock(self._in_use, fcntl.LOCK_SH)
+        self._urls: dict[str, URL] = {}
 
     def url(self, kind: str) -> URL:
         """An existing database, beside which others may be made."""
-        return named_url(kind) or self.private(kind).url
+        if kind not in self._urls:
+            self._urls[kind] = named_url(kind) or self._shared(kind)
+        return self._urls[kind]
 
     @contextmanager
     def fresh(self, kind: str, folder: Path) -> Iterator[str]:
@@ -231,39 +81,77 @@ class DatabaseServers:
         with fresh_database(self.url(kind)) as url:
             yield url
 
-    def remove(self) -> None:
-        """End what was started."""
-        for server in self._private.values():
-            server.remove()
+    def let_go(self) -> None:
+        """Use them no more; the last process of the run ends them."""
+        try:
+            fcntl.flock(self._in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        finally:
+            self._in_use.close()
+        for note in self._folder.glob("*.json"):
+            server = json.loads(note.read_text())
+            _end(server["pid"], signal.Signals(server["end_signal"]))
+            shutil.rmtree(server["folder"], ignore_errors=True)
+            note.unlink()
+
+    def _shared(self, kind: str) -> URL:
+        note = self._folder / f"{kind}.json"
+        with note.with_suffix(".lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not note.exists():
+                server = private_server(kind, durable=False)
+                try:
+                    server.start(environment={SHARED: "1"})
+                except BaseException:
+                    server.remove()
+                    raise
+                url = server.url.render_as_string(hide_password=False)
+                server.outlive_this_process()
+                found = {"url": url, "pid": server.pid, "end_signal": server.end_signal, "folder": str(server.folder)}
+                note.write_text(json.dumps(found))
+            return make_url(json.loads(note.read_text())["url"])
+
+
+def _end(pid: int, by: signal.Signals) -> None:
+    """End a process that this one or another one has started, and wait until it is gone.
+
+    Whoever started it may be gone too, and then nobody may be there to wait for it: it stays a zombie.
+    """
+    os.kill(pid, by)
+    deadline = time.monotonic() + PATIENCE_S
+    while is_alive(pid):
+        if time.monotonic() > deadline:
+            by, deadline = signal.SIGKILL, time.monotonic() + PATIENCE_S
+            with suppress(ProcessLookupError):
+                os.kill(pid, by)
+        time.sleep(0.02)
 
 
 @contextmanager
 def fresh_database(base: URL) -> Iterator[str]:
     """An empty database on the server of ``base``, dropped afterwards; yields its URL."""
     name = f"zeus_bso_test_{uuid.uuid4().hex[:12]}"
+    note = Path(tempfile.gettempdir()) / f"database.{name}"
+    note.touch()
     asyncio.run(execute(base, f"CREATE DATABASE {name}"))
     try:
         yield base.set(database=name).render_as_string(hide_password=False)
     finally:
         force = " WITH (FORCE)" if base.get_backend_name() == "postgresql" else ""
         asyncio.run(execute(base, f"DROP DATABASE {name}{force}"))
-
-
-async def execute(url: URL, statement: str) -> None:
-    """Run one statement in a connection of its own."""
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:
-            await connection.execute(text(statement))
-    finally:
-        await engine.dispose()
+        note.unlink()
 
 
 def run_script(url: str, script: str) -> None:
     """Run the statements of a script; each ends at the end of a line, and begins no transaction by itself."""
 
     def run(connection: Connection) -> None:
-        for statement in re.split(r";[ \t]*\n", re.sub(r"^--.*$", "", script, flags=re.MULTILINE)):
+        mine = script
+        if connection.dialect.name == "mysql" and not getattr(connection.dialect, "is_mariadb", False):
+            # MySQL has MariaDB's collation under another name, and returns nothing from an INSERT.
+            mine = re.sub(r" RETURNING [\w.]+", "", script.replace("utf8mb4_nopad_bin", "utf8mb4_0900_bin"))
+        for statement in re.split(r";[ \t]*\n", re.sub(r"^--.*$", "", mine, flags=re.MULTILINE)):
             if statement.strip():
                 connection.exec_driver_sql(statement.strip())
 
@@ -305,47 +193,3 @@ def look(url: str, work: Callable[[Connection], T]) -> T:
             await engine.dispose()
 
     return asyncio.run(within_a_loop())
-
-
-def children(pid: int) -> list[int]:
-    """The process ids of a process's children."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            # The name of the command stands in brackets and may hold anything.
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(stat.parent.name))
-    return sorted(found)
-
-
-def _binary(name: str) -> Path:
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    if found is None:
-        raise FileNotFoundError(f"{name} is not installed")
-    return Path(found)
-
-
-def _postgres_binaries() -> Path:
-    if shutil.which("initdb"):
-        return _binary("initdb").parent
-    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    if not versions:
-        raise FileNotFoundError("initdb is not installed")
-    return versions[-1]
-
-
-def _service_user() -> str | None:
-    """Database servers refuse to run as root."""
-    return "nobody" if os.geteuid() == 0 else None
-
-
-def _free_port() -> int:
-    """A free port below those that the system gives to clients: none of them may sit on it during a restart."""
-    for port in random.sample(range(20_000, 32_000), 100):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no free port")

@@ -1,4 +1,4 @@
-"""A gate before a real server: it lets requests through, or answers them itself, as a broken proxy would."""
+"""A gate before a real server: it lets requests through, or refuses them itself, in the server's name."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
 import urllib3
+
+from zeus_bso.protocol.urls import MARK_HEADER
 
 
 class Gate:
@@ -34,6 +36,7 @@ class Gate:
                 data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 status, out = gate._forward(upstream + self.path, self.command, data)
                 self.send_response(status)
+                self.send_header(MARK_HEADER, "1")
                 self.send_header("Content-Length", str(len(out)))
                 self.end_headers()
                 self.wfile.write(out)

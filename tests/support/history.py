@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, update
 
 from tests.support.jobs import Json
 from zeus_bso.cost import zeus_cost
-from zeus_bso.policy.values import GaussianTsArmState
+from zeus_bso.policy.state import GaussianTsArmState
 from zeus_bso.server.database.schema import batch_size_state, job, trial, trial_report
 
 SIZES = [8 * n for n in range(1, 21)] + [192 * n for n in range(1, 21)]

@@ -8,50 +8,74 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
 
-_URL = re.compile(r"http://\S+:\d+")
-PATIENCE_S = 60.0
+_URL = re.compile(r"http://[^\s;]+:\d+")
+PATIENCE_S = 120.0
 
 
 class ServerProcess:
-    """``zeus-bso serve`` on a free port over an SQLite file; started again, it takes the port that it had.
+    """``zeus-bso serve`` on a free port; started again, it takes the port that it had.
 
     Args:
-        path: The SQLite file.
-        log: Name of the file beside it that keeps what the server says.
+        database: Its URL; or the path of an SQLite file, beside which its log is kept.
+        folder: Where it runs and keeps its log, if the database is not a file.
+        log: Name of the file that keeps what the server says.
         options: More options of the command.
         environment: Variables beside those of this process.
+        program: The command; by default that of this environment.
+
+    Attributes:
+        url: Where it answers.
     """
 
     def __init__(
         self,
-        path: Path,
+        database: str | Path,
+        folder: Path | None = None,
         *,
         log: str = "server.log",
         options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "zeus_bso"),
     ) -> None:
-        self._command = [
-            sys.executable,
-            "-m",
-            "zeus_bso",
-            "serve",
-            "--database-url",
-            f"sqlite:///{path}",
-            *options,
-        ]
+        url = f"sqlite:///{database}" if isinstance(database, Path) else database
+        if folder is None:
+            assert isinstance(database, Path), "say where the server runs"
+            folder = database.parent
+        self._command = [*program, "serve", "--database-url", url, *options]
         self._environment = os.environ | dict(environment or {})
-        self._log = path.with_name(log)
+        self._log = folder / log
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
+
+    def __enter__(self) -> ServerProcess:
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._process is not None and self._process.poll() is None:
+            # Nobody reads on from a test that failed: it may have stopped the server for a while.
+            self.end() if error is None else self.kill()
 
     @property
     def pid(self) -> int:
         """Its process id."""
-        assert self._process is not None
-        return self._process.pid
+        return self._started.pid
+
+    @property
+    def port(self) -> int:
+        """The port on which it answers."""
+        return int(self.url.rpartition(":")[2])
 
     @property
     def said(self) -> str:
@@ -60,10 +84,9 @@ class ServerProcess:
 
     def spawn(self) -> None:
         """Start it, and do not wait."""
-        port = self.url.rpartition(":")[2] or "0"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*self._command, "--port", port],
+                [*self._command, "--port", str(self.port) if self.url else "0"],
                 cwd=self._log.parent,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -74,32 +97,52 @@ class ServerProcess:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self.spawn()
-        assert self._process is not None
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             if found := _URL.search(self.said):
                 self.url = found.group()
                 return
-            assert self._process.poll() is None, f"the server ended: {self.said}"
+            assert self._started.poll() is None, f"the server ended: {self.said}"
             time.sleep(0.02)
         raise AssertionError(f"the server did not start within {PATIENCE_S} s: {self.said}")
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
-        assert self._process is not None
-        self._process.send_signal(number)
+        self._started.send_signal(number)
 
     def end(self, by: signal.Signals = signal.SIGTERM) -> int:
         """End it; returns its exit code."""
-        assert self._process is not None
-        self._process.send_signal(by)
+        self.send(by)
         return self.wait()
+
+    def kill(self) -> None:
+        """End it with SIGKILL, if it runs."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def wait(self) -> int:
         """Wait for its end; returns its exit code."""
-        assert self._process is not None
         try:
-            return self._process.wait(PATIENCE_S)
+            return self._started.wait(PATIENCE_S)
         finally:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
+
+    @property
+    def _started(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None
+        return self._process
+
+
+@contextmanager
+def server_processes(
+    database_url: str, folder: Path, count: int, environment: Mapping[str, str] | None = None
+) -> Iterator[list[ServerProcess]]:
+    """So many server processes over one database."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(
+                ServerProcess(database_url, folder, log=f"server-{number}.log", environment=environment)
+            )
+            for number in range(count)
+        ]

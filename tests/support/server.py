@@ -191,7 +191,9 @@ class Server:
             result = connection.execute(text(statement), parameters)
             return [dict(row) for row in result.mappings()] if result.returns_rows else []
 
-        return self._loop.run_until_complete(self._database.write(work))
+        # Looking needs no lock that something else may hold.
+        transaction = self._database.read if statement.startswith("SELECT") else self._database.write
+        return self._loop.run_until_complete(transaction(work))
 
     def wipe(self) -> None:
         """Forget all jobs, behind the server's back."""

@@ -1,1 +1,1 @@
-"""The ``zeus-bso`` command: one small module per subcommand, loaded when it is called."""
+"""The ``zeus-bso`` command: one small module per subcommand, loaded when the subcommand runs."""

@@ -19,15 +19,15 @@ from zeus_bso.cli.errors import BAD_USE, INTERRUPTED, CommandError
 if TYPE_CHECKING:
     from zeus_bso.cli.demo_api import DemoApi
     from zeus_bso.cli.demo_display import Display
-    from zeus_bso.cli.demo_report import Report
+    from zeus_bso.cli.demo_report import DemoReport
 
 JOB_ID_PREFIX = "digits-mlp"
-"""The training script's; its job is known by it."""
+"""The prefix in the training script. The demo finds its job by this prefix."""
 
 _DESCRIPTION = """\
-Trains a small neural network on scikit-learn's handwritten digits again and again, as a nightly job would. A server is
-started for it, every recurrence is a process of its own that asks the server for a batch size, and at the end you see
-which size was chosen and what it saves. Run again, the demo goes on where it stopped.
+Trains a small neural network on scikit-learn's handwritten digits again and again, as a nightly job would. The demo
+starts a server. Each training is a process of its own that asks this server for a batch size. At the end you see the
+chosen size and what it saves. If you run the demo again, it continues where it stopped.
 """
 
 _FAILURES_IN_A_ROW = 3
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--recurrences", type=int, default=40, metavar="N", help="how often to train (default: %(default)s)"
     )
     parser.add_argument(
-        "--dir", type=Path, default=Path(".demo"), help="where database and logs go (default: %(default)s)"
+        "--dir", type=Path, default=Path(".demo"), help="folder for the database and logs (default: %(default)s)"
     )
     parser.add_argument("--server-url", metavar="URL", help="use this server instead of starting one")
     parser.add_argument("--json", action="store_true", help="print the result as JSON, progress on stderr")
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo."""
     if args.recurrences < 1:
         raise CommandError("--recurrences must be at least 1.", BAD_USE)
-    import sklearn  # noqa: F401  # asked for here, else it is missed in the first training process only
+    import sklearn  # noqa: F401  # fails here rather than in the first training process
 
     from zeus_bso.cli.demo_api import DemoApi
     from zeus_bso.cli.demo_display import open_display
@@ -73,13 +73,13 @@ def run(args: argparse.Namespace) -> int:
     if report is not None:
         _show(report, directory, url if args.server_url else None, as_json=args.json)
     if interrupted:
-        print("Interrupted; run the demo again to go on from here.", file=sys.stderr)
+        print("Interrupted. Run the demo again to continue from here.", file=sys.stderr)
         return INTERRUPTED
     return 0
 
 
 def training_script() -> Path:
-    """The user's script that the demo launches: ``examples/`` of the checkout, which the wheel carries too."""
+    """The training script that the demo launches. The checkout has it in ``examples/``, and the wheel includes it."""
     package = Path(__file__).resolve().parents[1]
     for home in (package, package.parents[1]):
         script = home / "examples" / "digits" / "train.py"
@@ -89,14 +89,14 @@ def training_script() -> Path:
 
 
 def _train_repeatedly(recurrences: int, directory: Path, url: str, api: DemoApi, display: Display) -> None:
-    """Launch the script so many times; a run that failed to converge is answered by launching again."""
-    from zeus_bso.cli.demo_recurrence import Recurrence
+    """Launch the script so many times. After a run that failed to converge, launch it again."""
+    from zeus_bso.cli.demo_recurrence import DemoRecurrence
 
     script = training_script()
     log = directory / "train.log"
     without_result = 0
     for number in range(1, recurrences + 1):
-        with Recurrence(script, url, log) as recurrence:
+        with DemoRecurrence(script, url, log) as recurrence:
             while not recurrence.ended_within(seconds=0.3):
                 display.running(number, api.find_trial(JOB_ID_PREFIX, recurrence.run_id))
         trial = api.find_trial(JOB_ID_PREFIX, recurrence.run_id)
@@ -107,7 +107,7 @@ def _train_repeatedly(recurrences: int, directory: Path, url: str, api: DemoApi,
             raise CommandError(f"the training script failed: {recurrence.last_words()} (log: {log})")
 
 
-def _report(api: DemoApi) -> Report | None:
+def _report(api: DemoApi) -> DemoReport | None:
     from zeus_bso.cli.demo_report import make_report
 
     summary = api.find_job(JOB_ID_PREFIX)
@@ -116,7 +116,7 @@ def _report(api: DemoApi) -> Report | None:
     return make_report(api.job(summary.job_id), api.trials(summary.job_id))
 
 
-def _show(report: Report, directory: Path, server_url: str | None, *, as_json: bool) -> None:
+def _show(report: DemoReport, directory: Path, server_url: str | None, *, as_json: bool) -> None:
     from zeus_bso.cli.demo_report import print_report
 
     if as_json:
@@ -125,18 +125,18 @@ def _show(report: Report, directory: Path, server_url: str | None, *, as_json: b
         print_report(report, _how_to_see_more(report, directory, server_url))
 
 
-def _how_to_see_more(report: Report, directory: Path, server_url: str | None) -> list[tuple[str, str]]:
+def _how_to_see_more(report: DemoReport, directory: Path, server_url: str | None) -> list[tuple[str, str]]:
     shown = _shown(directory)
-    steps = [("go on training", "zeus-bso demo" if shown == ".demo" else f"zeus-bso demo --dir {shown}")]
+    steps = [("continue training", "zeus-bso demo" if shown == ".demo" else f"zeus-bso demo --dir {shown}")]
     if server_url is None:
         server_url = "http://127.0.0.1:8000"
         database_url = f"sqlite:///{shown}/zeus-bso.db"
-        steps.append(("serve what was learnt", f"zeus-bso serve --port 8000 --database-url {database_url}"))
+        steps.append(("start a server on this database", f"zeus-bso serve --port 8000 --database-url {database_url}"))
     else:
-        steps[0] = ("go on training", f"{steps[0][1]} --server-url {server_url}")
+        steps[0] = ("continue training", f"{steps[0][1]} --server-url {server_url}")
     steps += [
-        ("then see the job", f"{server_url}/job?{urlencode({'job_id': report.job_id})} in a browser"),
-        ("and every trial of it", f"zeus-bso trials list {shlex.quote(report.job_id)} --all --server-url {server_url}"),
+        ("then open the job", f"{server_url}/job?{urlencode({'job_id': report.job_id})} in a browser"),
+        ("and list its trials", f"zeus-bso trials list {shlex.quote(report.job_id)} --all --server-url {server_url}"),
         ("what training printed", f"less {shown}/train.log"),
         ("the training script", f"less {_shown(training_script())}"),
     ]
@@ -144,14 +144,14 @@ def _how_to_see_more(report: Report, directory: Path, server_url: str | None) ->
 
 
 def _shown(path: Path) -> str:
-    """A path as one would type it here."""
+    """A path as a user would type it in this directory."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 @contextmanager
 def _termination_as_interrupt() -> Iterator[None]:
-    """Server and training run in sessions of their own, so only this process is told to end: it must end them."""
+    """Treat SIGTERM as an interrupt. Server and training have their own sessions, so this process must end them."""
     signals = [signal.SIGTERM, signal.SIGHUP]
     previous = {number: signal.signal(number, signal.default_int_handler) for number in signals}
     try:

@@ -1,4 +1,4 @@
-"""What the demo asks the server: jobs, a job, its trials."""
+"""The demo's requests to the server: jobs, a job, its trials."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import urllib3
 from pydantic import TypeAdapter
 
 from zeus_bso.cli.errors import CommandError
-from zeus_bso.common import JOB_URL, JOBS_URL, TRIALS_URL
-from zeus_bso.views import JobSummary, JobView, TrialView
+from zeus_bso.protocol.urls import JOB_URL, JOBS_URL, TRIALS_URL
+from zeus_bso.protocol.views import JobSummary, JobView, TrialView
 
 _JOBS = TypeAdapter(list[JobSummary])
 _TRIALS = TypeAdapter(list[TrialView])
@@ -19,10 +19,10 @@ _TIMEOUT_S = 10.0
 
 
 class DemoApi:
-    """Reads the server's API.
+    """Reads the API of a server.
 
     Args:
-        server_url: Where the server is.
+        server_url: URL of the server.
     """
 
     def __init__(self, server_url: str) -> None:
@@ -34,12 +34,12 @@ class DemoApi:
         return _JOBS.validate_python(self._get(JOBS_URL))
 
     def find_job(self, job_id_prefix: str) -> JobSummary | None:
-        """The job with this prefix that was heard of last."""
+        """The most recently updated job with this prefix."""
         jobs = [job for job in self.jobs() if job.job_id.startswith(f"{job_id_prefix}-")]
         return max(jobs, key=lambda job: job.updated_at, default=None)
 
     def find_trial(self, job_id_prefix: str, run_id: str) -> TrialView | None:
-        """The trial of a run, once it has asked for one; it is looked for among the latest."""
+        """The trial of a run, searched among the latest trials. None if the run has not asked for one yet."""
         job = self.find_job(job_id_prefix)
         if job is None:
             return None
@@ -47,11 +47,11 @@ class DemoApi:
         return next((trial for trial in reversed(latest) if trial.run_id == run_id), None)
 
     def job(self, job_id: str) -> JobView:
-        """A job with what is known about each batch size."""
+        """A job with its results for each batch size."""
         return JobView.model_validate(self._get(JOB_URL, job_id=job_id))
 
     def trials(self, job_id: str, after: int = 0) -> list[TrialView]:
-        """The trials of a job whose number is above ``after``, the latest last."""
+        """The trials of a job with numbers above ``after``, in ascending order."""
         trials: list[TrialView] = []
         while True:
             page = _TRIALS.validate_python(self._get(TRIALS_URL, job_id=job_id, after=str(after), limit=str(_PAGE)))

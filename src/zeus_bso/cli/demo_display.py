@@ -1,4 +1,4 @@
-"""How the demo shows what goes on: live on a terminal, a line for each recurrence elsewhere."""
+"""How the demo shows its progress: a live table on a terminal, one line per recurrence elsewhere."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from zeus_bso.common import Outcome
-from zeus_bso.views import JobSummary, TrialView
+from zeus_bso.protocol.views import JobSummary, TrialView
+from zeus_bso.protocol.words import Outcome
 
 _SHOWN = 8
 
 
 class Display(Protocol):
-    """Told what happens in the demo."""
+    """Shows the progress of the demo."""
 
     def started(self, server_url: str, job: JobSummary | None) -> None:
-        """The server answers; the job is None when it has never run before."""
+        """The server answers. The job is None if it has never run before."""
 
     def running(self, number: int, trial: TrialView | None) -> None:
-        """A recurrence is under way; its trial is None until it has asked for one."""
+        """A recurrence is running. Its trial is None until the recurrence has asked for one."""
 
     def ended(self, number: int, trial: TrialView | None) -> None:
         """A recurrence is over."""
 
     def finished(self) -> None:
-        """All are over."""
+        """All recurrences are over."""
 
 
 @contextmanager
 def open_display(recurrences: int, *, to_stderr: bool) -> Iterator[Display]:
-    """Choose the display that suits where the output goes."""
+    """Choose the display that fits the output: a terminal or anything else."""
     console = Console(stderr=to_stderr, highlight=False)
     if console.is_terminal:
         with LiveDisplay(console, recurrences) as display:
@@ -48,8 +48,8 @@ def open_display(recurrences: int, *, to_stderr: bool) -> Iterator[Display]:
 
 
 def greeting(server_url: str, job: JobSummary | None) -> str:
-    """Where the demo runs and what it goes on from."""
-    known = "a new job" if job is None else f"going on with {job.job_id}, which has {job.trials} recurrences already"
+    """The address of the server, and the job that the demo continues."""
+    known = "a new job" if job is None else f"continuing {job.job_id} (trials so far: {job.trials})"
     return f"Server at {server_url}; {known}."
 
 
@@ -66,8 +66,8 @@ class PlainDisplay:
     """A line for each recurrence.
 
     Args:
-        recurrences: How many there will be.
-        stream: Where the lines go.
+        recurrences: Number of recurrences to run.
+        stream: Output for the lines.
     """
 
     def __init__(self, recurrences: int, stream: TextIO) -> None:
@@ -82,7 +82,7 @@ class PlainDisplay:
         """Say nothing before the end."""
 
     def ended(self, number: int, trial: TrialView | None) -> None:
-        """Print how it went."""
+        """Print the result of the recurrence."""
         line = f"{number:>4}/{self._recurrences}"
         if trial is not None:
             line += f"  {trial.type.value:<11}  batch size {trial.batch_size:>4}  {outcome_of(trial):<13}"
@@ -102,7 +102,7 @@ class LiveDisplay:
 
     Args:
         console: The terminal.
-        recurrences: How many there will be.
+        recurrences: Number of recurrences to run.
     """
 
     def __init__(self, console: Console, recurrences: int) -> None:
@@ -124,12 +124,12 @@ class LiveDisplay:
         self._live.stop()
 
     def started(self, server_url: str, job: JobSummary | None) -> None:
-        """Say where the demo runs, and begin to draw."""
+        """Say where the demo runs, and start to draw."""
         self._console.print(greeting(server_url, job), markup=False)
         self._live.start()
 
     def running(self, number: int, trial: TrialView | None) -> None:
-        """Draw the row of the recurrence under way."""
+        """Draw the row of the running recurrence."""
         self._running = (number, trial)
 
     def ended(self, number: int, trial: TrialView | None) -> None:
@@ -139,7 +139,7 @@ class LiveDisplay:
         self._progress.advance(self._task)
 
     def finished(self) -> None:
-        """Draw for the last time."""
+        """Draw the final state."""
         self._running = None
         self._live.stop()
 

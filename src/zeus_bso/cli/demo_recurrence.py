@@ -14,16 +14,16 @@ from typing import BinaryIO
 from zeus_bso.cli.demo_server import stop
 
 
-class Recurrence:
+class DemoRecurrence:
     """A running training process.
 
     Args:
         script: The user's training script.
-        server_url: The server, handed over in the environment.
-        log: Gets what the script prints, after what is there already.
+        server_url: URL of the server, passed in the environment.
+        log: File to which the output of the script is appended.
 
     Attributes:
-        run_id: Names this recurrence, so that its trial is found again at the server.
+        run_id: Run id of this recurrence, by which the demo finds its trial on the server.
     """
 
     def __init__(self, script: Path, server_url: str, log: Path) -> None:
@@ -33,7 +33,7 @@ class Recurrence:
         self._log = log
         self._log_start = 0
 
-    def __enter__(self) -> Recurrence:
+    def __enter__(self) -> DemoRecurrence:
         self._log_start = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as output:
             self._process = self._launch(output)
@@ -55,7 +55,7 @@ class Recurrence:
         )
 
     def ended_within(self, seconds: float) -> bool:
-        """Wait so long at most; tell whether the process has ended."""
+        """Wait for at most so many seconds. Return whether the process has ended."""
         try:
             self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -63,7 +63,7 @@ class Recurrence:
         return True
 
     def last_words(self) -> str:
-        """The last line that the script printed, which of an exception is its message."""
+        """The last line that the script printed. After an exception this is its message."""
         with self._log.open("rb") as log:
             log.seek(self._log_start)
             lines = log.read().decode(errors="replace").strip().splitlines()

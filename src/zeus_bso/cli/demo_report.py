@@ -1,4 +1,4 @@
-"""What the demo's job has learnt, and what that is worth."""
+"""What the demo's job has learned, and what it has saved."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from zeus_bso.common import EnergySource, Stage, TrialStatus
-from zeus_bso.views import BatchSizeView, JobView, TrialView
+from zeus_bso.protocol.views import BatchSizeView, JobView, TrialView
+from zeus_bso.protocol.words import EnergySource, Stage, TrialStatus
 
 _ENOUGH_RUNS = 3
-"""A mean over fewer runs is called rough."""
+"""With fewer runs, the report calls a mean rough."""
 
 
 @dataclass(frozen=True, slots=True)
 class SizeRow:
-    """One batch size: its runs, those that gave no model within the bounds, and the means of those that converged."""
+    """One batch size: its runs, the runs without a model, and the means of the converged runs."""
 
     batch_size: int
     runs: int
@@ -29,8 +29,8 @@ class SizeRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Saving:
-    """The chosen size against the default size, per run: 0.4 means that 40 % are saved; a negative one costs more."""
+class DemoSaving:
+    """Saving per run of the chosen size against the default size: 0.4 means 40 % less, a negative number means more."""
 
     cost: float
     energy: float
@@ -41,13 +41,13 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """Everything that the job has spent so far, exploring included.
+    """Everything that the job has spent so far, including exploration.
 
     Attributes:
         models: Runs that reached the target.
-        cost_j: Cost of all runs, failed ones included.
-        exploration_cost_j: How much of it the same number of models would not have cost with the chosen size.
-        default_cost_j: What the same number of models would have cost with the default size.
+        cost_j: Cost of all runs, including failed ones.
+        exploration_cost_j: The part of it above what the same number of models costs with the chosen size.
+        default_cost_j: Cost of the same number of models with the default size.
     """
 
     models: int
@@ -57,14 +57,14 @@ class Bill:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DemoReport:
     """The result of a demo.
 
     Attributes:
-        exploring: The job still looks for its batch size: in Pruning, or about to try another size than the chosen one.
-        estimated: Energy was not measured by a sensor.
-        saving: None: not enough data.
-        bill: None: no size has converged yet.
+        exploring: Whether the job is still exploring: in Pruning, or about to try a size other than the chosen one.
+        estimated: Whether the energy is an estimate because no sensor measured it.
+        saving: The saving, or None if there is not enough data.
+        bill: The bill, or None if no size has converged yet.
     """
 
     job_id: str
@@ -75,16 +75,16 @@ class Report:
     exploring: bool
     estimated: bool
     sizes: list[SizeRow]
-    saving: Saving | None
+    saving: DemoSaving | None
     bill: Bill | None
 
 
-def make_report(job: JobView, trials: Sequence[TrialView]) -> Report:
-    """Sum up what the server knows about a job."""
+def make_report(job: JobView, trials: Sequence[TrialView]) -> DemoReport:
+    """Summarize a job."""
     views = {view.batch_size: view for view in job.batch_sizes}
     default = views[job.default_batch_size]
     chosen = None if job.chosen_batch_size is None else views[job.chosen_batch_size]
-    return Report(
+    return DemoReport(
         job_id=job.job_id,
         stage=job.stage.value,
         recurrences=job.trials,
@@ -116,13 +116,13 @@ def _row(view: BatchSizeView) -> SizeRow:
     )
 
 
-def _saving(chosen: BatchSizeView, default: BatchSizeView) -> Saving | None:
+def _saving(chosen: BatchSizeView, default: BatchSizeView) -> DemoSaving | None:
     cost = _saved(chosen.mean_cost, default.mean_cost)
     energy = _saved(chosen.mean_energy, default.mean_energy)
     time = _saved(chosen.mean_time, default.mean_time)
     if cost is None or energy is None or time is None:
         return None
-    return Saving(cost, energy, time, chosen_runs=chosen.converged, default_runs=default.converged)
+    return DemoSaving(cost, energy, time, chosen_runs=chosen.converged, default_runs=default.converged)
 
 
 def _saved(chosen: float | None, default: float | None) -> float | None:
@@ -143,14 +143,14 @@ def _bill(chosen: BatchSizeView, default: BatchSizeView, trials: Sequence[TrialV
     )
 
 
-def print_report(report: Report, see_more: Sequence[tuple[str, str]]) -> None:
+def print_report(report: DemoReport, see_more: Sequence[tuple[str, str]]) -> None:
     """Print the report for a person."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"\nJob {report.job_id}: {report.recurrences} recurrences, stage {report.stage}\n")
     console.print(_table(report))
-    console.print("\nMeans are over the runs that converged; failed runs gave no model within the bounds.")
+    console.print("\nThe means cover converged runs only. Failed runs gave no model within the bounds.")
     if report.estimated:
-        console.print("Energy is [italic]estimated[/]: this machine offers no energy sensor.")
+        console.print("Energy is [italic]estimated[/]: this machine has no energy sensor.")
     console.print()
     for sentence in sentences(report):
         console.print(sentence)
@@ -160,8 +160,8 @@ def print_report(report: Report, see_more: Sequence[tuple[str, str]]) -> None:
         console.print(f"  {what:<{width}}   {command}", markup=False)
 
 
-def sentences(report: Report) -> list[str]:
-    """The result in words: what was chosen, what it saves, and what it cost to find out."""
+def sentences(report: DemoReport) -> list[str]:
+    """The result in words: the chosen size, its saving, and the cost of exploration."""
     if report.chosen_batch_size is None:
         return ["No batch size has converged yet: not enough data."]
     chosen = f"Chosen batch size: {report.chosen_batch_size}."
@@ -170,41 +170,41 @@ def sentences(report: Report) -> list[str]:
     return [chosen, _saving_in_words(report), *_bill_in_words(report)]
 
 
-def _saving_in_words(report: Report) -> str:
+def _saving_in_words(report: DemoReport) -> str:
     if report.chosen_batch_size == report.default_batch_size:
-        return "That is the default: no better size is known so far."
+        return "This is the default size. No better size is known so far."
     saving = report.saving
     if saving is None:
         return f"Saving against the default size {report.default_batch_size}: not enough data, it has never converged."
     mark = " (estimated)" if report.estimated else ""
-    caution = ", so take it as rough" if min(saving.chosen_runs, saving.default_runs) < _ENOUGH_RUNS else ""
+    caution = ", so this is a rough figure" if min(saving.chosen_runs, saving.default_runs) < _ENOUGH_RUNS else ""
     return (
         f"Saved per run against the default size {report.default_batch_size}: "
         f"cost {saving.cost:.0%}{mark}, energy {saving.energy:.0%}{mark}, time {saving.time:.0%}; "
-        f"by the means of {_runs(saving.chosen_runs)} and {_runs(saving.default_runs)}{caution}."
+        f"from the means of {_runs(saving.chosen_runs)} and {_runs(saving.default_runs)}{caution}."
     )
 
 
-def _bill_in_words(report: Report) -> list[str]:
+def _bill_in_words(report: DemoReport) -> list[str]:
     bill = report.bill
     if bill is None:
         return []
     mark = " (estimated)" if report.estimated else ""
     words = [
         f"All {report.recurrences} recurrences together cost {_joules(bill.cost_j)}{mark} and gave "
-        f"{bill.models} models; {_joules(bill.exploration_cost_j)} of it is the price of exploring."
+        f"{bill.models} models. Exploration accounts for {_joules(bill.exploration_cost_j)} of it."
     ]
     if bill.default_cost_j is not None:
-        balance = "less" if bill.cost_j < bill.default_cost_j else "more, so far,"
+        balance = "less" if bill.cost_j < bill.default_cost_j else "more"
         difference = _joules(abs(bill.default_cost_j - bill.cost_j))
         words.append(
-            f"As many models with the default size would have cost about {_joules(bill.default_cost_j)}{mark}: "
-            f"that is {difference} {balance} in all."
+            f"As many models with the default size would have cost about {_joules(bill.default_cost_j)}{mark}. "
+            f"So far, the job has cost {difference} {balance} in all."
         )
     return words
 
 
-def _table(report: Report) -> Table:
+def _table(report: DemoReport) -> Table:
     mark = "*" if report.estimated else ""
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     titles = ("batch size", "runs", f"energy{mark} (J)", "time (s)", f"cost{mark} (J)", "failed")
@@ -220,7 +220,7 @@ def _table(report: Report) -> Table:
     return table
 
 
-def _notes(row: SizeRow, report: Report) -> list[str]:
+def _notes(row: SizeRow, report: DemoReport) -> list[str]:
     notes = []
     if row.batch_size == report.chosen_batch_size:
         notes.append("best so far" if report.exploring else "chosen")

@@ -1,4 +1,4 @@
-"""The demo's own server, in a process of its own."""
+"""The demo's own server, in a separate process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _URL = re.compile(r"http://\S+:\d+")
 _PATIENCE_S = 30.0
 
 _NO_TOKENS = {"ZEUS_BSO_API_TOKENS": "", "ZEUS_BSO_API_TOKENS_FILE": ""}
-"""Tokens that are set here are another server's; the demo's listens on this machine alone."""
+"""Tokens in the environment belong to another server. The demo's server listens on this machine only."""
 
 
 @contextmanager
@@ -26,16 +26,16 @@ def started_server(directory: Path) -> Iterator[str]:
     """Run ``zeus-bso serve`` on a free port, with its database and log in a directory.
 
     Yields:
-        The URL of the server, which answers by then.
+        The URL of the server, once the server answers.
 
     Raises:
-        CommandError: It did not start.
+        CommandError: The server did not start.
     """
     log = directory / "server.log"
     command = [sys.executable, "-m", "zeus_bso", "serve", "--host", "127.0.0.1", "--port", "0"]
     command += ["--database-url", f"sqlite:///{directory / 'zeus-bso.db'}"]
     with log.open("wb") as output:
-        # A session of its own: Ctrl-C must reach the training first, and the server only after its last report.
+        # In its own session, because Ctrl-C must end the training first, and the server only after its last report.
         process = subprocess.Popen(
             command,
             env=os.environ | _NO_TOKENS,
@@ -51,7 +51,7 @@ def started_server(directory: Path) -> Iterator[str]:
 
 
 def stop(process: subprocess.Popen[bytes], by: signal.Signals, patience_s: float = 10.0) -> None:
-    """End a process in its own way, or by force when it does not listen."""
+    """End a process with a signal, or kill it if it does not react in time."""
     if process.poll() is not None:
         return
     process.send_signal(by)
@@ -73,7 +73,7 @@ def _wait_for_url(process: subprocess.Popen[bytes], log: Path) -> str:
         if found := _URL.search(said):
             return found.group()
         if process.poll() is not None:
-            last_words = said.strip().splitlines()[-1:] or ["it said nothing"]
+            last_words = said.strip().splitlines()[-1:] or ["it printed nothing"]
             raise CommandError(f"the server did not start: {last_words[0]} (log: {log})")
         time.sleep(0.05)
     raise CommandError(f"the server did not start within {_PATIENCE_S:.0f} s (log: {log})")

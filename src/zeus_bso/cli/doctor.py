@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import metadata
 
-from zeus_bso import __version__
+from zeus_bso._version import __version__
 from zeus_bso.cli.errors import FAILED
-from zeus_bso.client.connect import SERVER_URL_VARIABLE, transport_for
-from zeus_bso.client.transport import TransportError
-from zeus_bso.common import JOB_URL, EnergySource
+from zeus_bso.client.connection.connect import SERVER_URL_VARIABLE, transport_for
 from zeus_bso.exceptions import ZeusBSOError
 from zeus_bso.monitor.survey import Survey, survey
+from zeus_bso.protocol.transport import Transport, TransportError
+from zeus_bso.protocol.urls import JOB_URL
+from zeus_bso.protocol.words import EnergySource
 
 ESTIMATE_ONLY = 3
 """Exit code where nothing real can be measured."""
@@ -119,11 +120,15 @@ def _ask_server() -> ServerFinding:
         transport = transport_for(url)
     except ZeusBSOError as error:
         return ServerFinding("", False, str(error))
+    return _ask_through(transport)
+
+
+def _ask_through(transport: Transport) -> ServerFinding:
     try:
         ready = transport.request("GET", "/readyz")
         job = transport.request("GET", JOB_URL, params={"job_id": "zeus-bso doctor"})
     except TransportError as error:
-        return ServerFinding(transport.address, False, f"No answer: {error}")
+        return ServerFinding(transport.address, False, str(error))
     finally:
         transport.close()
     if ready.status != 200:

@@ -1,4 +1,4 @@
-"""How a server ends that others stand in front of: first it is no longer ready, then it closes."""
+"""How a server behind a load balancer ends: first it is no longer ready, then it closes."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 KEEP_ALIVE_S = 75
-"""An idle connection stays open for so long: longer than a client waits between two heartbeats."""
+"""How long an idle connection stays open [s]: longer than a client waits between two heartbeats."""
 
 GRACE_S = 10
-"""A request that has not been answered so long after the server closed is given up."""
+"""How long the server waits for requests in progress after it has closed its port [s]."""
 
 
 def drain_when_told_to_end(app: FastAPI, drain_s: float) -> None:
-    """Let SIGTERM make an app unready at once, and end its server after a while.
+    """On SIGTERM, make an app unready at once and end its server after a delay.
 
-    In between requests are answered as ever, and connections are closed with their answers, so that a load balancer
-    and its clients have gone elsewhere before the port closes. SIGINT still ends the server at once.
+    During the delay the server still answers requests, and it closes each connection with the next answer. So a load
+    balancer and its clients can go elsewhere before the port closes. SIGINT still ends the server at once.
 
     Args:
         app: The application, not yet started.
-        drain_s: How long that is [s]; 0: the server ends at once.
+        drain_s: The delay [s]. With 0 the server ends at once.
     """
     if drain_s == 0:
         return
@@ -49,13 +49,13 @@ def drain_when_told_to_end(app: FastAPI, drain_s: float) -> None:
 
 
 class _Drain:
-    """Whether the server has been told to end."""
+    """Records whether the server has received SIGTERM."""
 
     def __init__(self) -> None:
         self.begun = False
 
     def listen(self, drain_s: float) -> None:
-        """Stand before the server's own handler of SIGTERM; to be called in its event loop."""
+        """Install a handler of SIGTERM before the server's own one. Call this in the server's event loop."""
         loop = asyncio.get_running_loop()
         end = signal.getsignal(signal.SIGTERM)
         assert callable(end)
@@ -63,21 +63,21 @@ class _Drain:
         def begin(number: int, frame: FrameType | None, end: Callable[[int, FrameType | None], Any] = end) -> None:
             if not self.begun:
                 self.begun = True
-                # A handler may run in the midst of anything, even of the loop.
+                # A signal handler may interrupt anything, even the event loop.
                 loop.call_soon_threadsafe(loop.call_later, drain_s, end, number, None)
 
         signal.signal(signal.SIGTERM, begin)
 
 
 class _LastAnswers:
-    """Once the drain has begun: not ready, and a connection's next answer is its last."""
+    """Once the drain has begun, says that the server is not ready, and closes each connection with its next answer."""
 
     def __init__(self, app: ASGIApp, drain: _Drain) -> None:
         self._app = app
         self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the request on, unless it asks whether the server is ready."""
+        """Pass the request on, unless it asks whether the server is ready."""
         if scope["type"] != "http" or not self._drain.begun:
             await self._app(scope, receive, send)
             return
@@ -91,4 +91,4 @@ class _LastAnswers:
         await app(scope, receive, close_after)
 
 
-_NOT_READY = JSONResponse({"message": "The server is about to end."}, 503, {"Retry-After": "1"})
+_NOT_READY = JSONResponse({"message": "The server is shutting down."}, 503, {"Retry-After": "1"})

@@ -1,4 +1,4 @@
-"""How a command ends when it cannot do what was asked."""
+"""The error with which a command ends if it cannot do its work."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ INTERRUPTED = 130
 
 
 class CommandError(Exception):
-    """The command ends with one line on stderr.
+    """Ends the command with one line on stderr.
 
     Args:
-        message: What is wrong and what to do about it, in a sentence.
-        exit_code: ``BAD_USE`` when the command was called wrongly.
+        message: One sentence that says what is wrong and what to do about it.
+        exit_code: ``BAD_USE`` if the arguments were wrong.
     """
 
     def __init__(self, message: str, exit_code: int = FAILED) -> None:

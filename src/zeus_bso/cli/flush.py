@@ -7,9 +7,10 @@ import json
 import os
 
 from zeus_bso.cli.errors import FAILED, CommandError
-from zeus_bso.client.api import Api
-from zeus_bso.client.connect import SERVER_URL_VARIABLE, transport_for
-from zeus_bso.client.flush import Fate, Flushed, flush
+from zeus_bso.client.connection.api import Api
+from zeus_bso.client.connection.connect import SERVER_URL_VARIABLE, transport_for
+from zeus_bso.client.delivery.spool import SPOOL_DIR_VARIABLE, spool_folder
+from zeus_bso.client.delivery.spool_flush import DeliveryStatus, FlushSummary, flush
 from zeus_bso.exceptions import ZeusBSOConfigError
 
 
@@ -25,6 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Send it; 1 if something is left or was refused."""
+    if spool_folder() is None:
+        raise CommandError(f"this user has no home folder; {SPOOL_DIR_VARIABLE} names another place of the spool")
     servers = _Servers(args.server_url, args.token)
     try:
         flushed = list(flush(servers.at))
@@ -36,11 +39,11 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps([each.model_dump(mode="json") for each in flushed], indent=2))
     else:
         _print(flushed)
-    return 0 if all(each.fate is Fate.SENT for each in flushed) else FAILED
+    return 0 if all(each.status is DeliveryStatus.SENT for each in flushed) else FAILED
 
 
 class _Servers:
-    """The servers that spooled letters are for, each opened once."""
+    """The servers that spooled messages are for, each opened once."""
 
     def __init__(self, server_url: str | None, token: str | None) -> None:
         self._server_url = server_url
@@ -74,9 +77,9 @@ class _Servers:
         return known if same else address
 
 
-def _print(flushed: list[Flushed]) -> None:
+def _print(flushed: list[FlushSummary]) -> None:
     for each in flushed:
-        where = f" (in {each.path})" if each.fate is not Fate.SENT else ""
-        print(f"trial {each.trial_number} of {each.job_id}: {each.fate.value}: {each.message}{where}")
+        where = f" (in {each.path})" if each.status is not DeliveryStatus.SENT else ""
+        print(f"trial {each.trial_number} of {each.job_id}: {each.status.value}: {each.message}{where}")
     if not flushed:
         print("Nothing is left to send.")

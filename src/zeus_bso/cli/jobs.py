@@ -1,19 +1,18 @@
-"""``zeus-bso jobs``: look at jobs, delete and reset them, take them from one database to another."""
+"""``zeus-bso jobs``: show jobs, delete and reset them, and move them between databases."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-from zeus_bso.cli.errors import BAD_USE, FAILED, CommandError
+from zeus_bso.cli.confirmation import confirm
+from zeus_bso.cli.errors import FAILED, CommandError
 from zeus_bso.cli.remote import Remote, add_server_options, connected
-from zeus_bso.views import JobSummary
+from zeus_bso.files import written_whole
+from zeus_bso.protocol.views import JobSummary
 
 _ORDERS = ("job_id", "created_at", "updated_at", "trials", "saved")
 _STANDARD_STREAM = "-"
@@ -22,45 +21,32 @@ _STANDARD_STREAM = "-"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the actions and their options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = _action(actions, "list", "list jobs, with the batch size chosen and the energy saved")
-    listing.add_argument("--search", metavar="TEXT", help="those with this text in their id or GPU model")
-    listing.add_argument("--sort", choices=_ORDERS, default="job_id", help="the order (default: job_id)")
-    listing.add_argument("--reverse", action="store_true", help="the greatest first")
+    listing = _action(actions, "list", "list jobs with their chosen batch size and the energy saved")
+    listing.add_argument("--search", metavar="TEXT", help="only jobs with this text in their id or GPU model")
+    listing.add_argument("--sort", choices=_ORDERS, default="job_id", help="sort by this field (default: job_id)")
+    listing.add_argument("--reverse", action="store_true", help="put the greatest first")
     _action(actions, "show", "show a job", job=True)
     for name, summary in (
         ("delete", "delete a job with all its trials"),
-        ("reset", "forget what was learnt about a job; its trials stay on record"),
+        ("reset", "forget what a job has learned; its trials stay on record"),
     ):
-        _action(actions, name, summary, job=True).add_argument("--yes", action="store_true", help="do not ask")
-    export = _action(actions, "export", "write a whole job into a file", job=True)
-    export.add_argument("-o", "--output", default=_STANDARD_STREAM, metavar="FILE", help="default: standard output")
-    taking = _action(actions, "import", "take in a job from a file, all of it or nothing")
-    taking.add_argument("file", metavar="FILE", help="an exported job; - is standard input")
-    taking.add_argument("--as", dest="new_id", metavar="JOB_ID", help="under this id instead of its own")
-    taking.add_argument("--replace", action="store_true", help="in the place of the job that has the id")
+        _action(actions, name, summary, job=True).add_argument(
+            "--yes", action="store_true", help="do not ask for confirmation"
+        )
+    export = _action(actions, "export", "write a whole job to a file", job=True)
+    export.add_argument(
+        "-o", "--output", default=_STANDARD_STREAM, metavar="FILE", help="the file (default: standard output)"
+    )
+    taking = _action(actions, "import", "import a job from a file, all of it or nothing")
+    taking.add_argument("file", metavar="FILE", help="an exported job; - reads standard input")
+    taking.add_argument("--as", dest="new_id", metavar="JOB_ID", help="import the job under this id instead of its own")
+    taking.add_argument("--replace", action="store_true", help="replace the job that has this id")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked."""
+    """Run the chosen action."""
     with connected(args, may_create=args.action == "import") as remote:
         return _ACTIONS[args.action](remote, args)
-
-
-def confirm(question: str, *, yes: bool) -> bool:
-    """Ask before something is done for good.
-
-    Raises:
-        CommandError: Nobody is there to be asked, and ``yes`` was not said.
-    """
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise CommandError(f"{question} Nobody is there to be asked: say --yes.", BAD_USE)
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() in ("y", "yes"):
-        return True
-    print("Nothing was done.", file=sys.stderr)
-    return False
 
 
 def _action(
@@ -68,7 +54,7 @@ def _action(
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     if job:
-        parser.add_argument("job_id", metavar="JOB_ID")
+        parser.add_argument("job_id", metavar="JOB_ID", help="the id of the job")
     add_server_options(parser)
     return parser
 
@@ -106,10 +92,10 @@ def _delete(remote: Remote, args: argparse.Namespace) -> int:
 
 def _reset(remote: Remote, args: argparse.Namespace) -> int:
     job = remote.job(args.job_id)
-    if not confirm(f"Forget what was learnt about job {job.job_id!r} from {_trials(job)}?", yes=args.yes):
+    if not confirm(f"Forget what job {job.job_id!r} has learned from {_trials(job)}?", yes=args.yes):
         return FAILED
     remote.reset(job.job_id)
-    _say(args, f"Job {job.job_id!r} starts anew.")
+    _say(args, f"Job {job.job_id!r} starts again from the beginning.")
     return 0
 
 
@@ -119,20 +105,13 @@ def _export(remote: Remote, args: argparse.Namespace) -> int:
         return 0
     target = Path(args.output)
     try:
-        # A file of its own first: a broken connection must not leave half an export, nor spoil an older one.
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
-            try:
-                remote.export(args.job_id, file.file)
-                file.flush()
-                os.fsync(file.fileno())
-            except BaseException:
-                with suppress(OSError):
-                    Path(file.name).unlink()
-                raise
-        Path(file.name).replace(target)
+        # As a whole, because a broken connection must neither leave half an export nor damage an older one.
+        with written_whole(target) as file:
+            remote.export(args.job_id, file)
     except OSError as error:
         raise CommandError(f"{target} cannot be written: {error.strerror}.") from None
-    _say(args, f"Wrote job {args.job_id!r} into {target}.")
+    if target.is_file():  # a pipe may be standard output
+        _say(args, f"Wrote job {args.job_id!r} to {target}.")
     return 0
 
 

@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from zeus_bso.cli.errors import FAILED, INTERRUPTED, CommandError
 from zeus_bso.exceptions import ZeusBSOError
 
+if TYPE_CHECKING:
+    # Loaded by name below; here, what follows imports finds them.
+    from zeus_bso.cli import db as db
+    from zeus_bso.cli import demo as demo
+    from zeus_bso.cli import doctor as doctor
+    from zeus_bso.cli import flush as flush
+    from zeus_bso.cli import jobs as jobs
+    from zeus_bso.cli import record as record
+    from zeus_bso.cli import run as run
+    from zeus_bso.cli import serve as serve
+    from zeus_bso.cli import simulate as simulate
+    from zeus_bso.cli import trials as trials
+    from zeus_bso.cli import version as version
+
 _COMMANDS = {
     "serve": "run the server",
-    "db": "migrate the server's database, or ask what state it is in",
-    "demo": "watch a real recurring training job find its batch size, on this machine",
-    "run": "launch a training script, and launch it again while its batch sizes turn out useless",
-    "flush": "send what training runs could not tell the server while it was away",
-    "doctor": "show what this machine can measure, and with what",
+    "db": "migrate the server's database, or check its state",
+    "demo": "run a real recurring training job on this machine until it finds its batch size",
+    "run": "launch a training script, and launch it again while its batch sizes are too expensive",
+    "flush": "send the reports that training runs kept while the server was away",
+    "doctor": "show what this machine can measure, and with which sensor",
     "jobs": "list, show, delete, reset, export and import jobs",
     "trials": "list and show the trials of a job, or end one",
-    "simulate": "see what each policy would cost, on recorded traces",
-    "record": "record traces from a training script of your own, to simulate with",
+    "simulate": "show what each policy would cost on recorded traces or made-up workloads",
+    "record": "record traces from your own training script for the simulator",
     "version": "print the version",
 }
 
@@ -48,7 +63,7 @@ _EXTRAS = {
 
 
 class _Command(Protocol):
-    """What a subcommand's module offers; it imports the server only when it runs."""
+    """The interface of a subcommand's module, which imports the server only when it runs."""
 
     def configure(self, parser: argparse.ArgumentParser) -> None: ...
 
@@ -59,12 +74,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Args:
-        argv: The arguments; by default those of the process.
+        argv: The arguments. Default: those of the process.
 
     Returns:
-        The exit code: 0, 1 for a failure, 2 for bad use, 130 when interrupted.
+        The exit code: 0 for success, 1 for a failure, 2 for wrong arguments, 130 after an interrupt.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _allow_any_terminal()
     parser, commands = _build_parser(arguments)
     args = parser.parse_args(arguments)
     try:
@@ -82,12 +98,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def _allow_any_terminal() -> None:
+    """Escape the characters that a terminal lacks. One in Latin-1 lacks most."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _build_parser(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, _Command]]:
-    """Only a command that is named in the arguments is loaded, so that ``--help`` answers at once."""
+    """Build the parser. It loads only the command that the arguments name, so that ``--help`` answers at once."""
     parser = argparse.ArgumentParser(
         prog="zeus-bso",
         description="Finds the batch size of least energy and time for a recurring training job.",
-        epilog="`zeus-bso COMMAND --help` tells more about a command.",
+        epilog="`zeus-bso COMMAND --help` lists the options of a command.",
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands: dict[str, _Command] = {}

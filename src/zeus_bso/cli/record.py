@@ -1,4 +1,4 @@
-"""``zeus-bso record -- COMMAND``: traces of a training script of one's own, to simulate with."""
+"""``zeus-bso record -- COMMAND``: record traces of your own training script for the simulator."""
 
 from __future__ import annotations
 
@@ -16,38 +16,51 @@ from zeus_bso.cli.errors import BAD_USE, CommandError
 from zeus_bso.exceptions import ZeusBSOError
 
 if TYPE_CHECKING:
-    from zeus_bso.common import JobSpecFromClient
-    from zeus_bso.simulator.recording import RecordedJob, Recording
+    from zeus_bso.protocol.job_spec import JobSpecFromClient
+    from zeus_bso.server.batch_size_state.models import Trial
+    from zeus_bso.simulator.recording import RecordedJob, RecordedReport, Recording
     from zeus_bso.simulator.recording_server import RecordingServer
 
 _DESCRIPTION = """\
-Launches a training script that uses BatchSizeOptimizer, with each of its batch sizes as often as --runs says, and
-records learning curves, time and power. The script is told its size by a small server of this command, which ends a
-run at its target or after max_epochs, and never for its cost; it must take its server from ZEUS_BSO_SERVER_URL.
-Launched again with the same folder, the command goes on where it stopped. Then: zeus-bso simulate --traces DIR
+Launches a training script that uses BatchSizeOptimizer, --runs times with each of its batch sizes, and records
+learning curves, time and power. The command runs a small server, which gives the script its batch size. This server
+ends a run at its target or after max_epochs, but never for its cost. The script must take its server's address from
+ZEUS_BSO_SERVER_URL. If you run the command again with the same folder, it continues where it stopped. Afterwards run:
+zeus-bso simulate --traces DIR
 """
 _STRIKES = 2
-"""A size that fails so often before its first whole run is left out."""
+"""A batch size that fails so often before its first complete run is left out."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = _DESCRIPTION
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="trace folder to write")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write the traces to")
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs of each batch size (default: 3)")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", metavar="B", help="only these (default: all of the job)")
     parser.add_argument(
-        "--workload", default="", metavar="DATASET/NETWORK/OPTIMIZER", help="its name (default: the job's id prefix)"
+        "--batch-sizes",
+        type=int,
+        nargs="+",
+        metavar="B",
+        help="record only these sizes (default: all sizes of the job)",
     )
-    parser.add_argument("--gpu", metavar="NAME", help="the GPU's name (default: its model)")
-    parser.add_argument("command_line", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="how to train once")
+    parser.add_argument(
+        "--workload",
+        default="",
+        metavar="DATASET/NETWORK/OPTIMIZER",
+        help="the name of the workload (default: the prefix of the job id)",
+    )
+    parser.add_argument("--gpu", metavar="NAME", help="the name of the GPU (default: its model)")
+    parser.add_argument(
+        "command_line", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command that trains once"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Record."""
     command = args.command_line[1:] if args.command_line[:1] == ["--"] else args.command_line
     if not command:
-        raise CommandError("say what to run: zeus-bso record --out traces -- python train.py", BAD_USE)
+        raise CommandError("give the command to run: zeus-bso record --out traces -- python train.py", BAD_USE)
     if args.runs < 1:
         raise CommandError("--runs must be at least 1.", BAD_USE)
     _Recorder(args, command).record()
@@ -73,8 +86,8 @@ class _Recorder:
         with RecordingServer(self._choose).running() as server, _progress() as tell:
             while self._recording is None or self._left(self._recording):
                 self._launch(server)
-                if server.batch_size is not None:
-                    done = self._keep(server, server.batch_size)
+                if server.trial is not None:
+                    done = self._keep(server.trial, server.reports)
                     write_traces(self._args.out)
                     tell(*done)
         print(f"Traces are in {self._args.out}. Next: zeus-bso simulate --traces {self._args.out}")
@@ -94,12 +107,12 @@ class _Recorder:
             raise self._error
         if not server.asked:
             raise CommandError(
-                "the command ended without asking for a batch size; it must build a BatchSizeOptimizer whose "
-                f"server_url is left out or is ZEUS_BSO_SERVER_URL. What it printed is in {self._log}."
+                "the command ended without asking for a batch size. It must create a BatchSizeOptimizer without a "
+                f"server_url, or with the value of ZEUS_BSO_SERVER_URL. Its output is in {self._log}."
             )
 
     def _choose(self, spec: JobSpecFromClient) -> int | None:
-        """The size of a launch: the first that is still wanted. Called by the server, which only wants an answer."""
+        """The first size that still needs runs. The server calls this in its own thread, so it must not raise."""
         from zeus_bso.simulator.recording import recording_of
 
         try:
@@ -110,7 +123,7 @@ class _Recorder:
                 self._sizes = sorted(self._args.batch_sizes or spec.batch_sizes)
                 unknown = set(self._sizes) - set(spec.batch_sizes)
                 if unknown:
-                    raise CommandError(f"--batch-sizes: {min(unknown)} is none of the job's batch sizes.", BAD_USE)
+                    raise CommandError(f"--batch-sizes: the job has no batch size {min(unknown)}.", BAD_USE)
                 self._recording = recording
             return next(iter(self._left(self._recording)), None)
         except (CommandError, ZeusBSOError) as error:
@@ -134,24 +147,25 @@ class _Recorder:
             max_power_w=spec.max_power,
         )
 
-    def _keep(self, server: RecordingServer, size: int) -> tuple[int, int, str]:
-        """Keep the run that has ended, or that it failed; tell how far the recording is."""
+    def _keep(self, trial: Trial, reports: Sequence[RecordedReport]) -> tuple[int, int, str]:
+        """Store the run that has ended, or its failure. Return the progress of the recording."""
         from zeus_bso.simulator.recording import RecordedTraining
 
         assert self._recording is not None
+        size = trial.batch_size
         run = 1 + sum(each.batch_size == size and bool(each.reports) for each in self._recording.trainings)
-        if server.outcome is None:
-            failure = server.failure or "it ended without a result"
+        if trial.outcome is None:
+            failure = trial.reason.value if trial.reason else "it ended without a result"
             self._recording.add(RecordedTraining(batch_size=size, run=run, reports=(), failure=failure))
             what = f"batch size {size} failed: {failure} (log: {self._log})"
         else:
-            self._recording.add(RecordedTraining(batch_size=size, run=run, reports=tuple(server.reports)))
-            what = f"batch size {size}, run {run}: {server.outcome.value}, {server.reports[-1].epoch} epochs"
+            self._recording.add(RecordedTraining(batch_size=size, run=run, reports=tuple(reports)))
+            what = f"batch size {size}, run {run}: {trial.outcome.value}, {reports[-1].epoch} epochs"
         done = sum(bool(each.reports) for each in self._recording.trainings)
         return done, done + len(self._left(self._recording)), what
 
     def _left(self, recording: Recording) -> list[int]:
-        """The launches still to come, round by round, ascending."""
+        """The batch sizes of the remaining launches, round by round, in ascending order."""
         whole, failed = Counter[int](), Counter[int]()
         for training in recording.trainings:
             (whole if training.reports else failed)[training.batch_size] += 1
@@ -161,7 +175,7 @@ class _Recorder:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int, str], None]]:
-    """A bar on a terminal, lines elsewhere; on stderr."""
+    """Show the progress on stderr: as a bar on a terminal, as lines elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""What the command line asks a server, or the embedded file, about jobs and trials."""
+"""The command line's requests about jobs and trials, to a server or to an embedded file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import IO, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from zeus_bso.cli.errors import BAD_USE, CommandError
-from zeus_bso.client.connect import SERVER_URL_VARIABLE, transport_for
-from zeus_bso.client.transport import Answer, FileTransport, TransportError
-from zeus_bso.common import (
+from zeus_bso.client.connection.connect import SERVER_URL_VARIABLE, transport_for
+from zeus_bso.exceptions import ZeusBSOConfigError
+from zeus_bso.protocol.transport import Answer, FileTransport, TransportError
+from zeus_bso.protocol.urls import (
     DELETE_JOB_URL,
     EXPORT_URL,
     IMPORT_URL,
@@ -25,8 +26,7 @@ from zeus_bso.common import (
     RESET_URL,
     TRIALS_URL,
 )
-from zeus_bso.exceptions import ZeusBSOConfigError
-from zeus_bso.views import ImportedJob, JobSummary, JobView, ReportView, TrialView
+from zeus_bso.protocol.views import ImportedJob, JobSummary, JobView, ReportView, TrialView
 
 _T = TypeVar("_T")
 
@@ -40,26 +40,28 @@ _REPORTS = TypeAdapter(list[ReportView])
 
 
 def add_server_options(parser: argparse.ArgumentParser) -> None:
-    """Declare where the jobs are."""
+    """Declare the options that name the server."""
     parser.add_argument(
         "--server-url",
         metavar="URL",
-        help=f"http(s)://... or sqlite:///path, for a file without a server (default: {SERVER_URL_VARIABLE})",
+        help=f"http(s)://..., or sqlite:///path for a file without a server (default: {SERVER_URL_VARIABLE})",
     )
-    parser.add_argument("--token", help="the server's token (default: ZEUS_BSO_TOKEN, or the file ZEUS_BSO_TOKEN_FILE)")
-    parser.add_argument("--json", action="store_true", help="print JSON, as the server's API has it")
+    parser.add_argument(
+        "--token", help="the token for the server (default: ZEUS_BSO_TOKEN, or the file ZEUS_BSO_TOKEN_FILE)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the answer of the server's API as JSON")
 
 
 @contextmanager
 def connected(args: argparse.Namespace, *, may_create: bool = False) -> Iterator[Remote]:
-    """The server or file that the arguments name.
+    """Connect to the server or file that the arguments name.
 
     Args:
         args: The arguments.
-        may_create: A file that does not exist is made.
+        may_create: Whether to create a file that does not exist.
 
     Raises:
-        CommandError: There is none.
+        CommandError: The arguments name no server, or the file does not exist.
     """
     try:
         transport = transport_for(args.server_url, args.token) if may_create else _existing(args)
@@ -79,17 +81,17 @@ def _existing(args: argparse.Namespace) -> FileTransport:
 
 
 class Remote:
-    """Asks the API; every error is a :class:`CommandError` with the server's own sentence.
+    """Sends requests to the API. Every error is a :class:`CommandError` with the message of the server.
 
     Args:
-        transport: How it is reached.
+        transport: The connection to the server.
     """
 
     def __init__(self, transport: FileTransport) -> None:
         self._transport = transport
 
     def jobs(self, *, search: str | None, sort: str) -> list[JobSummary]:
-        """All jobs, or those that a text is part of."""
+        """All jobs, or the jobs that contain a text."""
         found: list[JobSummary] = []
         while True:
             params = {"sort": sort, "offset": str(len(found)), "limit": str(_PAGE)}
@@ -105,7 +107,7 @@ class Remote:
     def trials(
         self, job_id: str, *, limit: int | None, status: str | None = None, batch_size: int | None = None
     ) -> list[TrialView]:
-        """The latest trials of a job, the latest first."""
+        """The latest trials of a job, newest first."""
         filters = {"status": status, "batch_size": None if batch_size is None else str(batch_size)}
         given = {name: value for name, value in filters.items() if value is not None}
         found: list[TrialView] = []
@@ -148,15 +150,15 @@ class Remote:
         self._ask("DELETE", DELETE_JOB_URL, {"job_id": job_id})
 
     def reset(self, job_id: str) -> JobView:
-        """Let a job start anew."""
+        """Reset a job, so that it explores again."""
         return JobView.model_validate(self._ask("POST", RESET_URL, {"job_id": job_id}).body)
 
     def export(self, job_id: str, into: IO[bytes]) -> None:
-        """Write a whole job into a file."""
+        """Write a whole job to a file."""
         self._transfer("GET", EXPORT_URL, {"job_id": job_id}, into=into)
 
     def import_job(self, file: IO[bytes], *, new_id: str | None, replace: bool) -> ImportedJob:
-        """Take a whole job in."""
+        """Import a whole job."""
         params = ({"as": new_id} if new_id else {}) | ({"replace": "true"} if replace else {})
         return ImportedJob.model_validate(self._transfer("POST", IMPORT_URL, params, body=file).body)
 
@@ -191,7 +193,9 @@ class Remote:
         try:
             return kind.validate_python(list(answer.items))
         except ValidationError:
-            raise CommandError(f"{self._transport.address} answers like another release of zeus-bso.") from None
+            raise CommandError(
+                f"{self._transport.address} answers in another format; it may be another release of zeus-bso."
+            ) from None
 
 
 def _accepted(answer: Answer) -> Answer:

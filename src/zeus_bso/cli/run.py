@@ -14,11 +14,16 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from zeus_bso.cli.errors import BAD_USE, CommandError
-from zeus_bso.client.outcome import OUTCOME_FILE_VARIABLE
-from zeus_bso.common import FailReason, Outcome
+from zeus_bso.client.launcher import OUTCOME_FILE_VARIABLE
+from zeus_bso.protocol.words import FailReason, Outcome
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _FORWARDED = (*_ENDING, signal.SIGUSR1, signal.SIGUSR2)
+_UNKNOWN = (
+    "zeus-bso: the outcome of the run is not known, so that nothing is launched again: nobody has written to the file "
+    f"that {OUTCOME_FILE_VARIABLE} names. A script that runs elsewhere (ssh, srun, docker, kubectl) needs the variable "
+    "and the file's folder there; or start zeus-bso run itself there."
+)
 _NOT_EXECUTABLE = 126
 _NOT_FOUND = 127
 
@@ -48,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
             code = launcher.launch()
             for number in range(1, args.relaunch + 1):
                 why = launcher.useless_because()
+                if not launcher.knows_outcome and not launcher.told_to_end:
+                    print(_UNKNOWN, file=sys.stderr)
                 if why is None or launcher.told_to_end:
                     break
                 print(f"zeus-bso: {why}; launching it again ({number} of {args.relaunch}).", file=sys.stderr)
@@ -103,6 +110,14 @@ class _Launcher:
             self._child.send_signal(self._missed.pop())
         code = self._child.wait()
         return code if code >= 0 else 128 - code
+
+    @property
+    def knows_outcome(self) -> bool:
+        """Whether the last run has said how it ended."""
+        try:
+            return self._outcome_file.stat().st_size > 0
+        except OSError:
+            return False
 
     def useless_because(self) -> str | None:
         """Why the last run's batch size was of no use; None: it was, or nothing is known."""

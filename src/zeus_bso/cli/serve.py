@@ -14,15 +14,16 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from zeus_bso.cli.errors import BAD_USE, FAILED, CommandError
+from zeus_bso.cli.loading import loading_code
 from zeus_bso.cli.settings import is_loopback, read_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _EPILOG = """\
-Host, port and database can also be set in the environment or in a .env file: ZEUS_BSO_HOST, ZEUS_BSO_PORT,
-ZEUS_BSO_DATABASE_URL. Who may ask for what is set there alone: ZEUS_BSO_API_TOKENS or ZEUS_BSO_API_TOKENS_FILE.
-An SQLite database is created and migrated by itself; for another one, see `zeus-bso db --help`.
+You can also set host, port and database in the environment or in a .env file: ZEUS_BSO_HOST, ZEUS_BSO_PORT,
+ZEUS_BSO_DATABASE_URL. You can set API tokens only there: ZEUS_BSO_API_TOKENS or ZEUS_BSO_API_TOKENS_FILE.
+The server creates and migrates an SQLite database by itself. For other databases, see `zeus-bso db --help`.
 """
 
 
@@ -34,40 +35,47 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--database-url",
         metavar="URL",
-        help="where the state is kept, for example sqlite:///zeus-bso.db (default: a file in your data directory)",
+        help="the database, for example sqlite:///zeus-bso.db (default: a file in your data directory)",
     )
     parser.add_argument(
         "--insecure",
         action="store_true",
-        help="listen beyond this machine although there are no tokens, so nobody is asked who they are",
+        help="allow a --host other than 127.0.0.1 without tokens, so that everyone who can reach it has full access",
     )
     parser.add_argument(
         "--workers", type=positive, default=1, metavar="N", help="worker processes behind the port (default: 1)"
+    )
+    parser.add_argument(
+        "--root-path", metavar="PATH", help="path prefix under which a proxy shows the server, such as /team/zeus"
     )
     parser.add_argument("--access-log", action="store_true", help="log every request")
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted."""
-    from zeus_bso.cli.database_errors import database_errors_in_one_line
-    from zeus_bso.cli.draining import drain_when_told_to_end
-    from zeus_bso.cli.workers import answer_to_local_names, log_decisions, serve_with_workers
-    from zeus_bso.server.app import create_app
-    from zeus_bso.server.security.tokens import read_tokens
+    with loading_code():
+        from zeus_bso.cli.database_errors import database_errors_in_one_line
+        from zeus_bso.cli.draining import drain_when_told_to_end
+        from zeus_bso.cli.proxies import refuse_own_paths, stand_behind_proxies
+        from zeus_bso.cli.workers import answer_to_local_names, log_decisions, serve_with_workers
+        from zeus_bso.server.app import create_app
+        from zeus_bso.server.security.tokens import read_tokens
 
-    settings = read_settings(host=args.host, port=args.port, database_url=args.database_url)
+    settings = read_settings(host=args.host, port=args.port, database_url=args.database_url, root_path=args.root_path)
+    refuse_own_paths(settings.root_path)
     guarded = len(read_tokens(settings.api_tokens, settings.api_tokens_file)) > 0
     if not guarded and not args.insecure and not is_loopback(settings.host):
         raise CommandError(
-            f"listening on {settings.host} would let anyone who reaches it in: set ZEUS_BSO_API_TOKENS, "
-            "stay on 127.0.0.1, or say --insecure if the network itself is guarded.",
+            f"on {settings.host} the server would be open to everyone who can reach it. Set ZEUS_BSO_API_TOKENS, "
+            "listen on 127.0.0.1, or add --insecure if the network itself is protected.",
             BAD_USE,
         )
     with listen(settings.host, settings.port) as listener:
         url = url_of(listener)
+        public_url = settings.public_url or url
         announcement = (
-            f"zeus-bso serves {url} from {_without_password(settings.database_url)}; "
-            f'give your training script server_url="{url}" (Ctrl-C stops the server)'
+            f"zeus-bso serves {public_url} from {_without_password(settings.database_url)}; "
+            f'give your training script server_url="{public_url}" (Ctrl-C stops the server)'
         )
         if args.workers > 1:
             return serve_with_workers(
@@ -78,11 +86,12 @@ def run(args: argparse.Namespace) -> int:
             app = create_app(settings)
         answer_to_local_names(app, settings)
         drain_when_told_to_end(app, settings.drain_s)
+        stand_behind_proxies(app, settings.root_path)
         return _serve(app, listener, announcement, args.access_log)
 
 
 def positive(text: str) -> int:
-    """Read an argument that is a positive number."""
+    """Parse a positive integer from an argument."""
     number = int(text)
     if number < 1:
         raise ValueError
@@ -90,10 +99,10 @@ def positive(text: str) -> int:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port before anything else starts, so that a busy one is one sentence instead of a log.
+    """Bind the port before anything else starts, so that a busy port gives one sentence instead of a log.
 
     Raises:
-        CommandError: The address cannot be had.
+        CommandError: The address is not available.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -109,7 +118,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listener: socket.socket) -> str:
-    """The URL under which a bound socket is reached."""
+    """The URL of a bound socket."""
     host, port = listener.getsockname()[:2]
     if ipaddress.ip_address(host).is_unspecified:
         host = socket.gethostname()
@@ -119,20 +128,25 @@ def url_of(listener: socket.socket) -> str:
 def _serve(app: FastAPI, listener: socket.socket, announcement: str, access_log: bool) -> int:
     import uvicorn
 
+    from zeus_bso.cli.connections import LimitedProtocol, allow_open_files
     from zeus_bso.cli.database_errors import database_errors_in_one_line
     from zeus_bso.cli.draining import GRACE_S, KEEP_ALIVE_S
 
     class Server(uvicorn.Server):
-        """Says where it is once it answers, not before."""
+        """Prints its address as soon as it answers requests."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
                 print(announcement, flush=True)
 
+    allow_open_files()
     server = Server(
         uvicorn.Config(
             app,
+            http=LimitedProtocol,
+            ws="none",
+            proxy_headers=False,
             log_config=None,
             log_level="info" if access_log else "warning",
             access_log=access_log,
@@ -141,13 +155,13 @@ def _serve(app: FastAPI, listener: socket.socket, announcement: str, access_log:
         )
     )
     failure = _StartupFailure(app)
-    # uvicorn drains and then raises the signal again, for whoever handled it before: a server that was told to end, and
-    # did, has not failed.
+    # uvicorn drains and then raises the signal again for the previous handler. A server that ended on request has not
+    # failed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server.run(sockets=[listener])
     except KeyboardInterrupt:
-        pass  # the way to stop it
+        pass  # the user stopped the server
     except SystemExit:
         if failure.error is None:
             raise
@@ -158,10 +172,10 @@ def _serve(app: FastAPI, listener: socket.socket, announcement: str, access_log:
 
 
 class _StartupFailure:
-    """Keeps the error for which an app did not start, instead of the traceback that uvicorn would log.
+    """Keeps the error that kept an app from starting, so that uvicorn logs no traceback.
 
     Attributes:
-        error: The error; None: there was none.
+        error: The error, or None if there was none.
     """
 
     def __init__(self, app: FastAPI) -> None:

@@ -1,4 +1,4 @@
-"""The server's settings, with the command line above the environment."""
+"""The server's settings. The command line takes precedence over the environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server on this address is reached from this machine alone."""
+    """Whether only this machine can reach a server on this address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -22,16 +22,18 @@ def is_loopback(host: str) -> bool:
 
 
 def read_settings(**options: str | int | None) -> Settings:
-    """Read the settings; an option that is None was not given and leaves the environment's word.
+    """Read the settings. For an option that is None, the value of the environment applies.
 
     Raises:
-        CommandError: A value makes no sense; the message names it.
+        CommandError: A value is invalid. The message names the setting.
     """
     from zeus_bso.server.config import Settings
 
     given = {name: value for name, value in options.items() if value is not None}
     try:
         return Settings(**given)  # type: ignore[arg-type]
+    except UnicodeDecodeError:
+        raise CommandError("the file .env is not in UTF-8; save it in UTF-8.", BAD_USE) from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])

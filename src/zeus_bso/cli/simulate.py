@@ -1,42 +1,43 @@
-"""``zeus-bso simulate``: what each policy would cost, on recorded traces."""
+"""``zeus-bso simulate``: what each policy would cost, on recorded traces or made-up workloads."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeus_bso.cli.errors import BAD_USE, CommandError
+from zeus_bso.cli.errors import CommandError
+from zeus_bso.cli.simulation_options import (
+    LIST,
+    add_scenario_options,
+    add_workload_options,
+    list_scenarios,
+    worlds_of,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from zeus_bso.simulator.experiment import Simulated
-    from zeus_bso.simulator.report import Row
-    from zeus_bso.simulator.world import Scenario
+    from zeus_bso.simulator.report import ReportRow
 
 _DESCRIPTION = """\
-Plays recurring jobs on recorded traces: every policy chooses batch sizes and pays for what the recorded runs cost,
-failed tries included. Regret is what it paid beyond an oracle that knew the best batch size and power limit from the
-start, in units of one run of the oracle. `zeus-bso record` records such traces from a training script of your own.
+Plays recurring jobs on recorded traces or made-up workloads: every policy chooses batch sizes and pays for what the
+runs cost, failed tries included. Regret is what it paid beyond an oracle that knew the best batch size and power limit
+from the start, in units of one run of the oracle. `zeus-bso record` records traces from a training script of your own.
 """
 _POLICIES = ("zeus", "surrogate", "default", "oracle", "grid", "random", "optuna-tpe", "optuna-gp")
-_WIDTH_OF_A_FILE = 150
-_LARGEST_DRIFT = 1000.0
-_LARGEST_TILT = 10.0
+_WIDTH_OF_A_FILE = 180
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = _DESCRIPTION
-    parser.add_argument("--traces", type=Path, metavar="DIR", help="trace folder (default: the one of the demo job)")
-    parser.add_argument("--gpu", nargs="+", default=["all"], metavar="GPU", help="GPUs of the traces (default: all)")
-    parser.add_argument("--workload", nargs="+", default=["all"], metavar="NAME", help="workloads (default: all)")
+    add_workload_options(parser)
     parser.add_argument(
         "--policy", nargs="+", choices=_POLICIES, default=["zeus", "surrogate"], metavar="POLICY",
         help=f"any of {', '.join(_POLICIES)} (default: zeus surrogate)",
@@ -46,44 +47,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recurrences", type=_positive, metavar="T", help="default: 2 x (batch sizes) x (power limits)"
     )
-    parser.add_argument("--eta", type=_share, default=0.5, help="weight of energy against time (default: 0.5)")
-    parser.add_argument("--beta", type=float, default=2.0, help="cost bound; 0: none (default: 2)")
-    parser.add_argument("--overlap", type=_count, default=0, metavar="K", help="results come K recurrences late")
-    parser.add_argument("--drift", type=float, metavar="FACTOR", help="epochs are multiplied by it from half time on")
-    parser.add_argument("--tilt", type=float, default=0.0, help="with --drift: larger sizes suffer more; below 0, less")
-    parser.add_argument("--crash-rate", type=_share, default=0.0, metavar="SHARE", help="share of tries that die")
-    parser.add_argument("--preempt-rate", type=_share, default=0.0, metavar="SHARE", help="share that are preempted")
+    parser.add_argument("--eta", type=_share, help="weight of energy against time (default: 0.5)")
+    parser.add_argument("--beta", type=float, help="cost bound; 0: none (default: 2)")
     parser.add_argument("--no-curve-stop", action="store_true", help="surrogate: stop no run by its learning curve")
     parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="draw figures into this folder, as PNG and SVG")
+    add_scenario_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the simulations and print what they came to."""
-    if args.figures is not None:
-        import matplotlib as mpl  # asked for first, else it is missed only after all simulations
-
-        mpl.use("agg")
-        try:
-            args.figures.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CommandError(f"--figures: {args.figures} cannot be made a folder: {error.strerror}.") from None
-    if "optuna-tpe" in args.policy or "optuna-gp" in args.policy:
-        import optuna  # noqa: F401
+    if args.scenario and LIST in args.scenario:
+        print(list_scenarios(as_json=args.json))
+        return 0
+    _load_early(args)
     from zeus_bso.simulator.experiment import run_tasks, tasks_of
-    from zeus_bso.simulator.recorded import DIGITS
     from zeus_bso.simulator.report import rows_of
-    from zeus_bso.simulator.traces import read_traces
 
-    traces = read_traces(args.traces or DIGITS)
-    pairs = traces.pairs(tuple(args.workload), tuple(args.gpu))
     seeds = range(args.first_seed, args.first_seed + args.seeds)
-    tasks = [
-        task
-        for pair in pairs
-        for task in tasks_of([pair], args.policy, seeds, _scenario(args, args.recurrences or pair.recurrences))
-    ]
+    tasks = tasks_of(worlds_of(args), args.policy, seeds)
     with _progress(len(tasks)) as on_done:
         simulations = run_tasks(tasks, args.jobs, on_done)
     rows = rows_of(simulations)
@@ -99,27 +82,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _scenario(args: argparse.Namespace, recurrences: int) -> Scenario:
-    from zeus_bso.simulator.world import Drift, Scenario
+def _load_early(args: argparse.Namespace) -> None:
+    """Load packages that may be missing now, and not after all simulations."""
+    if "optuna-tpe" in args.policy or "optuna-gp" in args.policy:
+        import optuna  # noqa: F401
+    if args.figures is not None:
+        import matplotlib as mpl
 
-    if not 0 <= args.beta < math.inf:
-        raise CommandError("--beta must be a number of at least 0.", BAD_USE)
-    if args.drift is not None and not 0 < args.drift <= _LARGEST_DRIFT:
-        raise CommandError(f"--drift must be above 0, and at most {_LARGEST_DRIFT:g}.", BAD_USE)
-    if not -_LARGEST_TILT <= args.tilt <= _LARGEST_TILT:
-        raise CommandError(f"--tilt must be between -{_LARGEST_TILT:g} and {_LARGEST_TILT:g}.", BAD_USE)
-    if args.tilt and args.drift is None:
-        raise CommandError("--tilt goes with --drift; --drift 1 for a tilt alone.", BAD_USE)
-    return Scenario(
-        eta_knob=args.eta,
-        beta_knob=args.beta or None,
-        recurrences=args.recurrences,
-        overlap=args.overlap,
-        drift=None if args.drift is None else Drift(recurrences // 2, args.drift, args.tilt),
-        crash_rate=args.crash_rate,
-        preempt_rate=args.preempt_rate,
-        curve_stop=not args.no_curve_stop,
-    )
+        mpl.use("agg")
+        try:
+            args.figures.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"--figures: {args.figures} cannot be made a folder: {error.strerror}.") from None
 
 
 @contextmanager
@@ -135,7 +109,7 @@ def _progress(simulations: int) -> Iterator[Callable[[Simulated], None]]:
         yield lambda done: bar.advance(task)
 
 
-def _print(rows: Sequence[Row]) -> None:
+def _print(rows: Sequence[ReportRow]) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -149,7 +123,7 @@ def _print(rows: Sequence[Row]) -> None:
     )
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[ReportRow]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -157,19 +131,24 @@ def _table(rows: Sequence[Row]) -> Table:
     from zeus_bso.simulator.report import EARLY, ratio_to
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
+    # A made-up workload has its scenario's name.
+    laid_over = any(row.scenario not in ("", row.workload) for row in rows)
+    if laid_over:
+        table.add_column("scenario", no_wrap=True, overflow="fold")
     for title in ("workload", "gpu", "policy"):
-        table.add_column(title)
+        table.add_column(title, no_wrap=True, overflow="fold")
     titles = ("T", f"cost at {EARLY}", f"at {LATER}", "at T", "regret at T", "95 % interval")
     for title in (*titles, "x zeus", "worst run", "within 5 %"):
         table.add_column(title, justify="right")
     before = None
     for row in rows:
         end = row.recurrences
-        if before not in (None, (row.workload, row.gpu)):
+        if before not in (None, row.world):
             table.add_section()
-        before = (row.workload, row.gpu)
+        before = row.world
         low, high = row.confidence_interval(end)
         table.add_row(
+            *([row.scenario] if laid_over else []),
             row.workload,
             row.gpu,
             row.policy,

@@ -9,26 +9,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from zeus_bso.common import EnergySource
-from zeus_bso.views import BatchSizeView, JobSavings, JobSummary, JobView, ReportView, TrialView
+from zeus_bso import units
+from zeus_bso.protocol.views import BatchSizeView, JobSavings, JobSummary, JobView, ReportView, TrialView
+from zeus_bso.protocol.words import EnergySource
 
 _WIDTH_OF_A_FILE = 250
-"""Columns where the output is no terminal, so that nothing is cut off."""
+"""Width if the output is not a terminal [characters], so that nothing is cut off."""
 
 _NOTHING = "-"
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-"""Stands for a character that a terminal would not show but obey."""
+"""Replaces a character that a terminal would execute instead of showing it."""
 
 _TRIAL_COLUMNS = (
     *(">trial", ">batch size", "type", "status", "result"),
     *(">epoch", ">metric", ">energy", ">time", "started"),
 )
-"""Those that begin with > are aligned to the right."""
+"""Columns of trials. Names that begin with > are aligned to the right."""
 
 
 def show_jobs(jobs: Sequence[JobSummary]) -> None:
-    """A line per job."""
+    """Print one line per job."""
     table = _table("job", "stage", "policy", "GPU", ">runs", ">running", ">default", ">chosen", ">energy saved", "")
     for job in jobs:
         table.add_row(
@@ -49,7 +50,7 @@ def show_jobs(jobs: Sequence[JobSummary]) -> None:
 
 
 def show_job(job: JobView) -> None:
-    """A job with its savings and its batch sizes."""
+    """Print a job with its savings and its batch sizes."""
     chosen = f"{job.chosen_batch_size} chosen" if job.chosen_batch_size else "none chosen yet"
     lines = [
         f"{job.job_id}: {job.policy}, stage {job.stage.value}, generation {job.generation}",
@@ -67,7 +68,7 @@ def show_job(job: JobView) -> None:
 
 
 def show_trials(trials: Sequence[TrialView]) -> None:
-    """A line per trial."""
+    """Print one line per trial."""
     table = _table(
         ">trial", ">batch size", "type", "status", "result", ">epoch", ">metric", ">energy", ">time", "started"
     )
@@ -77,7 +78,7 @@ def show_trials(trials: Sequence[TrialView]) -> None:
 
 
 def show_trial(trial: TrialView, reports: Sequence[ReportView]) -> None:
-    """A trial with its learning curve."""
+    """Print a trial with its learning curve."""
     heads = _table(
         ">trial", ">batch size", "type", "status", "result", ">epoch", ">metric", ">energy", ">time", "started"
     )
@@ -85,30 +86,15 @@ def show_trial(trial: TrialView, reports: Sequence[ReportView]) -> None:
     curve = _table(">epoch", ">metric", ">energy", ">time", "reported")
     for report in reports:
         curve.add_row(
-            *_cells(report.epoch, _number(report.metric), energy_text(report.energy), time_text(report.time)),
+            *_cells(
+                report.epoch,
+                _number(report.metric),
+                _energy(report.energy),
+                _duration(report.time),
+            ),
             _when(report.reported_at),
         )
     _print(heads, *([trial.message] if trial.message else []), curve)
-
-
-def energy_text(joules: float | None) -> str:
-    """Energy in the unit that reads best."""
-    if joules is None:
-        return _NOTHING
-    for unit, size in (("MWh", 3.6e9), ("kWh", 3.6e6), ("Wh", 3.6e3)):
-        if abs(joules) >= size:
-            return f"{joules / size:.3g} {unit}"
-    return f"{joules:.3g} J"
-
-
-def time_text(seconds: float | None) -> str:
-    """A duration in the unit that reads best."""
-    if seconds is None:
-        return _NOTHING
-    for unit, size in (("d", 86_400.0), ("h", 3600.0), ("min", 60.0)):
-        if abs(seconds) >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:.3g} s"
 
 
 def _saved(savings: JobSavings | None) -> str:
@@ -116,7 +102,7 @@ def _saved(savings: JobSavings | None) -> str:
         return "not enough data yet"
     energy = savings.energy
     estimated = " estimated" if savings.estimated else ""
-    return f"{energy_text(energy.saved)} ({energy.fraction:.0%}){estimated}"
+    return f"{_energy(energy.saved)} ({energy.fraction:.0%}){estimated}"
 
 
 def _size(size: BatchSizeView, chosen: int | None) -> list[Text]:
@@ -127,8 +113,8 @@ def _size(size: BatchSizeView, chosen: int | None) -> list[Text]:
         size.converged,
         size.unconverged,
         size.failed,
-        energy_text(size.mean_energy),
-        time_text(size.mean_time),
+        _energy(size.mean_energy),
+        _duration(size.mean_time),
         note,
     )
 
@@ -144,8 +130,8 @@ def _trial(trial: TrialView) -> list[Text]:
         result.value if result else None,
         trial.current_epoch,
         _number(trial.metric),
-        energy_text(trial.energy) + estimated,
-        time_text(trial.time),
+        _energy(trial.energy) + estimated,
+        _duration(trial.time),
         _when(trial.started_at),
     )
 
@@ -159,13 +145,21 @@ def _table(*columns: str) -> Table:
 
 
 def _cells(*values: object) -> list[Text]:
-    """Plain texts: a name may hold what would be markup."""
+    """Plain texts, because a name may contain characters that rich reads as markup."""
     return [_text(_NOTHING if value is None else str(value)) for value in values]
 
 
 def _text(text: str) -> Text:
-    """A text as it is, but for what a terminal would obey: an imported trial's message may hold anything."""
+    """A text without control characters for the terminal. The message of an imported trial may contain anything."""
     return Text("".join(letter if letter.isprintable() or letter == "\n" else REPLACEMENT for letter in text))
+
+
+def _energy(value_j: float | None) -> str:
+    return units.plain(units.energy(value_j))
+
+
+def _duration(value_s: float | None) -> str:
+    return units.plain(units.duration(value_s))
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""``zeus-bso trials``: look at the trials of a job, and end one whose process is gone."""
+"""``zeus-bso trials``: show the trials of a job, and end one whose process is gone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 
 from zeus_bso.cli.remote import Remote, add_server_options, connected
-from zeus_bso.common import FailReason, TrialStatus
+from zeus_bso.protocol.words import FailReason, TrialStatus
 
 _LATEST = 20
 
@@ -17,30 +17,32 @@ _REASONS = [reason.value for reason in FailReason if reason is not FailReason.EX
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the actions and their options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="list the trials of a job, the latest first")
-    listing.add_argument("job_id", metavar="JOB_ID")
-    listing.add_argument("--status", choices=[status.value for status in TrialStatus])
-    listing.add_argument("--batch-size", type=int, metavar="N")
+    listing = actions.add_parser("list", help="list the trials of a job, newest first")
+    listing.add_argument("job_id", metavar="JOB_ID", help="the id of the job")
+    listing.add_argument("--status", choices=[status.value for status in TrialStatus], help="only this status")
+    listing.add_argument("--batch-size", type=int, metavar="N", help="only this batch size")
     count = listing.add_mutually_exclusive_group()
-    count.add_argument("--limit", type=_positive, default=_LATEST, metavar="N", help=f"at most N (default: {_LATEST})")
-    count.add_argument("--all", action="store_true", help="all of them")
+    count.add_argument(
+        "--limit", type=_positive, default=_LATEST, metavar="N", help=f"list at most N trials (default: {_LATEST})"
+    )
+    count.add_argument("--all", action="store_true", help="list all trials")
     show = actions.add_parser("show", help="show a trial with its learning curve")
     end = actions.add_parser("end", help="end a trial whose process is gone, without a result")
     for parser_of_one in (show, end):
-        parser_of_one.add_argument("job_id", metavar="JOB_ID")
-        parser_of_one.add_argument("trial_number", type=_positive, metavar="TRIAL")
+        parser_of_one.add_argument("job_id", metavar="JOB_ID", help="the id of the job")
+        parser_of_one.add_argument("trial_number", type=_positive, metavar="TRIAL", help="the number of the trial")
     end.add_argument(
         "--reason",
         choices=_REASONS,
         default=FailReason.CANCELLED.value,
-        help="why (default: cancelled); oom and error count against the batch size",
+        help="the reason (default: cancelled); oom and error count against the batch size",
     )
     for each in (listing, show, end):
         add_server_options(each)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what was asked."""
+    """Run the chosen action."""
     with connected(args) as remote:
         _ACTIONS[args.action](remote, args)
     return 0
@@ -76,7 +78,7 @@ def _end(remote: Remote, args: argparse.Namespace) -> None:
     if args.json:
         print(after.model_dump_json(indent=2))
     elif before.status is TrialStatus.SUCCEEDED:
-        print(f"Trial {after.trial_number} was decided before: {result.value if result else after.status.value}.")
+        print(f"Trial {after.trial_number} had already ended: {result.value if result else after.status.value}.")
     else:
         print(f"Trial {after.trial_number} has ended: {result.value if result else after.status.value}.")
 

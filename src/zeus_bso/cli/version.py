@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from zeus_bso import __version__
+from zeus_bso._version import __version__
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """It takes no arguments."""
+    """Declare no options."""
 
 
 def run(args: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ import urllib3
 
 from zeus_bso.cli.database_errors import database_errors_in_one_line
 from zeus_bso.cli.draining import GRACE_S, KEEP_ALIVE_S, drain_when_told_to_end
-from zeus_bso.cli.settings import is_loopback
+from zeus_bso.cli.loading import loading_code
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -26,20 +26,21 @@ if TYPE_CHECKING:
 def serve_with_workers(
     settings: Settings, listener: socket.socket, url: str, announcement: str, *, workers: int, access_log: bool
 ) -> int:
-    """Serve with worker processes until interrupted; one that dies is replaced.
+    """Serve with worker processes until interrupted. A worker that dies is replaced.
 
     The workers share nothing but the port and the database.
 
     Args:
-        settings: The settings, handed to the workers through the environment.
-        listener: The port, bound: it is known to be free, and is let go for the workers.
-        url: Where the server is reached from this machine.
-        announcement: What to print once it answers.
-        workers: How many.
-        access_log: Log every request.
+        settings: The settings, which the workers get through the environment.
+        listener: The bound port. Binding has shown that it is free; it is closed before the workers start.
+        url: The URL of the server on this machine.
+        announcement: The line to print as soon as the server answers.
+        workers: The number of worker processes.
+        access_log: Whether to log every request.
     """
     import uvicorn
 
+    from zeus_bso.cli.connections import LimitedProtocol, allow_open_files
     from zeus_bso.server.database import migrate
     from zeus_bso.server.database.engine import parse_url
 
@@ -52,10 +53,14 @@ def serve_with_workers(
     host, port = listener.getsockname()[:2]
     listener.close()
     threading.Thread(target=_announce, args=(url, announcement), daemon=True).start()
+    allow_open_files()
     with common_counts():
         uvicorn.run(
             "zeus_bso.cli.workers:worker",
             factory=True,
+            http=LimitedProtocol,
+            ws="none",
+            proxy_headers=False,
             host=host,
             port=port,
             workers=workers,
@@ -69,28 +74,31 @@ def serve_with_workers(
 
 
 def worker() -> FastAPI:
-    """Make the application of one worker process, from the environment."""
-    from zeus_bso.server.app import create_app
-    from zeus_bso.server.config import Settings
+    """Create the application of one worker process, with settings from the environment."""
+    with loading_code():
+        from zeus_bso.cli.proxies import stand_behind_proxies
+        from zeus_bso.server.app import create_app
+        from zeus_bso.server.config import Settings
 
     settings = Settings()
     log_decisions(settings)
     app = create_app(settings)
     answer_to_local_names(app, settings)
     drain_when_told_to_end(app, settings.drain_s)
+    stand_behind_proxies(app, settings.root_path)
     return app
 
 
 def answer_to_local_names(app: FastAPI, settings: Settings) -> None:
-    """Let an app that asks for no token, and listens on loopback, answer to no other name than this machine's own."""
+    """Make an app answer only to names of this machine and to allowed ones, if it has no tokens."""
     from zeus_bso.server.security.hosts import LocalNames
 
-    if not app.state.guard.tokens and is_loopback(settings.host):
-        app.add_middleware(LocalNames)
+    if not app.state.authenticator.tokens:
+        app.add_middleware(LocalNames, allowed=settings.allowed_hosts)
 
 
 def log_decisions(settings: Settings) -> None:
-    """Write the server's log to the standard error: a line per decision."""
+    """Write the server's log to standard error, one line per decision."""
     from zeus_bso.server.logs import configure_logging
 
     configure_logging(settings.log_level, settings.log_format)
@@ -98,8 +106,8 @@ def log_decisions(settings: Settings) -> None:
 
 @contextmanager
 def common_counts() -> Iterator[None]:
-    """Give the workers a folder in which they keep what they count, so that each can answer for all."""
-    from zeus_bso.server.metrics.instruments import FOLDER_VARIABLE
+    """Give the workers a folder for their counts, so that each worker can report the totals of all."""
+    from zeus_bso.server.instruments import FOLDER_VARIABLE
 
     if FOLDER_VARIABLE in os.environ:
         yield
@@ -110,7 +118,7 @@ def common_counts() -> Iterator[None]:
 
 
 def _announce(url: str, announcement: str) -> None:
-    """Say where the server is once it answers, not before."""
+    """Print the address of the server as soon as it answers."""
     http = urllib3.PoolManager(retries=False, timeout=1.0)
     while True:
         try:

@@ -1,1 +1,1 @@
-"""The training script's side: asks the server for a batch size and reports how the run goes."""
+"""The client for training scripts. It asks the server for a batch size, and reports the run."""

@@ -1,19 +1,19 @@
-"""What may be said to the optimizer's constructor."""
+"""Checks the arguments of the optimizer's constructor."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from zeus_bso.common import JobSpec
 from zeus_bso.exceptions import ZeusBSOConfigError
+from zeus_bso.protocol.job_spec import JobSpec
 
 
 def given_job(job: JobSpec | None) -> JobSpec:
-    """The job, which has no default.
+    """The job. It is required.
 
     Raises:
-        ZeusBSOConfigError: It is missing.
+        ZeusBSOConfigError: The job is missing.
     """
     if job is None:
         raise ZeusBSOConfigError("The job is missing: BatchSizeOptimizer(..., job=JobSpec(...)).")
@@ -22,16 +22,16 @@ def given_job(job: JobSpec | None) -> JobSpec:
 
 @dataclass(frozen=True)
 class Options:
-    """How the optimizer behaves.
+    """Options of the optimizer.
 
     Attributes:
-        heartbeat_s: Time between two signs of life [s]; None: none are sent.
-        on_unreachable: What to do when no server answers before training.
-        on_fail: What to do when the run failed to converge.
-        on_spec_change: What to do when the job id names a job with other settings.
+        heartbeat_s: Time between two heartbeats [s]. None to send none.
+        on_unreachable: What to do if no server answers before training.
+        on_fail: What to do if the run failed to converge.
+        on_spec_change: What to do if the job id names a job with other settings.
 
     Raises:
-        ZeusBSOConfigError: One of them has a value that it cannot have.
+        ZeusBSOConfigError: An option has an invalid value.
     """
 
     heartbeat_s: float | None

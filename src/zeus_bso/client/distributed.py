@@ -1,7 +1,7 @@
-"""A training of several processes: rank 0 speaks to the server, and all ranks learn the same.
+"""A training of several processes. Rank 0 talks to the server, and all ranks get the same answers.
 
-Everything here is collective: every rank makes the same calls in the same order. PyTorch is loaded when the ranks are
-joined, and not before.
+All calls here are collective: every rank makes the same calls in the same order. PyTorch is imported only when the
+ranks join.
 """
 
 from __future__ import annotations
@@ -11,19 +11,17 @@ import math
 import os
 import pickle
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from zeus_bso.client.transport import CALL_S, Answer, Transport
-from zeus_bso.common import EnergySource
-from zeus_bso.exceptions import ZeusBSOConfigError, ZeusBSODistributedError, ZeusBSOError, ZeusBSOOrderError
-from zeus_bso.monitor.adapt import adapt
-from zeus_bso.monitor.codecarbon import TaskTracker
-from zeus_bso.monitor.devices import devices_of
-from zeus_bso.monitor.once import count_once, join_devices, reading_of
-from zeus_bso.monitor.protocol import DeviceInfo, Monitor
+from zeus_bso.client.shared import DeferredTransport, SharedMonitor
+from zeus_bso.exceptions import ZeusBSOConfigError, ZeusBSODistributedError, ZeusBSOError
+from zeus_bso.monitor.adapters.adapt import adapt
+from zeus_bso.monitor.adapters.codecarbon import TaskTracker
+from zeus_bso.monitor.interface import Monitor
+from zeus_bso.protocol.transport import Transport
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 TIMEOUT_S = 1800.0
-"""Ranks wait for each other at most so long [s]; as PyTorch's own collectives do."""
+"""How long ranks wait for each other at most [s]. PyTorch's own collectives have the same limit."""
 
 _BLOCK_BYTES = 2048
 _LENGTH_BYTES = 8
@@ -40,6 +38,13 @@ _FIRST_POLL_S = 0.0002
 _LONGEST_POLL_S = 0.02
 
 _groups = itertools.count()
+
+_stores: dict[tuple[str, ...], tuple[Any, int, int]] = {}
+"""The stores through which ranks find each other, by their place in the training.
+
+A store is kept for the life of the process, because rank 0 serves it. Otherwise, a rank that is early for the next
+group could find the store of the previous group, which rank 0 is about to close.
+"""
 
 
 @dataclass(frozen=True)
@@ -52,64 +57,25 @@ class _Failed:
     error: Exception
 
 
-class Alone:
-    """A process that speaks for itself: a training of one process, or of several that the script keeps together.
-
-    Args:
-        rank: Its rank, as the script says.
-
-    Attributes:
-        rank: Its rank.
-        leads: Whether it speaks to the server.
-    """
-
-    def __init__(self, rank: int) -> None:
-        self.rank = rank
-        self.leads = True
-
-    def monitor(self, monitor: Monitor | TaskTracker) -> Monitor | TaskTracker:
-        """The monitor, as it is."""
-        return monitor
-
-    def transport(self, connect: Callable[[], Transport]) -> Transport:
-        """The way to the server."""
-        return connect()
-
-    def check_asking(self) -> None:
-        """Make sure that this process may ask for a batch size.
-
-        Raises:
-            ZeusBSOOrderError: It may not.
-        """
-        if self.rank != 0:
-            raise ZeusBSOOrderError(
-                "Only rank 0 asks for a batch size; broadcast it, and set current_batch_size and trial_number. "
-                "Or let distributed=True do so."
-            )
-
-    def share(self, act: Callable[[], _T]) -> _T:
-        """Do something."""
-        return act()
-
-
 class Ranks:
     """The processes of one training, joined in a process group of their own.
 
-    The group is one of gloo, on the CPU, so that nothing here waits for a GPU or mixes with what a GPU's group does.
-    It hangs off PyTorch's default process group if there is one, else off what a launcher like ``torchrun`` left in the
-    environment; a framework may then make its default group later.
+    The group uses gloo on the CPU. So nothing here waits for a GPU, or interferes with the group of the GPUs. The ranks
+    find each other through PyTorch's default process group if there is one. Otherwise they use the variables of a
+    launcher like ``torchrun``, and a framework may still create its default group later.
 
     Args:
-        timeout_s: Ranks wait for each other at most so long [s].
+        timeout_s: How long ranks wait for each other at most [s].
 
     Attributes:
-        rank: This process.
-        world_size: How many there are.
-        leads: Whether this one speaks to the server; the others hear from it.
+        rank: The rank of this process.
+        world_size: Number of processes.
+        leads: Whether this process talks to the server for all.
+        call: The last method that the script has called. All ranks must be in the same call.
 
     Raises:
         ZeusBSOConfigError: PyTorch is missing, or the processes do not know each other.
-        ZeusBSODistributedError: The other ranks did not come.
+        ZeusBSODistributedError: The other ranks did not join.
     """
 
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
@@ -117,6 +83,7 @@ class Ranks:
             raise ZeusBSOConfigError(f"distributed_timeout_s must be a positive number of seconds, not {timeout_s}.")
         self._timeout_s = timeout_s
         self._lost: str | None = None
+        self.call = "BatchSizeOptimizer"
         try:
             self._group, self.rank, self.world_size = _join(timedelta(seconds=timeout_s))
         except RuntimeError as error:
@@ -127,35 +94,37 @@ class Ranks:
         """The monitors of all ranks as one.
 
         Raises:
-            ZeusBSOMonitorError: The devices of a rank cannot be found out, or they are of several models.
+            ZeusBSOMonitorError: The devices of a rank cannot be identified, or they are of several models.
             ZeusBSODistributedError: A rank died, hangs, or has left.
         """
         return SharedMonitor(adapt(monitor), self)
 
     def transport(self, connect: Callable[[], Transport]) -> Transport:
-        """The way to the server, which only rank 0 has need of at once."""
+        """Connect to the server. Ranks other than 0 connect when they need it."""
         return connect() if self.leads else DeferredTransport(connect)
 
     def check_asking(self) -> None:
-        """All may ask: they ask together."""
+        """Do nothing: all ranks ask together."""
 
     def exchange(self, value: _T) -> list[_T]:
-        """Give every rank the values of all, by rank; they must be picklable.
+        """Give every rank the values of all ranks, ordered by rank. The values must be picklable.
 
         Raises:
-            ZeusBSODistributedError: A rank died, hangs, or has left.
+            ZeusBSODistributedError: A rank died, hangs, has left, or is in another call.
         """
-        payload = pickle.dumps(value)
+        payload = pickle.dumps((self.call, value))
         framed = len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
         parts = self._gather(framed[:_BLOCK_BYTES], _BLOCK_BYTES)
         lengths = [_LENGTH_BYTES + int.from_bytes(part[:_LENGTH_BYTES], "big") for part in parts]
-        # Nearly everything that ranks tell each other fits into one block, and so takes one round.
+        # Nearly all values fit into one block, which takes one round.
         if max(lengths) > _BLOCK_BYTES:
             parts = self._gather(framed, max(lengths))
-        return [pickle.loads(part[_LENGTH_BYTES:length]) for part, length in zip(parts, lengths, strict=True)]
+        told = [pickle.loads(part[_LENGTH_BYTES:length]) for part, length in zip(parts, lengths, strict=True)]
+        self._check_calls([call for call, _ in told])
+        return [value for _, value in told]
 
     def share(self, act: Callable[[], _T]) -> _T:
-        """Do something on rank 0 alone; every rank gets what it returned, or raises what it raised.
+        """Call a function on rank 0 only. Every rank returns its result, or raises its error.
 
         Raises:
             ZeusBSODistributedError: A rank died, hangs, or has left.
@@ -163,7 +132,7 @@ class Ranks:
         return _unpack(self.exchange(_attempt(act) if self.leads else None)[0])
 
     def agree(self, act: Callable[[], _T]) -> list[_T]:
-        """Do something on every rank; every rank gets what all returned, or raises what the first to fail raised.
+        """Call a function on every rank. Every rank returns all results, or raises the error of the lowest failed rank.
 
         Raises:
             ZeusBSODistributedError: A rank died, hangs, or has left.
@@ -171,7 +140,7 @@ class Ranks:
         return [_unpack(outcome) for outcome in self.exchange(_attempt(act))]
 
     def _gather(self, data: bytes, size: int) -> list[bytes]:
-        """Give every rank the bytes of all, filled up to ``size`` bytes, which is the same on every rank."""
+        """Give every rank the bytes of all ranks, padded to ``size``, which must be the same on every rank."""
         import torch
 
         if self._lost is not None:
@@ -180,7 +149,7 @@ class Ranks:
         found = [torch.empty_like(tensor) for _ in range(self.world_size)]
         try:
             work = self._group.allgather([found], [tensor])
-            # A signal handler runs between two looks; while a call of PyTorch blocks, it would not.
+            # Poll, so that signal handlers can run. They could not while a call of PyTorch blocks.
             poll_s, deadline = _FIRST_POLL_S, time.monotonic() + self._timeout_s
             while not work.is_completed() and time.monotonic() < deadline:
                 time.sleep(poll_s)
@@ -190,114 +159,23 @@ class Ranks:
             raise self._lose(error) from error
         return [bytes(part.tolist()) for part in found]
 
+    def _check_calls(self, calls: list[str]) -> None:
+        if len(set(calls)) == 1:
+            return
+        places = ", ".join(f"rank {rank} in {call}()" for rank, call in enumerate(calls))
+        self._lost = (
+            f"The ranks have parted: {places}. Every rank calls the same methods of its BatchSizeOptimizer, in the "
+            "same order."
+        )
+        raise ZeusBSODistributedError(self._lost)
+
     def _lose(self, error: RuntimeError) -> ZeusBSODistributedError:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         self._lost = (
-            f"The ranks have lost each other: one died, or left the training before the others, or did not come within "
-            f"{self._timeout_s:g} s ({reason})."
+            f"The ranks have lost each other in {self.call}(): one died, or left the training before the others, or "
+            f"did not come within {self._timeout_s:g} s ({reason})."
         )
         return ZeusBSODistributedError(self._lost)
-
-
-@dataclass(frozen=True)
-class SharedWindow:
-    """What a window took on all ranks.
-
-    Attributes:
-        time: Its length on the rank where it was longest [s].
-        total_energy: The energy of all devices, each counted once [J].
-        source: The weakest of what it rests on.
-    """
-
-    time: float
-    total_energy: float
-    source: EnergySource | None
-
-
-class SharedMonitor:
-    """The monitors of all ranks as one; each device counts once, however many ranks look at it.
-
-    What fails on one rank fails on all.
-
-    Args:
-        monitor: This rank's monitor.
-        ranks: The ranks.
-
-    Raises:
-        ZeusBSOMonitorError: The devices of a rank cannot be found out, or they are of several models.
-        ZeusBSODistributedError: A rank died, hangs, or has left.
-    """
-
-    def __init__(self, monitor: Monitor, ranks: Ranks) -> None:
-        self._monitor = monitor
-        self._ranks = ranks
-        self._devices = join_devices(ranks.agree(lambda: devices_of(monitor)))
-
-    @property
-    def gpu_indices(self) -> Sequence[int]:
-        """The GPUs that this rank measures."""
-        return self._monitor.gpu_indices
-
-    def devices(self) -> DeviceInfo:
-        """The devices of all ranks."""
-        return self._devices
-
-    def begin_window(self, name: str, /) -> None:
-        """Open a window on this rank."""
-        self._monitor.begin_window(name)
-
-    def end_window(self, name: str, /) -> SharedWindow:
-        """Close the window on all ranks and tell what it took.
-
-        Raises:
-            ZeusBSOMonitorError: A rank could not measure it.
-            ZeusBSODistributedError: A rank died, hangs, or has left.
-        """
-        total = count_once(self._ranks.agree(lambda: reading_of(self._monitor.end_window(name))))
-        return SharedWindow(total.time_s, total.energy_j, total.source)
-
-
-class DeferredTransport:
-    """A transport that connects when it is first used.
-
-    Args:
-        connect: Makes it.
-    """
-
-    def __init__(self, connect: Callable[[], Transport]) -> None:
-        self._connect = connect
-        self._transport: Transport | None = None
-
-    @property
-    def address(self) -> str:
-        """Where it sends requests."""
-        return self._connected().address
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: Mapping[str, object] | None = None,
-        params: Mapping[str, str] | None = None,
-        timeout_s: float = CALL_S,
-    ) -> Answer:
-        """Send a request and wait for its answer.
-
-        Raises:
-            TransportError: None came within ``timeout_s`` seconds, retries included.
-        """
-        return self._connected().request(method, path, body=body, params=params, timeout_s=timeout_s)
-
-    def close(self) -> None:
-        """Let go of connections."""
-        if self._transport is not None:
-            self._transport.close()
-
-    def _connected(self) -> Transport:
-        if self._transport is None:
-            self._transport = self._connect()
-        return self._transport
 
 
 def _join(timeout: timedelta) -> tuple[ProcessGroup, int, int]:
@@ -313,15 +191,20 @@ def _join(timeout: timedelta) -> tuple[ProcessGroup, int, int]:
             "distributed=True needs processes that know each other: launch the script with torchrun, or call "
             "torch.distributed.init_process_group before."
         )
-    store, rank, world_size = next(distributed.rendezvous("env://", timeout=timeout))
-    own = distributed.PrefixStore(f"zeus-bso/{next(_groups)}", store)
+    place = tuple(os.environ[name] for name in ("MASTER_ADDR", "MASTER_PORT", "RANK", "WORLD_SIZE"))
+    if place not in _stores:
+        _stores[place] = next(distributed.rendezvous("env://", timeout=timeout))
+    store, rank, world_size = _stores[place]
+    # After a failure, torchrun starts the ranks again with the old store, which still has the old keys.
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    own = distributed.PrefixStore(f"zeus-bso/{attempt}/{next(_groups)}", store)
     return distributed.ProcessGroupGloo(own, rank, world_size, timeout), rank, world_size
 
 
 def _attempt(act: Callable[[], _T]) -> _Done[_T] | _Failed:
     try:
         return _Done(act())
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other ranks must hear of it
+    except Exception as error:  # noqa: BLE001 - the other ranks must get any error
         return _Failed(_portable(error))
 
 
@@ -333,9 +216,9 @@ def _unpack(outcome: _Done[_T] | _Failed | None) -> _T:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error, or what can be sent of it."""
+    """The error itself, or its text if the error cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - exceptions of other packages fail to be copied in any way
+    except Exception:  # noqa: BLE001 - pickling a foreign exception may raise anything
         return ZeusBSOError(f"{type(error).__name__}: {error}")
     return error

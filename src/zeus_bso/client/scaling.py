@@ -1,4 +1,4 @@
-"""What follows from a batch size: the learning rate, and each device's share."""
+"""Values that depend on the batch size: the learning rate, and the share of each device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LearningRateRule = Literal["linear", "square-root"]
 def linear_learning_rate(learning_rate: float, tuned_for: int, batch_size: int) -> float:
     """Scale a learning rate in proportion to the batch size.
 
-    The usual rule for stochastic gradient descent with momentum; large batches also want a warm-up.
+    The usual rule for stochastic gradient descent with momentum. Large batches also need a warm-up.
 
     Args:
         learning_rate: The learning rate that suits the batch size ``tuned_for``.
@@ -67,9 +67,9 @@ class Split:
     """A global batch size, divided among devices and accumulation steps without a remainder.
 
     Attributes:
-        per_device: What each device takes at once; the batch size of its data loader.
-        accumulation_steps: After how many of those the optimizer takes a step.
-        world_size: How many devices.
+        per_device: Batch size of the data loader of each device.
+        accumulation_steps: Number of such batches before the optimizer takes a step.
+        world_size: Number of devices.
     """
 
     per_device: int
@@ -85,17 +85,17 @@ class Split:
 def split(batch_size: int, world_size: int, max_per_device: int | None = None) -> Split:
     """Divide a global batch size among devices, in the fewest accumulation steps.
 
-    The product is exact, never rounded: what is learnt about a batch size must be about that one. A size that does
-    not divide by the number of devices is therefore an error; every other size can be divided, at worst in steps of
-    one sample per device.
+    The product is exact, never rounded, because the server learns about exactly this batch size. A size that is not
+    divisible by the number of devices is therefore an error. Every other size can be divided, in the worst case in
+    steps of one sample per device.
 
     Args:
         batch_size: The global batch size.
-        world_size: How many devices train.
-        max_per_device: What fits into a device's memory at once; None: as much as is wanted.
+        world_size: Number of devices that train.
+        max_per_device: Largest batch that fits into the memory of a device. None for no limit.
 
     Raises:
-        ZeusBSOConfigError: The batch size does not divide by ``world_size``, or an argument is not positive.
+        ZeusBSOConfigError: The batch size is not divisible by ``world_size``, or an argument is not positive.
     """
     for name, value in (("batch_size", batch_size), ("world_size", world_size), ("max_per_device", max_per_device)):
         if value is not None and value < 1:
@@ -113,23 +113,23 @@ def split(batch_size: int, world_size: int, max_per_device: int | None = None) -
 
 
 class ScalesWithBatchSize:
-    """What may be asked of whoever knows the batch size.
+    """Methods of an object that knows the batch size.
 
     Attributes:
-        current_batch_size: The global batch size; None before it is known.
+        current_batch_size: The global batch size. None before it is known.
     """
 
     current_batch_size: int | None
 
     def split(self, world_size: int, max_per_device: int | None = None) -> Split:
-        """Divide the batch size, which is a global one, among devices; see :func:`split`.
+        """Divide the global batch size among devices, see :func:`split`.
 
         Args:
-            world_size: How many devices train.
-            max_per_device: What fits into a device's memory at once; None: as much as is wanted.
+            world_size: Number of devices that train.
+            max_per_device: Largest batch that fits into the memory of a device. None for no limit.
 
         Raises:
-            ZeusBSOConfigError: The batch size does not divide by ``world_size``, or an argument is not positive.
+            ZeusBSOConfigError: The batch size is not divisible by ``world_size``, or an argument is not positive.
             ZeusBSOOrderError: The batch size is not known yet.
         """
         return split(self._known_batch_size(), world_size, max_per_device)
@@ -140,7 +140,7 @@ class ScalesWithBatchSize:
         Args:
             learning_rate: The learning rate that suits the batch size ``tuned_for``.
             tuned_for: That batch size.
-            rule: ``"linear"``, as for stochastic gradient descent, or ``"square-root"``, as for Adam.
+            rule: ``"linear"`` for stochastic gradient descent, or ``"square-root"`` for Adam.
 
         Raises:
             ZeusBSOConfigError: There is no such rule, or ``tuned_for`` is not positive.

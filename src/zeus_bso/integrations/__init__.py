@@ -1,5 +1,5 @@
-"""Callbacks for training frameworks; each module needs its framework, which is loaded with it and not before.
+"""Callbacks for training frameworks. Each module imports its framework.
 
-The batch size of these frameworks is set before training: ask for it first, build the data loaders with it, and let the
-callback do the rest. Nothing that a callback does to a batch size has an effect.
+These frameworks fix the batch size before training. Ask for it first, build the data loaders with it, and let the
+callback do the rest. A callback cannot change the batch size.
 """

@@ -1,15 +1,20 @@
-"""What the callbacks of all frameworks have in common."""
+"""The common part of the callbacks for all frameworks."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import logging
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import SupportsFloat
+from typing import ParamSpec, SupportsFloat, TypeVar
 
-from zeus_bso.client.optimizer import BatchSizeOptimizer
+from zeus_bso.client.batch_size_optimizer import BatchSizeOptimizer
 from zeus_bso.exceptions import ZeusBSOConfigError, ZeusBSOTrainFailError
+from zeus_bso.files import written_whole
 
 logger = logging.getLogger("zeus_bso")
 
@@ -17,12 +22,12 @@ logger = logging.getLogger("zeus_bso")
 class Fit:
     """One fit of a framework, reported to a :class:`BatchSizeOptimizer`.
 
-    What ends the script, a run that failed or a metric that nobody logs, is kept back until the framework has saved
-    what it saves: :meth:`go_on` and :meth:`end` raise it.
+    Two errors end the script: a run that failed, and a metric that is never logged. They are held back until the
+    framework has saved its files. Then :meth:`go_on` and :meth:`end` raise them.
 
     Args:
-        bso: Gave the batch size.
-        metric: Name of the validation metric to report, as the framework logs it.
+        bso: The optimizer that gave the batch size.
+        metric: Name of the validation metric, as the framework logs it.
 
     Attributes:
         running: Whether the fit has begun and not ended.
@@ -38,25 +43,26 @@ class Fit:
 
     @property
     def is_over(self) -> bool:
-        """Whether the framework is to stop."""
+        """Whether the framework should stop."""
         return self._bso.training_finished or self._failure is not None
 
     def begin(self) -> None:
-        """Begin to measure.
+        """Start to measure.
 
         Raises:
             ZeusBSOOrderError: The batch size is not known yet, or this run has been trained already.
         """
         self._bso.on_train_begin()
         self.running = True
+        if (call := fit_call()) is not None:
+            call.fits.append(self)
 
     def evaluate(self, logged: Mapping[str, SupportsFloat], epoch: int) -> None:
-        """Report an evaluation; :attr:`is_over` tells what came of it.
+        """Report an evaluation. Afterwards :attr:`is_over` says whether the framework should stop.
 
         Args:
-            logged: The metrics by name. An evaluation that lacks the metric, say one of another data set, is passed
-                over.
-            epoch: How many epochs are complete.
+            logged: The metrics by name. An evaluation without the metric, for example of another data set, is skipped.
+            epoch: Number of complete epochs.
         """
         if not self.running or self.is_over:
             return
@@ -70,10 +76,10 @@ class Fit:
             self._failure = failure
 
     def go_on(self) -> None:
-        """Training goes on after what may have been an evaluation.
+        """Note that training goes on, perhaps after an evaluation.
 
         Raises:
-            ZeusBSOConfigError: It was one, and the metric has not been logged so far.
+            ZeusBSOConfigError: There was an evaluation, and it did not log the metric.
         """
         if self.running and self._logged and not self._found:
             self._bso.cancel()
@@ -83,11 +89,21 @@ class Fit:
                 "Give the callback one of these names."
             )
 
-    def end(self) -> None:
+    def break_off(self, error: BaseException) -> None:
+        """Note an exception that has left the fit. The script may still catch it."""
+        if not self.running:
+            return
+        self.running = False
+        self._bso.__exit__(type(error), error, None)
+
+    def end(self, *, cut_short: bool = False) -> None:
         """End the fit, after the framework has saved.
 
+        Args:
+            cut_short: Whether a time limit, a step limit or a signal ended it, which says nothing about the batch size.
+
         Raises:
-            ZeusBSOTrainFailError: The run failed to converge: launch the script again.
+            ZeusBSOTrainFailError: The run failed to converge. Launch the script again.
             ZeusBSOConfigError: The metric was never logged.
         """
         self.go_on()
@@ -98,26 +114,124 @@ class Fit:
             raise self._failure
         if not self._found and not self.is_over:
             logger.warning("The fit ended without an evaluation: there is nothing to learn from this run.")
-        self._bso.on_train_end()
+        if cut_short:
+            self._bso.pause()
+        else:
+            self._bso.on_train_end()
+
+    def check_batch_size(self, trained: int, made_of: str, remedy: str) -> None:
+        """Make sure that the framework trains with the given batch size, so that the server learns about that size.
+
+        Args:
+            trained: The global batch size of the framework.
+            made_of: The factors of that size.
+            remedy: A sentence that says how to correct it.
+
+        Raises:
+            ZeusBSOConfigError: The framework would train with another size.
+        """
+        given = self._bso.current_batch_size
+        if given is None or trained == given:
+            return
+        self._bso.cancel()
+        raise ZeusBSOConfigError(
+            f"The fit would train with a batch size of {trained} ({made_of}), but {given} was given. {remedy}"
+        )
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+class _Calls(threading.local):
+    """The calls of fits that are under way in a thread, the innermost last."""
+
+    def __init__(self) -> None:
+        self.under_way: list[FitCall] = []
+
+
+_calls = _Calls()
+
+
+@dataclass
+class FitCall:
+    """One call of a framework's fit.
+
+    Attributes:
+        arguments: The arguments of the call, by name.
+        fits: The fits that started in this call.
+    """
+
+    arguments: Mapping[str, object]
+    fits: list[Fit] = field(default_factory=list)
+
+
+def fit_call() -> FitCall | None:
+    """The innermost call of a watched fit that is under way in this thread."""
+    return _calls.under_way[-1] if _calls.under_way else None
+
+
+def watch_fit(fit: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Wrap a framework's fit, so that its callbacks learn of exceptions. Some frameworks do not tell them.
+
+    Args:
+        fit: The method of the framework.
+    """
+    signature = inspect.signature(fit)
+
+    @functools.wraps(fit)
+    def watched(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            call = FitCall(signature.bind(*args, **kwargs).arguments)
+        except TypeError:
+            return fit(*args, **kwargs)
+        _calls.under_way.append(call)
+        try:
+            return fit(*args, **kwargs)
+        except BaseException as error:
+            for begun in call.fits:
+                begun.break_off(error)
+            raise
+        finally:
+            _calls.under_way.pop()
+
+    return watched
 
 
 def save_state(bso: BatchSizeOptimizer, path: Path) -> None:
-    """Write the run's state to a file, as a whole; a disk that does not take it is said, and ends no training."""
-    fresh = path.with_name(path.name + ".new")
+    """Write the state of the run to a file in one step. If that fails, log it and let the training go on."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(json.dumps(bso.state_dict()), encoding="utf-8")
-        fresh.replace(path)
+        with written_whole(path) as file:
+            file.write(json.dumps(bso.state_dict()).encode())
     except OSError as error:
         logger.warning("The run's state cannot be kept in %s (%s).", path, error.strerror)
 
 
 def state_in(path: Path) -> Mapping[str, object] | None:
-    """The run's state in a file; None where there is no such file."""
+    """The state of the run in a file. None if there is no such file.
+
+    Raises:
+        ZeusBSOConfigError: The file contains something else.
+    """
     if not path.is_file():
         return None
-    state: Mapping[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise unreadable(path, error) from None
+    if not isinstance(state, dict):
+        raise unreadable(path, ValueError("it is no JSON object"))
     return state
+
+
+def unreadable(path: Path, error: Exception) -> ZeusBSOConfigError:
+    """The error for a file without a readable state."""
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return ZeusBSOConfigError(
+        f"The run's state cannot be read from {path} ({reason}): the file is broken; go on from an older checkpoint, "
+        "or remove this one."
+    )
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -18,26 +18,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import SupportsFloat
 
-from zeus_bso.client.optimizer import BatchSizeOptimizer
-from zeus_bso.integrations.fit import Fit, save_state, state_in
+from zeus_bso.client.batch_size_optimizer import BatchSizeOptimizer
+from zeus_bso.integrations.fit import Fit, fit_call, save_state, state_in, watch_fit
 
 try:
+    from keras import Model
     from keras.callbacks import Callback
 except ImportError as error:
     raise ImportError("zeus_bso.integrations.keras needs Keras 3: pip install 'zeus-bso[keras]'") from error
 
 
+_DEFAULT_BATCH_SIZE = 32
+"""The batch size that Keras uses for arrays by default."""
+
+# Keras does not tell callbacks that an exception leaves the fit. A hyperparameter search may catch it.
+setattr(Model, "fit", watch_fit(Model.fit))  # noqa: B010
+
+
 class ZeusBSOCallback(Callback):
     """Reports the validation of every epoch of a fit, and stops the model when the run is over.
 
-    Give it as the last callback: it then runs when the others have saved, and what the optimizer raises at the end of
-    ``fit`` keeps no other callback from ending tidily. ``evaluate`` by itself is not reported.
+    Give it as the last callback. Then it runs after the others have saved, and an error of the optimizer at the end of
+    ``fit`` does not stop other callbacks from ending properly. A call of ``evaluate`` outside ``fit`` is not reported.
 
     Args:
-        bso: Gave the batch size.
-        metric: Name of the metric, as Keras logs it: ``val_accuracy``. Epochs without it, with ``validation_freq``, are
-            passed over.
-        state_file: Where to keep the run's state after every epoch, see :func:`saved_state`; None: nowhere.
+        bso: The optimizer that gave the batch size.
+        metric: Name of the metric, as Keras logs it: ``val_accuracy``. Epochs without it (``validation_freq``) are
+            skipped.
+        state_file: File for the state of the run after every epoch, see :func:`saved_state`. None to keep none.
     """
 
     def __init__(
@@ -47,19 +55,26 @@ class ZeusBSOCallback(Callback):
         self._bso = bso
         self._fit = Fit(bso, metric)
         self._metric = metric
+        self._epochs = 0
         self._state_file = None if state_file is None else Path(state_file)
 
     def on_train_begin(self, logs: Mapping[str, SupportsFloat] | None = None) -> None:
-        """Begin to measure."""
+        """Start to measure.
+
+        Raises:
+            ZeusBSOConfigError: The model is trained with another batch size than the given one.
+        """
+        self._check_batch_size()
         self._fit.begin()
         self._stop_if_over()
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, SupportsFloat] | None = None) -> None:
-        """Find out a metric that is never logged as soon as training goes on, not at its end."""
+        """Raise an error for a metric that is never logged as soon as training goes on, not at its end."""
         self._fit.go_on()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, SupportsFloat] | None = None) -> None:
-        """Report, and keep the run's state."""
+        """Report the epoch, and save the state of the run."""
+        self._epochs = epoch + 1
         logged = logs or {}
         if any(name.startswith("val_") for name in logged) or not self._metric.startswith("val_"):
             self._fit.evaluate(logged, epoch + 1)
@@ -71,15 +86,40 @@ class ZeusBSOCallback(Callback):
         """End the run.
 
         Raises:
-            ZeusBSOTrainFailError: The run failed to converge: launch the script again.
+            ZeusBSOTrainFailError: The run failed to converge. Launch the script again.
         """
-        self._fit.end()
+        self._fit.end(cut_short=self._bso.interrupted and self._epochs < self.params.get("epochs", 0))
+
+    def _check_batch_size(self) -> None:
+        call = fit_call()
+        share = _batch_size_of(call.arguments) if call is not None else None
+        if share is None:
+            return
+        steps = getattr(getattr(self.model, "optimizer", None), "gradient_accumulation_steps", None) or 1
+        self._fit.check_batch_size(
+            share * steps,
+            f"{share} per batch, {steps} accumulation steps",
+            "Give fit, or the data set, the batch size that get_batch_size() returned.",
+        )
 
     def _stop_if_over(self) -> None:
         if self._fit.is_over:
             self.model.stop_training = True
 
 
+def _batch_size_of(arguments: Mapping[str, object]) -> int | None:
+    """The batch size of a fit. None if the data decides it and does not state it."""
+    data, given = arguments.get("x"), arguments.get("batch_size")
+    if not hasattr(data, "shape"):
+        given = given if given is not None else getattr(data, "batch_size", None)
+        return given if isinstance(given, int) else None
+    return given if isinstance(given, int) else _DEFAULT_BATCH_SIZE
+
+
 def saved_state(state_file: str | os.PathLike[str]) -> Mapping[str, object] | None:
-    """The run's state in a file, for ``BatchSizeOptimizer(..., resume=...)``; None where there is no such file."""
+    """The state of the run in a file, for ``BatchSizeOptimizer(..., resume=...)``. None if there is no such file.
+
+    Raises:
+        ZeusBSOConfigError: The file is broken.
+    """
     return state_in(Path(state_file))

@@ -22,12 +22,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from zeus_bso.client.optimizer import BatchSizeOptimizer
+from zeus_bso.client.batch_size_optimizer import BatchSizeOptimizer
 from zeus_bso.exceptions import ZeusBSOConfigError
-from zeus_bso.integrations.fit import Fit, save_state, state_in
+from zeus_bso.integrations.fit import Fit, save_state, state_in, watch_fit
 
 try:
-    from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+    from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
     from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 except ImportError as error:
     raise ImportError(
@@ -36,19 +36,22 @@ except ImportError as error:
 
 _STATE_FILE = "zeus_bso.json"
 
+# Transformers does not tell callbacks that an exception leaves the training. A hyperparameter search may catch it.
+setattr(Trainer, "train", watch_fit(Trainer.train))  # noqa: B010
+
 
 class ZeusBSOCallback(TrainerCallback):
     """Reports every evaluation of a training, and stops the trainer when the run is over.
 
-    Evaluations outside ``train``, and the one before its first step, are not reported. What the optimizer raises is
-    raised at the end of ``train``, when the trainer has saved. Each checkpoint carries the run's state, see
+    Evaluations outside ``train``, and the one before its first step, are not reported. An error of the optimizer is
+    raised at the end of ``train``, after the trainer has saved. Each checkpoint contains the state of the run, see
     :func:`saved_state`.
 
-    On several devices every process needs the callback, with a ``BatchSizeOptimizer(..., distributed=True)``.
+    On several devices, every process needs the callback with a ``BatchSizeOptimizer(..., distributed=True)``.
 
     Args:
-        bso: Gave the batch size.
-        metric: Name of the metric, as the trainer logs it, with its prefix: ``eval_accuracy``.
+        bso: The optimizer that gave the batch size.
+        metric: Name of the metric with its prefix, as the trainer logs it: ``eval_accuracy``.
     """
 
     def __init__(self, bso: BatchSizeOptimizer, metric: str) -> None:
@@ -59,12 +62,12 @@ class ZeusBSOCallback(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Begin to measure.
+        """Start to measure.
 
         Raises:
-            ZeusBSOConfigError: The trainer trains with another batch size than was given.
+            ZeusBSOConfigError: The trainer trains with another batch size than the given one.
         """
-        _check_batch_size(self._bso, args)
+        self._check_batch_size(args)
         self._first_step = state.global_step
         self._fit.begin()
         self._stop_if_over(control)
@@ -72,7 +75,7 @@ class ZeusBSOCallback(TrainerCallback):
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Find out a metric that is never logged as soon as training goes on, not at its end."""
+        """Raise an error for a metric that is never logged as soon as training goes on, not at its end."""
         self._fit.go_on()
 
     def on_evaluate(
@@ -83,14 +86,14 @@ class ZeusBSOCallback(TrainerCallback):
         metrics: Mapping[str, float],
         **kwargs: object,
     ) -> None:
-        """Report."""
+        """Report the evaluation."""
         if state.global_step == self._first_step:
             return
         self._fit.evaluate(metrics, int((state.epoch or 0.0) + 1e-6))
         self._stop_if_over(control)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
-        """Put the run's state beside what the trainer saved."""
+        """Save the state of the run in the trainer's checkpoint folder."""
         folder = Path(args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
         if self._fit.running and state.is_world_process_zero and folder.is_dir():
             save_state(self._bso, folder / _STATE_FILE)
@@ -101,9 +104,21 @@ class ZeusBSOCallback(TrainerCallback):
         """End the run.
 
         Raises:
-            ZeusBSOTrainFailError: The run failed to converge: launch the script again.
+            ZeusBSOTrainFailError: The run failed to converge. Launch the script again.
         """
-        self._fit.end()
+        by_steps = 0 < args.max_steps <= state.global_step
+        by_signal = self._bso.interrupted and (state.epoch or 0.0) < args.num_train_epochs
+        self._fit.end(cut_short=by_steps or by_signal)
+
+    def _check_batch_size(self, args: TrainingArguments) -> None:
+        if args.auto_find_batch_size:
+            raise ZeusBSOConfigError("auto_find_batch_size changes the batch size that was given; turn it off.")
+        share, steps, processes = args.train_batch_size, args.gradient_accumulation_steps, args.world_size
+        self._fit.check_batch_size(
+            share * steps * processes,
+            f"{share} per process, {steps} accumulation steps, {processes} processes",
+            "Set per_device_train_batch_size and gradient_accumulation_steps to what split() says.",
+        )
 
     def _stop_if_over(self, control: TrainerControl) -> None:
         if self._fit.is_over:
@@ -111,23 +126,12 @@ class ZeusBSOCallback(TrainerCallback):
 
 
 def saved_state(checkpoint: str | os.PathLike[str] | None) -> Mapping[str, object] | None:
-    """The run's state in a checkpoint folder, for ``BatchSizeOptimizer(..., resume=...)``.
+    """The state of the run in a checkpoint folder, for ``BatchSizeOptimizer(..., resume=...)``.
 
     Returns:
-        The state; None where there is no such folder, or none was saved in it.
+        The state. None if there is no such folder, or no state in it.
+
+    Raises:
+        ZeusBSOConfigError: The file of the state is broken.
     """
     return None if checkpoint is None else state_in(Path(checkpoint) / _STATE_FILE)
-
-
-def _check_batch_size(bso: BatchSizeOptimizer, args: TrainingArguments) -> None:
-    """Make sure that what is learnt is learnt about the size that was given."""
-    if args.auto_find_batch_size:
-        raise ZeusBSOConfigError("auto_find_batch_size changes the batch size that was given; turn it off.")
-    trained = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    if bso.current_batch_size is not None and trained != bso.current_batch_size:
-        raise ZeusBSOConfigError(
-            f"The trainer would train with a batch size of {trained} ({args.train_batch_size} per process, "
-            f"{args.gradient_accumulation_steps} accumulation steps, {args.world_size} processes), but "
-            f"{bso.current_batch_size} was given. Set per_device_train_batch_size and gradient_accumulation_steps to "
-            "what split() says."
-        )

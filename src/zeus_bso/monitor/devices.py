@@ -1,22 +1,22 @@
-"""The devices behind a monitor, ours or another package's."""
+"""The devices of a monitor, whether it is ours or from another package."""
 
 from __future__ import annotations
 
-from zeus_bso.monitor.adapt import adapt
-from zeus_bso.monitor.choose import gpu_sensor, visible_make
-from zeus_bso.monitor.codecarbon import TaskTracker
-from zeus_bso.monitor.estimate import EstimateSensor
-from zeus_bso.monitor.protocol import DescribesDevices, DeviceInfo, Monitor
+from zeus_bso.monitor.adapters.adapt import adapt
+from zeus_bso.monitor.adapters.codecarbon import TaskTracker
+from zeus_bso.monitor.interface import DescribesDevices, DeviceInfo, Monitor
+from zeus_bso.monitor.sensors.choose import gpu_sensor, visible_make
+from zeus_bso.monitor.sensors.estimate import EstimateSensor
 
 
 def devices_of(monitor: Monitor | TaskTracker) -> DeviceInfo:
     """The devices that a monitor measures.
 
-    Our own monitors say so themselves, and so do those that :func:`zeus_bso.monitor.adapt` knows. For any other the
-    management library is asked about its GPUs; without GPUs it is taken to measure this machine's CPU.
+    Our own monitors state their devices, and so do monitors that :func:`zeus_bso.monitor.adapt` knows. For another
+    monitor, this function asks the management library about the GPUs. Without GPUs, it assumes the CPU of this machine.
 
     Raises:
-        ZeusBSOMonitorError: They cannot be found out; the message says what to do.
+        ZeusBSOMonitorError: The devices cannot be identified. The message says what to do.
     """
     known = adapt(monitor)
     if isinstance(known, DescribesDevices):

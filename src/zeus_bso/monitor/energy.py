@@ -1,38 +1,43 @@
-"""The monitor that a training script uses: it finds the best sensor of this machine."""
+"""The energy monitor for training scripts. It chooses the best sensor of this machine."""
 
 from __future__ import annotations
 
 import logging
 import math
+import sys
 import time
 from collections.abc import Sequence
 
-from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
-from zeus_bso.monitor.choose import CpuSensor, choose_sensor
+from zeus_bso.monitor.interface import DeviceId, DeviceInfo, DeviceReading, Measurement
 from zeus_bso.monitor.machine import host_id
-from zeus_bso.monitor.protocol import DeviceId, DeviceInfo, DeviceReading, Measurement
-from zeus_bso.monitor.sensor import Reading
+from zeus_bso.monitor.sensors.choose import CpuSensor, choose_sensor
+from zeus_bso.monitor.sensors.sensor import Reading
+from zeus_bso.protocol.words import EnergySource
 
 logger = logging.getLogger("zeus_bso")
+
+
+_MOST_UNMEASURED = 0.1
+"""The largest part of a window that the earlier mean power may fill in."""
 
 
 class EnergyMonitor:
     """Measures time and energy of named windows.
 
-    It reads NVIDIA or AMD GPUs if this process sees any, else the CPU's energy counters (RAPL), else it estimates from
-    CPU time, which is labelled as an estimate wherever it is shown. A GPU that is visible and cannot be measured is an
-    error, never a silent estimate. ``zeus-bso doctor`` shows what it would do here.
+    The monitor reads NVIDIA or AMD GPUs if this process sees any. Otherwise it reads the CPU's energy counters (RAPL).
+    If there are none, it estimates the energy from CPU time, and every display labels that as an estimate. A visible
+    GPU that cannot be measured is an error, never a silent estimate. ``zeus-bso doctor`` shows the choice here.
 
     Args:
-        gpu_indices: Which of the visible GPUs, numbered as this process sees them (``CUDA_VISIBLE_DEVICES``,
-            ``ROCR_VISIBLE_DEVICES`` and ``HIP_VISIBLE_DEVICES`` are respected); None: all of them; an empty list:
-            training runs on the CPU.
-        cpu: How to measure the CPU where no GPU is: ``"rapl"``, ``"estimate"``, or the better of the two.
-        max_power: Summed maximum power limit of the devices [W], where the machine does not state it.
+        gpu_indices: The visible GPUs to measure, as this process numbers them (it respects ``CUDA_VISIBLE_DEVICES``,
+            ``ROCR_VISIBLE_DEVICES`` and ``HIP_VISIBLE_DEVICES``). None for all. An empty list if training runs on the
+            CPU.
+        cpu: How to measure the CPU if there is no GPU: ``"rapl"``, ``"estimate"``, or ``"auto"`` for the better one.
+        max_power: Sum of the devices' maximum power limits [W], if the machine does not state them.
 
     Raises:
-        ZeusBSOMonitorError: The devices cannot be measured as asked; the message says what to do.
+        ZeusBSOMonitorError: The devices cannot be measured as asked. The message says what to do.
     """
 
     def __init__(
@@ -47,6 +52,10 @@ class EnergyMonitor:
         self._max_power_w = max_power
         self._windows: dict[str, tuple[float, Reading]] = {}
 
+    def __deepcopy__(self, memo: dict[int, object]) -> EnergyMonitor:
+        """Return the same object, because a copy measures the same devices."""
+        return self
+
     @property
     def gpu_indices(self) -> list[int]:
         """The measured GPUs, numbered as this process sees them."""
@@ -54,35 +63,57 @@ class EnergyMonitor:
 
     @property
     def source(self) -> EnergySource:
-        """What the energies rest on."""
+        """Source of the energy readings."""
         return self._sensor.source
 
     def devices(self) -> DeviceInfo:
         """The measured devices."""
         return self._sensor.devices(self._max_power_w)
 
-    def begin_window(self, name: str, /) -> None:
+    def begin_window(self, key: str, sync_execution: bool | None = None, restart: bool = False) -> None:
         """Open a window.
 
+        Args:
+            key: Name of the window.
+            sync_execution: Whether to wait until the GPUs have finished PyTorch's work. Default: no.
+            restart: Whether to start again if the window is open already.
+
         Raises:
-            ZeusBSOMonitorError: It is open already.
+            ZeusBSOMonitorError: The window is open already.
         """
-        if name in self._windows:
-            raise ZeusBSOMonitorError(f"The window {name!r} is open already.")
+        if key in self._windows and not restart:
+            raise ZeusBSOMonitorError(f"The window {key!r} is open already.")
+        if sync_execution:
+            _finish_computing()
         reading = self._sensor.read()
-        self._windows[name] = (time.monotonic(), reading)
+        self._windows[key] = (time.monotonic(), reading)
 
-    def end_window(self, name: str, /) -> Measurement:
-        """Close a window and tell what it took.
+    def end_window(
+        self, key: str, sync_execution: bool | None = None, cancel: bool = False, restart: bool = False
+    ) -> Measurement:
+        """Close a window and return its time and energy.
+
+        Args:
+            key: Name of the window.
+            sync_execution: Whether to wait until the GPUs have finished PyTorch's work. Default: no.
+            cancel: Whether to discard the measurement and return zero.
+            restart: Whether to open the window again at once.
 
         Raises:
-            ZeusBSOMonitorError: It is not open.
+            ZeusBSOMonitorError: The window is not open, or too much of it could not be measured.
         """
-        if name not in self._windows:
-            raise ZeusBSOMonitorError(f"The window {name!r} is not open.")
-        began_s, before = self._windows.pop(name)
-        time_s = time.monotonic() - began_s
-        used = self._sensor.read().since(before)
+        if key not in self._windows:
+            raise ZeusBSOMonitorError(f"The window {key!r} is not open.")
+        if sync_execution:
+            _finish_computing()
+        began_s, before = self._windows.pop(key)
+        now_s, now = time.monotonic(), self._sensor.read()
+        if restart:
+            self._windows[key] = (now_s, now)
+        time_s, used = (0.0, now.since(now)) if cancel else (now_s - began_s, now.since(before))
+        unmeasured_s = min(max(used.unmeasured_s.values(), default=0.0), time_s)
+        if unmeasured_s > _MOST_UNMEASURED * time_s:
+            raise ZeusBSOMonitorError(f"{used.trouble}: {unmeasured_s:.3g} of {time_s:.3g} s are not measured")
         source = self._sensor.source
         return Measurement(
             time=time_s,
@@ -95,3 +126,10 @@ class EnergyMonitor:
                 for part, energy_j in used.joules.items()
             ),
         )
+
+
+def _finish_computing() -> None:
+    """Wait until the GPUs have finished the work of this process. Uses PyTorch only if the script has imported it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.synchronize()

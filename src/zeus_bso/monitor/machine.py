@@ -1,4 +1,4 @@
-"""What the operating system says about the machine and its CPU."""
+"""Facts about the machine and its CPU from the operating system."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def cpu_model(proc: Path = Path("/proc")) -> str:
-    """The CPU's model name, as the operating system has it."""
+    """The model name of the CPU."""
     try:
         lines = (proc / "cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -22,14 +22,14 @@ def cpu_model(proc: Path = Path("/proc")) -> str:
 
 
 def usable_cpus() -> list[int]:
-    """The logical CPUs that this process may run on, ascending."""
+    """The logical CPUs that this process may use, in ascending order."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0)) or [0]
     return list(range(os.cpu_count() or 1))
 
 
 def spans(numbers: Sequence[int]) -> str:
-    """Ascending numbers in short, as the kernel writes lists of CPUs: ``0-3,8``."""
+    """A short form of ascending numbers, as the kernel writes lists of CPUs: ``0-3,8``."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:
@@ -40,9 +40,9 @@ def spans(numbers: Sequence[int]) -> str:
 
 
 def host_id(proc: Path = Path("/proc")) -> str:
-    """Names this machine, alike in every process and container on it.
+    """The identity of this machine. It is the same in every process and container on it.
 
-    A container has its own host name, and often its image's machine id, but shares the kernel and so its boot id.
+    This is the boot id of the kernel, which containers share. Their host names and machine ids can differ.
     """
     try:
         return (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -51,9 +51,9 @@ def host_id(proc: Path = Path("/proc")) -> str:
 
 
 def is_kin(pid: int, proc: Path = Path("/proc")) -> bool:
-    """Whether a process belongs to this training: it is this one, its parent, its child, or a child of its parent.
+    """Whether a process belongs to this training: this process, its parent, its siblings and its children.
 
-    Launchers start the ranks of one machine as children of one process.
+    A launcher starts the ranks on one machine as children of one process.
     """
     return pid in (os.getpid(), os.getppid()) or _parent(pid, proc) in (os.getpid(), os.getppid())
 
@@ -63,5 +63,5 @@ def _parent(pid: int, proc: Path) -> int | None:
         stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    # The second field, the command, may hold blanks and brackets; the parent is the fourth.
+    # The second field, the command, may contain blanks and brackets. The parent is the fourth field.
     return int(stat.rpartition(")")[2].split()[1])

@@ -1,27 +1,27 @@
-"""A monitor that measures nothing and replays given windows, so that a test's numbers are exact."""
+"""A monitor for tests. It replays given windows, so that the numbers are exact."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
-from zeus_bso.monitor.protocol import Device, DeviceId, DeviceInfo, DeviceReading, Measurement
+from zeus_bso.monitor.interface import Device, DeviceId, DeviceInfo, DeviceReading, Measurement
+from zeus_bso.protocol.words import EnergySource
 
 
 class ReplayMonitor:
-    """Answers every closed window with the next of the given ones.
+    """Returns the next of the given windows each time a window is closed.
 
-    Several ranks may each have one: with devices of different names their energies add up, with devices of the same
-    names they look at the same devices, which count once.
+    Several ranks may each have such a monitor. If their devices have different names, the energies add up. If the names
+    are the same, the devices are the same, and count once.
 
     Args:
-        windows: What each window took, in order: ``(time [s], energy [J])`` or a :class:`Measurement`. They are taken
-            as they are needed, so ``itertools.repeat((1.0, 10.0))`` lasts for ever.
-        devices: The devices that it claims to measure.
-        source: What its energies claim to rest on, for windows given as pairs.
-        name: What the devices are called; those of one name and number are one device.
+        windows: The windows in order: ``(time [s], energy [J])`` or a :class:`Measurement`. They may be endless, like
+            ``itertools.repeat((1.0, 10.0))``.
+        devices: The devices to state.
+        source: The source to state, for windows given as pairs.
+        name: Name of the devices. Devices with the same name and number are the same device.
     """
 
     def __init__(
@@ -39,28 +39,28 @@ class ReplayMonitor:
 
     @property
     def gpu_indices(self) -> list[int]:
-        """The GPUs that it claims to measure."""
+        """The GPUs that the monitor states."""
         return list(range(self._devices.number_of_gpus))
 
     def devices(self) -> DeviceInfo:
-        """The devices that it claims to measure."""
+        """The devices that the monitor states."""
         return self._devices
 
     def begin_window(self, name: str, /) -> None:
         """Open a window.
 
         Raises:
-            ZeusBSOMonitorError: It is open already.
+            ZeusBSOMonitorError: The window is open already.
         """
         if name in self._open:
             raise ZeusBSOMonitorError(f"The window {name!r} is open already.")
         self._open.add(name)
 
     def end_window(self, name: str, /) -> Measurement:
-        """Close a window and give the next of the windows to replay.
+        """Close a window and return the next window to replay.
 
         Raises:
-            ZeusBSOMonitorError: It is not open, or all windows have been replayed.
+            ZeusBSOMonitorError: The window is not open, or all windows have been replayed.
         """
         if name not in self._open:
             raise ZeusBSOMonitorError(f"The window {name!r} is not open.")
@@ -71,7 +71,7 @@ class ReplayMonitor:
         return window if isinstance(window, Measurement) else self._measurement(*window)
 
     def _measurement(self, time_s: float, energy_j: float) -> Measurement:
-        """The first of the devices used it all."""
+        """A measurement in which the first device used all energy."""
         readings = (DeviceReading(self._devices.each[0].id, energy_j, self._source),)
         if self._devices.number_of_gpus:
             return Measurement(time_s, gpu_energy={0: energy_j}, source=self._source, readings=readings)

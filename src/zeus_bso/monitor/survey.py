@@ -1,4 +1,4 @@
-"""What this machine can measure, and with what: what ``zeus-bso doctor`` shows."""
+"""Finds out what this machine can measure, for ``zeus-bso doctor``."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
-from zeus_bso.monitor import choose, nvml
-from zeus_bso.monitor.choose import GpuMake, gpu_sensor, visible_make
 from zeus_bso.monitor.energy import EnergyMonitor
-from zeus_bso.monitor.estimate import machine_model
-from zeus_bso.monitor.gpu import Gpu, GpuSensor
+from zeus_bso.monitor.interface import DeviceInfo
 from zeus_bso.monitor.machine import cpu_model
-from zeus_bso.monitor.protocol import DeviceInfo
-from zeus_bso.monitor.rapl import RaplSensor, ZoneFacts, has_counters, zone_facts
+from zeus_bso.monitor.sensors import choose, nvml
+from zeus_bso.monitor.sensors.choose import GpuMake, gpu_sensor, visible_make
+from zeus_bso.monitor.sensors.estimate import machine_model
+from zeus_bso.monitor.sensors.gpu import Gpu, GpuSensor
+from zeus_bso.monitor.sensors.rapl import RaplSensor, ZoneFacts, has_counters, zone_facts
+from zeus_bso.protocol.words import EnergySource
 
 State = Literal["works", "not found", "fails"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether a kind of sensor can be used.
+    """The result for one kind of sensor.
 
     Attributes:
-        sensor: The kind.
-        state: Whether it is there and works.
-        sentence: What was found; if it does not work, what to do.
+        sensor: The kind of sensor.
+        state: Whether the sensor is present and works.
+        sentence: Details, and what to do if the sensor does not work.
     """
 
     sensor: str
@@ -43,11 +43,11 @@ class GpuFacts:
 
     Attributes:
         index: Its number in this process.
-        uuid: Names the physical GPU.
+        uuid: Identity of the physical GPU.
         model: Its model.
-        max_power_w: Its largest power limit [W]; None: not stated.
-        source: What its energy is read from.
-        notes: Whether it is divided, shared or otherwise odd.
+        max_power_w: Its largest power limit [W]. None if the GPU does not state it.
+        source: Source of its energy readings.
+        notes: Remarks, for example that the GPU is divided or shared.
     """
 
     index: int
@@ -63,10 +63,11 @@ class LiveReading:
     """A short measurement.
 
     Attributes:
-        seconds: Its length [s].
+        seconds: Length [s].
         power_w: Mean power by device [W].
         reported_w: Mean power that a run would report [W].
-        told_w: Mean of the GPUs' own power readings at its ends, beside their counters' [W]; None: no counter was read.
+        told_w: Mean of the GPUs' power readings at the start and the end [W], to compare with their counters. None if
+            no counter was read.
     """
 
     seconds: float
@@ -77,16 +78,16 @@ class LiveReading:
 
 @dataclass(frozen=True)
 class Survey:
-    """All of it.
+    """The whole result.
 
     Attributes:
-        findings: Each kind of sensor.
-        gpus: The GPUs that this process sees, as far as they can be read.
+        findings: The result for each kind of sensor.
+        gpus: The visible GPUs that can be read.
         zones: The CPU's counters.
-        source: What a run would report by ``EnergyMonitor()``; None: it would not begin.
-        devices: What it would measure; None: that is not known.
-        live: A reading of it.
-        problem: Why it would not begin, and what to do.
+        source: The source of ``EnergyMonitor()`` on this machine. None if the monitor raises an error.
+        devices: The devices that it would measure. None if they are not known.
+        live: A short measurement with this monitor.
+        problem: The error of the monitor, and what to do.
     """
 
     findings: tuple[Finding, ...]
@@ -99,10 +100,10 @@ class Survey:
 
 
 def survey(seconds: float) -> Survey:
-    """Look at every sensor, and measure for a moment with the one that a run would use.
+    """Check every sensor, and measure for a short time with the one that a run would use.
 
     Args:
-        seconds: How long to measure [s]; 0: not at all.
+        seconds: How long to measure [s]. 0 for no measurement.
     """
     found = {make: _gpu_finding(make) for make in ("nvidia", "amd", "jetson")}
     sensor = next((sensor for _, sensor in found.values() if sensor is not None), None)
@@ -162,7 +163,7 @@ def _rapl_finding() -> Finding:
 def _estimate_finding() -> Finding:
     model = machine_model()
     sentence = (
-        f"{model.cpus} logical CPUs of {cpu_model()} at {model.idle_w:g} W idle and {model.busy_w:g} W busy; always "
+        f"{model.cpus:g} logical CPUs of {cpu_model()} at {model.idle_w:g} W idle and {model.busy_w:g} W busy; always "
         "labelled as an estimate."
     )
     return Finding("CPU time (estimate)", "works", sentence)

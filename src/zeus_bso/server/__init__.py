@@ -1,4 +1,4 @@
-"""The server: what is known about each job, and what its next recurrence should run.
+"""The server, which stores what is known about each job and decides what its next recurrence runs.
 
 ::
 

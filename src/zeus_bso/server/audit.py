@@ -1,4 +1,4 @@
-"""Who changed what for good: one line per act that cannot be taken back."""
+"""The audit log: one line per act that cannot be undone, or that changes settings, with the name of the token."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ logger = logging.getLogger("zeus_bso.audit")
 
 
 def audit(act: str, job_id: str, **details: object) -> None:
-    """Write a line to the log ``zeus_bso.audit``, after the act was committed, with the name of the caller's token.
+    """Write a line with the name of the caller's token to the log ``zeus_bso.audit``. Call this after the commit.
 
     Args:
-        act: What was done: ``delete``, ``reset``, ``import`` or ``settings``.
-        job_id: To which job.
-        details: What else one would want to know.
+        act: The act: ``delete``, ``reset``, ``import`` or ``settings``.
+        job_id: The job.
+        details: Further fields of the line.
     """
     log_fields(logger, act=act, job=job_id, token=caller_name.get(), **details)

@@ -1,29 +1,22 @@
-"""What an endpoint is handed: transactions over the house."""
+"""The transactions that FastAPI passes to each endpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from contextvars import copy_context
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 from sqlalchemy import Connection
 
-from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
+from zeus_bso.server.bulkheads import Bulkheads
 from zeus_bso.server.config import Settings
-from zeus_bso.server.dashboard.reader import Reader
 from zeus_bso.server.database.transactions import WRITE_BUDGET_S, Database
-from zeus_bso.server.job.repository import JobStateRepository
-from zeus_bso.server.metrics.instruments import Instruments
-from zeus_bso.server.optimizer import ZeusBatchSizeOptimizer
-from zeus_bso.server.overview.overview import Overview
-from zeus_bso.server.overview.prices import Prices
-from zeus_bso.server.overview.repository import OverviewRepository
-from zeus_bso.server.security.reach import EVERYTHING, Reach
+from zeus_bso.server.instruments import Instruments
+from zeus_bso.server.security.job_access import EVERYTHING, JobAccess
 from zeus_bso.server.security.routes import caller_of
-from zeus_bso.server.services.service import ZeusService
-from zeus_bso.server.transfer.repository import TransferRepository
-from zeus_bso.server.transfer.transfer import Transfer
+from zeus_bso.server.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
 
@@ -31,28 +24,35 @@ _TRANSFER_BUDGET_S = 600.0
 
 
 class Transactions:
-    """Runs a request's work in one session, which is one transaction, committed before the answer is sent.
+    """Runs a request's work in one session, which is one transaction, and commits before the answer is sent.
 
-    The work is handed over as a function, so that it can run again as a whole when its transaction lost a race.
+    The work is a function, so that it can run again as a whole if its transaction lost a race.
 
     Args:
-        database: Where the state is kept.
+        database: The database.
         settings: The server's settings.
-        instruments: What counts the transactions.
-        reach: The jobs that exist for them.
+        instruments: The counters of transactions.
+        bulkheads: The limits on pages and transfers.
+        access: The jobs that these transactions can reach.
     """
 
     def __init__(
-        self, database: Database, settings: Settings, instruments: Instruments, reach: Reach = EVERYTHING
+        self,
+        database: Database,
+        settings: Settings,
+        instruments: Instruments,
+        bulkheads: Bulkheads,
+        access: JobAccess = EVERYTHING,
     ) -> None:
         self._database = database
         self._settings = settings
         self._instruments = instruments
-        self._reach = reach
+        self._bulkheads = bulkheads
+        self._access = access
 
-    def within(self, reach: Reach) -> Transactions:
-        """The same for which only jobs within reach exist."""
-        return Transactions(self._database, self._settings, self._instruments, reach)
+    def within(self, access: JobAccess) -> Transactions:
+        """The same transactions, limited to some jobs."""
+        return Transactions(self._database, self._settings, self._instruments, self._bulkheads, access)
 
     @property
     def settings(self) -> Settings:
@@ -60,83 +60,55 @@ class Transactions:
         return self._settings
 
     async def check(self) -> None:
-        """See that the database answers, whatever may be reached.
+        """Check that the database can be written, whatever the reach.
 
         Raises:
-            DatabaseUnavailableError: It does not.
+            DatabaseUnavailableError: It cannot.
         """
-        await self.within(EVERYTHING).read(lambda service: service.find_job(""))
-
-    async def optimize(self, work: Callable[[ZeusBatchSizeOptimizer], T]) -> T:
-        """Run work of the optimizer in a writing transaction."""
-        return await self.write(lambda service: work(ZeusBatchSizeOptimizer(service)))
-
-    async def write(self, work: Callable[[ZeusService], T]) -> T:
-        """Run work on the service in a writing transaction."""
-        return await self._write(lambda connection: work(self._service(connection)))
-
-    async def read(self, work: Callable[[ZeusService], T]) -> T:
-        """Run work on the service in a reading transaction."""
-        return await self._read(lambda connection: work(self._service(connection)))
-
-    async def look(self, work: Callable[[Overview], T]) -> T:
-        """Run work of the overview in a reading transaction."""
-        return await self._read(lambda connection: work(self._overview(connection)))
-
-    async def show(self, work: Callable[[Reader], T]) -> T:
-        """Run work of the dashboard in a reading transaction."""
-        return await self._read(
-            lambda connection: work(
-                Reader.over(self._service(connection), self._overview(connection), connection, self._reach)
-            )
-        )
-
-    async def export(self, work: Callable[[Transfer], T]) -> T:
-        """Run work of the transfer in a transaction that sees one state of the database throughout."""
         with self._instruments.transaction():
-            return await self._database.snapshot(
-                _here(lambda connection: work(self._transfer(connection))), budget_s=_TRANSFER_BUDGET_S
-            )
+            await self._database.check()
 
-    async def import_(self, work: Callable[[Transfer], T]) -> T:
-        """Run work of the transfer in a writing transaction that may take its time."""
-        return await self._write(lambda connection: work(self._transfer(connection)), budget_s=_TRANSFER_BUDGET_S)
+    async def read(self, work: Callable[[UnitOfWork], T], *, long: bool = False) -> T:
+        """Run work in a read transaction.
 
-    async def _write(self, work: Callable[[Connection], T], *, budget_s: float = WRITE_BUDGET_S) -> T:
-        with self._instruments.transaction():
-            return await self._database.write(_here(work), budget_s=budget_s)
+        Args:
+            work: The work.
+            long: Whether it may take long, as a page does, and so has to leave connections to others.
+        """
+        async with self._bulkheads.pages.place() if long else nullcontext():
+            with self._instruments.transaction():
+                return await self._database.read(self._unit(work))
 
-    async def _read(self, work: Callable[[Connection], T]) -> T:
-        with self._instruments.transaction():
-            return await self._database.read(_here(work))
+    async def write(self, work: Callable[[UnitOfWork], T], *, job_id: str, long: bool = False) -> T:
+        """Run work in a write transaction.
 
-    def _overview(self, connection: Connection) -> Overview:
-        settings = self._settings
-        prices = Prices(settings.electricity_price, settings.currency, settings.carbon_intensity)
-        return Overview(self._service(connection), OverviewRepository(connection, self._reach), prices)
+        Args:
+            work: The work.
+            job_id: The job that the work locks.
+            long: Whether it may take minutes, as an import does.
+        """
+        budget_s = _TRANSFER_BUDGET_S if long else WRITE_BUDGET_S
+        async with self._bulkheads.transfers.place() if long else nullcontext():
+            with self._instruments.transaction():
+                return await self._database.write(self._unit(work), job_id=job_id, budget_s=budget_s)
 
-    def _transfer(self, connection: Connection) -> Transfer:
-        return Transfer(self._service(connection), TransferRepository(connection))
+    async def snapshot(self, work: Callable[[UnitOfWork], T]) -> T:
+        """Run work that may take minutes in a transaction whose statements all see the same state."""
+        async with self._bulkheads.transfers.place():
+            with self._instruments.transaction():
+                return await self._database.snapshot(self._unit(work), budget_s=_TRANSFER_BUDGET_S)
 
-    def _service(self, connection: Connection) -> ZeusService:
-        return ZeusService(
-            JobStateRepository(connection, self._reach),
-            BatchSizeStateRepository(connection),
-            trial_lease_s=self._settings.trial_lease_s,
-        )
-
-
-def _here(work: Callable[[Connection], T]) -> Callable[[Connection], T]:
-    """The work in this request's context, whichever thread runs it: its log lines carry the request's id."""
-    context = copy_context()
-    return lambda connection: context.run(work, connection)
+    def _unit(self, work: Callable[[UnitOfWork], T]) -> Callable[[Connection], T]:
+        # In the context of this request, so that its log lines carry the request id in any thread.
+        context = copy_context()
+        return lambda connection: context.run(work, UnitOfWork(connection, self._settings, self._access))
 
 
 async def transactions(request: Request) -> Transactions:
-    """The app's transactions, over the jobs that whoever asks may reach."""
+    """The app's transactions, limited to the jobs that the caller can reach."""
     found = request.app.state.transactions
     assert isinstance(found, Transactions)
     return found.within(caller_of(request).reach)
 
 
-Zeus = Annotated[Transactions, Depends(transactions)]
+Tx = Annotated[Transactions, Depends(transactions)]

@@ -1,23 +1,25 @@
-"""The server's log: lines for people, or JSON for machines, each with the id of its request."""
+"""The server's log: lines for people or JSON for machines, each with its request id."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import TextIO
 
-from zeus_bso.server.watch import request_id
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the current request."""
 
 
 def configure_logging(level: str, log_format: str, stream: TextIO | None = None) -> None:
-    """Write the log to the standard error.
+    """Write the log to standard error.
 
     Args:
-        level: Level of our own log; of other packages only warnings are written.
+        level: Level of our own loggers. Other packages log only warnings and errors.
         log_format: ``text`` or ``json``.
-        stream: Where to write to instead.
+        stream: The stream to write to. Default: standard error.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
@@ -30,34 +32,34 @@ def configure_logging(level: str, log_format: str, stream: TextIO | None = None)
 
 
 def log_fields(logger: logging.Logger, **fields: object) -> None:
-    """Write one line of fields: ``name=value`` in text, members of the object in JSON; without those that are None.
+    """Write one line of fields: ``name=value`` as text, or members of a JSON object. Fields that are None are left out.
 
     Args:
-        logger: The log.
-        fields: What happened.
+        logger: The logger.
+        fields: The fields of the line.
     """
     known = {name: value for name, value in fields.items() if value is not None}
     logger.info("%s", " ".join(f"{name}={_plain(value)}" for name, value in known.items()), extra={"fields": known})
 
 
 class TextFormatter(logging.Formatter):
-    """One line for a person: time, level, request id, message."""
+    """Formats one line for a person: time, level, message, request id."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - overrides logging's method
-        """The line, with the request's id at its end."""
+        """Format the line, with the request id at its end."""
         line = super().formatMessage(record).replace("\n", "\\n").replace("\r", "\\r")
         identity = request_id.get()
         return line if identity is None else f"{line} request_id={identity}"
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line."""
+    """Formats one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Format the line."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

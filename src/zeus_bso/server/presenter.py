@@ -1,17 +1,17 @@
-"""Read models for people: what the API, the command line and the dashboard show."""
+"""Read models for people, which the API, the command line and the dashboard show."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from zeus_bso.policy.explanations import BelievedCost
-from zeus_bso.policy.mab import belief
-from zeus_bso.policy.values import Knobs, Sizes, SizeState
+from zeus_bso.policy.explanation import BelievedCost
+from zeus_bso.policy.state import Knobs, Sizes, SizeState
+from zeus_bso.policy.zeus.mab import belief
+from zeus_bso.protocol.views import BatchSizeView, JobSummary, JobView, TrialView
 from zeus_bso.server.batch_size_state.commands import ReadTrials
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.services.service import ZeusService
-from zeus_bso.views import BatchSizeView, JobSummary, JobView, TrialView
 
 _NO_TRIALS = SizeTotals(0, 0, 0, 0, None, None, None)
 
@@ -23,13 +23,13 @@ def show_job(service: ZeusService, job_id: str) -> JobView:
         UnknownJobError: There is no such job.
     """
     job = service.get_job(job_id, status_code=404)
-    snapshot = service.with_sizes(job)
-    sizes = snapshot.sizes
+    choice_input = service.choice_input(job)
+    sizes = choice_input.sizes
     totals = service.totals(job)
     trials = sum(total.trials for total in totals.values())
     running = trials - sum(total.converged + total.unconverged + total.failed for total in totals.values())
     believed = job.policy.believed(job.knobs, job.progress, sizes)
-    following = job.policy.explain(service.situation(snapshot))
+    following = job.policy.explain(choice_input)
     return JobView(
         **summarize(job, sizes, trials, running).model_dump(),
         spec=job.spec,
@@ -53,7 +53,7 @@ def list_trials(service: ZeusService, command: ReadTrials) -> list[TrialView]:
 
 
 def summarize(job: JobState, sizes: Sizes, trials: int, open_trials: int) -> JobSummary:
-    """One line on a job."""
+    """A summary of a job."""
     return JobSummary(
         job_id=job.job_id,
         stage=job.progress.stage,
@@ -67,14 +67,14 @@ def summarize(job: JobState, sizes: Sizes, trials: int, open_trials: int) -> Job
         default_batch_size=job.spec.default_batch_size,
         min_cost=job.progress.min_cost,
         energy_source=job.energy_source,
-        no_size_converges=job.progress.wide and job.progress.min_cost is None,
+        no_size_converges=job.progress.try_all_sizes and job.progress.min_cost is None,
         created_at=_iso(job.created_at),
         updated_at=_iso(job.updated_at),
     )
 
 
 def show_size(state: SizeState, total: SizeTotals, knobs: Knobs, believed: BelievedCost | None) -> BatchSizeView:
-    """What is known about one batch size."""
+    """The results and beliefs for one batch size."""
     reward = belief(state.arm, knobs) if state.arm.num_observations else None
     return BatchSizeView(
         batch_size=state.batch_size,
@@ -98,9 +98,30 @@ def show_size(state: SizeState, total: SizeTotals, knobs: Knobs, believed: Belie
 
 def show_trial(trial: Trial) -> TrialView:
     """One trial."""
-    values = {name: getattr(trial, name) for name in TrialView.model_fields if not name.endswith("_at")}
     return TrialView(
-        **values, started_at=_iso(trial.started_at), ended_at=_iso(trial.ended_at) if trial.ended_at else None
+        job_id=trial.job_id,
+        batch_size=trial.batch_size,
+        trial_number=trial.trial_number,
+        generation=trial.generation,
+        type=trial.type,
+        status=trial.status,
+        outcome=trial.outcome,
+        reason=trial.reason,
+        round=trial.round,
+        uncapped=trial.uncapped,
+        run_id=trial.run_id,
+        time=trial.time,
+        energy=trial.energy,
+        metric=trial.metric,
+        current_epoch=trial.current_epoch,
+        cost=trial.cost,
+        target_reached=trial.target_reached,
+        wasted_time=trial.wasted_time,
+        wasted_energy=trial.wasted_energy,
+        energy_source=trial.energy_source,
+        started_at=_iso(trial.started_at),
+        ended_at=_iso(trial.ended_at) if trial.ended_at else None,
+        message=trial.message,
     )
 
 

@@ -1,35 +1,28 @@
-"""Registration: one spec, one job, however often it is sent."""
+"""Registration of jobs. A spec gives one job, however often it is sent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from zeus_bso.common import (
-    JobSettings,
-    JobSpecFromClient,
-    RegisteredJob,
-    derive_job_id,
-    identity,
-    settings,
-)
 from zeus_bso.exceptions import SpecConflictError
+from zeus_bso.protocol.job_spec import JobSettings, JobSpecFromClient, RegisteredJob, derive_job_id, identity, settings
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.services.service import ZeusService
 
 _DIGITS = (8, 12, 64)
-"""Length of the digest in a derived job id: longer, if the shorter id is taken by another identity."""
+"""Lengths of the digest in a derived job id. The longer one is used if another identity has taken the shorter id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What became of a registration.
+    """The result of a registration.
 
     Attributes:
         job: The job as stored.
-        created: It is new.
-        message: What a person should know.
-        changed: Its settings are others than before.
+        created: Whether the job is new.
+        message: A message for the user.
+        changed: Whether the registration has changed the job's settings.
     """
 
     job: JobState
@@ -42,11 +35,16 @@ class Registration:
         return RegisteredJob(**self.job.spec.model_dump(), message=self.message)
 
 
-def register(service: ZeusService, spec: JobSpecFromClient) -> Registration:
-    """Register a job, or find the one that the spec names.
+def first_job_id(spec: JobSpecFromClient) -> str:
+    """The id under which a spec's job is looked for first."""
+    return spec.job_id or derive_job_id(spec, _DIGITS[0])
 
-    With a job id, any difference to the stored spec is a conflict. Without one the id is derived from the fields of
-    identity, and changed settings update the job.
+
+def register(service: ZeusService, spec: JobSpecFromClient) -> Registration:
+    """Register a job, or find the existing one.
+
+    If the spec has a job id, any difference from the stored spec is a conflict. Otherwise the id is derived from the
+    fields of identity, and changed settings update the job.
 
     Raises:
         SpecConflictError: The job id exists with another spec.
@@ -73,12 +71,12 @@ def _register_derived(service: ZeusService, spec: JobSpecFromClient) -> Registra
             return Registration(service.create_job(named, derived_id=True), created=True)
         if identity(job.spec) == identity(spec):
             return _with_settings(service, job, spec)
-    raise SpecConflictError("Every job id that can be derived from this spec is taken; give a job_id.")
+    raise SpecConflictError("Every job id that can be derived from this spec is taken. Set a job_id in the spec.")
 
 
 def _with_settings(service: ZeusService, job: JobState, spec: JobSpecFromClient) -> Registration:
     old, new = settings(job.spec), _sent_settings(job.spec, spec)
-    changes = [_difference(name, old[name], new[name]) for name in old if old[name] != new[name]]
+    changes = [f"{name} from {_short(old[name])} to {_short(new[name])}" for name in old if old[name] != new[name]]
     kept = _kept_message(job, spec)
     if not changes:
         return Registration(job, created=False, message=kept)
@@ -93,7 +91,7 @@ def _differences(stored: JobSpecFromClient, sent: JobSpecFromClient) -> list[str
 
 
 def _sent_settings(stored: JobSpecFromClient, sent: JobSpecFromClient) -> dict[str, Any]:
-    """The settings as sent; a reference client, which knows no options of a policy, says nothing about them."""
+    """The settings as sent. A reference client knows no options of a policy, so it does not change them."""
     unknown = (
         {} if "policy_options" in sent.model_fields_set else {"policy_options": settings(stored)["policy_options"]}
     )
@@ -101,7 +99,7 @@ def _sent_settings(stored: JobSpecFromClient, sent: JobSpecFromClient) -> dict[s
 
 
 def _difference(name: str, stored: Any, sent: Any) -> str:
-    return f"{name} is {_short(stored)}, sent was {_short(sent)}"
+    return f"{name} is {_short(stored)}, but {_short(sent)} was sent"
 
 
 def _short(value: Any) -> str:
@@ -110,13 +108,15 @@ def _short(value: Any) -> str:
 
 
 def _kept_message(job: JobState, spec: JobSpecFromClient) -> str | None:
-    """Say what was sent but stays as it was registered."""
+    """A message about the fields that were sent but stay as registered."""
     kept = []
     if job.spec.max_power != spec.max_power:
         kept.append(
-            f"max_power stays {job.spec.max_power:g} W, as registered; sent was {spec.max_power:g} W. "
-            "Costs are compared under one value."
+            f"max_power stays {job.spec.max_power:g} W, as registered, although {spec.max_power:g} W was sent, "
+            "because costs are compared under one value."
         )
     if "policy" in spec.model_fields_set and job.spec.policy != spec.policy:
-        kept.append(f"policy stays {job.spec.policy!r}, as the job was created with; sent was {spec.policy!r}.")
+        kept.append(
+            f"policy stays {job.spec.policy!r}, as when the job was created, although {spec.policy!r} was sent."
+        )
     return " ".join(kept) or None

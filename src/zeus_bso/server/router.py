@@ -1,4 +1,4 @@
-"""The HTTP layer: parse, call the optimizer, answer."""
+"""The HTTP layer: it parses requests, calls the optimizer and answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
 
-from zeus_bso.common import (
+from zeus_bso.protocol.job_spec import JobSpecFromClient, RegisteredJob, SettingsChange
+from zeus_bso.protocol.messages import (
+    AskForTrial,
+    Heartbeat,
+    Message,
+    ReportResponse,
+    TrainingResult,
+    TrialEnd,
+    TrialId,
+    TrialOffer,
+)
+from zeus_bso.protocol.urls import (
     ASK_URL,
     DELETE_JOB_URL,
     EXPORT_URL,
@@ -28,35 +39,8 @@ from zeus_bso.common import (
     SAVINGS_HISTORY_URL,
     SAVINGS_URL,
     TRIALS_URL,
-    AskForTrial,
-    Heartbeat,
-    JobSpecFromClient,
-    Message,
-    RegisteredJob,
-    ReportResponse,
-    SettingsChange,
-    Text,
-    TrainingResult,
-    TrialEnd,
-    TrialId,
-    TrialOffer,
 )
-from zeus_bso.server import presenter
-from zeus_bso.server.apidocs.page import render
-from zeus_bso.server.audit import audit
-from zeus_bso.server.batch_size_state.commands import ReadTrials
-from zeus_bso.server.dependencies import Zeus
-from zeus_bso.server.errors import StrictJsonRequest
-from zeus_bso.server.metrics.metrics import CONTENT_TYPE, Metrics
-from zeus_bso.server.overview.commands import ListJobs, ReadReports
-from zeus_bso.server.registration import register
-from zeus_bso.server.security.routes import GuardedRoute, needs, open_to_everybody
-from zeus_bso.server.security.tokens import Scope
-from zeus_bso.server.transfer.check import check
-from zeus_bso.server.transfer.format import MEDIA_TYPE
-from zeus_bso.server.transfer.receive import receive_file, send_file
-from zeus_bso.server.transfer.transfer import ImportJob
-from zeus_bso.views import (
+from zeus_bso.protocol.views import (
     FleetSavings,
     ImportedJob,
     JobSavings,
@@ -66,6 +50,25 @@ from zeus_bso.views import (
     SavingsPoint,
     TrialView,
 )
+from zeus_bso.protocol.words import Text
+from zeus_bso.server import presenter
+from zeus_bso.server.audit import audit
+from zeus_bso.server.batch_size_state.commands import ReadTrials
+from zeus_bso.server.dependencies import Tx
+from zeus_bso.server.http.api_docs import render
+from zeus_bso.server.http.error_answers import StrictJsonRequest
+from zeus_bso.server.metrics.metrics import CONTENT_TYPE, Metrics
+from zeus_bso.server.optimizer import ZeusBatchSizeOptimizer
+from zeus_bso.server.overview.commands import ListJobs, ReadReports
+from zeus_bso.server.overview.overview import Overview
+from zeus_bso.server.registration import first_job_id, register
+from zeus_bso.server.security.navigation import prefix_of
+from zeus_bso.server.security.routes import SECURITY_SCHEMES, GuardedRoute, needs, open_to_everybody
+from zeus_bso.server.security.tokens import Scope
+from zeus_bso.server.transfer.export_format import MEDIA_TYPE
+from zeus_bso.server.transfer.receive import receive_file, send_file
+from zeus_bso.server.transfer.staging import stage
+from zeus_bso.server.transfer.transfer import Transfer
 
 JobId = Annotated[Text, Query(description="The job.")]
 
@@ -82,19 +85,27 @@ class _StrictJsonRoute(GuardedRoute):
 
 _MESSAGE = {"application/json": {"schema": {"$ref": f"#/components/schemas/{Message.__name__}"}}}
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"content": _MESSAGE, "description": "Refused; the message says why"},
-    "5XX": {"content": _MESSAGE, "description": "The database is busy or away; try again"},
+    "4XX": {"content": _MESSAGE, "description": "The request was refused. The message says why."},
+    "5XX": {"content": _MESSAGE, "description": "The database is busy or unreachable. Try again."},
 }
 _NDJSON_BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {}}}}
 
 router = APIRouter(route_class=_StrictJsonRoute, responses=_ERRORS)
 
 
-@router.post(REGISTER_JOB_URL, status_code=201, tags=["protocol"])
+@router.post(
+    REGISTER_JOB_URL,
+    status_code=201,
+    tags=["protocol"],
+    response_description="The job is new.",
+    responses={
+        200: {"model": RegisteredJob, "description": "The job exists with this spec. Its settings may have changed."}
+    },
+)
 @needs(Scope.REPORT)
-async def register_job(spec: JobSpecFromClient, zeus: Zeus, response: Response) -> RegisteredJob:
-    """Register a job: 201 if it is new, 200 if it exists, 409 if its id exists with another spec."""
-    registration = await zeus.write(lambda service: register(service, spec))
+async def register_job(spec: JobSpecFromClient, tx: Tx, response: Response) -> RegisteredJob:
+    """Register a job. 201 if it is new, 200 if it exists, 409 if its id exists with another spec."""
+    registration = await tx.write(lambda unit: register(unit.service, spec), job_id=first_job_id(spec))
     response.status_code = 201 if registration.created else 200
     if registration.changed:
         audit("settings", registration.job.job_id)
@@ -103,161 +114,166 @@ async def register_job(spec: JobSpecFromClient, zeus: Zeus, response: Response) 
 
 @router.get(GET_NEXT_BATCH_SIZE_URL, tags=["protocol"])
 @needs(Scope.REPORT)
-async def get_batch_size(job_id: JobId, zeus: Zeus, run_id: Text | None = None) -> TrialId:
-    """Ask for a trial; with a run id, asking again gives the same one. 400 if there is no such job."""
-    offer = await zeus.optimize(lambda optimizer: optimizer.ask(AskForTrial(job_id=job_id, run_id=run_id)))
+async def get_batch_size(job_id: JobId, tx: Tx, run_id: Text | None = None) -> TrialId:
+    """Ask for a trial. Asking again with the same run id gives the same trial. 400 if there is no such job."""
+    request = AskForTrial(job_id=job_id, run_id=run_id)
+    offer = await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).ask(request), job_id=job_id)
     return TrialId(**offer.model_dump())
 
 
 @router.post(REPORT_RESULT_URL, tags=["protocol"])
 @needs(Scope.REPORT)
-async def report(result: TrainingResult, zeus: Zeus) -> ReportResponse:
-    """Report after an evaluation; the answer says whether to stop. 400 if there is no such job or trial."""
-    return await zeus.optimize(lambda optimizer: optimizer.report(result))
+async def report(result: TrainingResult, tx: Tx) -> ReportResponse:
+    """Report after an evaluation. The answer says whether to stop. 400 if there is no such job or trial."""
+    return await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).report(result), job_id=result.job_id)
 
 
 @router.patch(REPORT_END_URL, tags=["protocol"])
 @needs(Scope.REPORT)
-async def end_trial(end: TrialEnd, zeus: Zeus) -> TrialView:
+async def end_trial(end: TrialEnd, tx: Tx) -> TrialView:
     """End a trial without a result. 404 if there is no such job or trial."""
-    return presenter.show_trial(await zeus.optimize(lambda optimizer: optimizer.end(end)))
+    ended = await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).end(end), job_id=end.job_id)
+    return presenter.show_trial(ended)
 
 
 @router.delete(DELETE_JOB_URL, tags=["protocol"])
 @needs(Scope.ADMIN)
-async def delete_job(job_id: JobId, zeus: Zeus) -> Message:
+async def delete_job(job_id: JobId, tx: Tx) -> Message:
     """Delete a job with all its trials. 404 if there is no such job."""
-    await zeus.optimize(lambda optimizer: optimizer.delete(job_id))
+    await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).delete(job_id), job_id=job_id)
     audit("delete", job_id)
     return Message(message="Deleted.")
 
 
 @router.post(ASK_URL, tags=["v1"])
 @needs(Scope.REPORT)
-async def ask(request: AskForTrial, zeus: Zeus) -> TrialOffer:
-    """Ask for a trial, with everything our client wants to know."""
-    return await zeus.optimize(lambda optimizer: optimizer.ask(request))
+async def ask(request: AskForTrial, tx: Tx) -> TrialOffer:
+    """Ask for a trial. The answer has everything that our client needs."""
+    return await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).ask(request), job_id=request.job_id)
 
 
 @router.post(HEARTBEAT_URL, tags=["v1"])
 @needs(Scope.REPORT)
-async def heartbeat(beat: Heartbeat, zeus: Zeus) -> TrialOffer:
+async def heartbeat(beat: Heartbeat, tx: Tx) -> TrialOffer:
     """Renew a trial's lease."""
-    return await zeus.optimize(lambda optimizer: optimizer.heartbeat(beat))
+    return await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).heartbeat(beat), job_id=beat.job_id)
 
 
 @router.get(TRIALS_URL, tags=["v1"])
 @needs(Scope.READ)
-async def list_trials(page: Annotated[ReadTrials, Query()], zeus: Zeus) -> list[TrialView]:
-    """Trials of a job by number, a page at a time, of one status or batch size if so asked."""
-    return await zeus.read(lambda service: presenter.list_trials(service, page))
+async def list_trials(page: Annotated[ReadTrials, Query()], tx: Tx) -> list[TrialView]:
+    """A page of a job's trials by number, optionally of one status or batch size."""
+    return await tx.read(lambda unit: presenter.list_trials(unit.service, page))
 
 
 @router.get(REPORTS_URL, tags=["v1"])
 @needs(Scope.READ)
-async def list_reports(page: Annotated[ReadReports, Query()], zeus: Zeus) -> list[ReportView]:
-    """The learning curve of a trial: its reports by epoch, a page at a time."""
-    return await zeus.look(lambda overview: overview.reports(page))
+async def list_reports(page: Annotated[ReadReports, Query()], tx: Tx) -> list[ReportView]:
+    """A page of a trial's learning curve: its reports by epoch."""
+    return await tx.read(lambda unit: Overview.of(unit).reports(page), long=True)
 
 
 @router.get(JOBS_URL, tags=["v1"])
 @needs(Scope.READ)
-async def list_jobs(page: Annotated[ListJobs, Query()], zeus: Zeus, response: Response) -> list[JobSummary]:
-    """Jobs, a page at a time; the header ``X-Total-Count`` says how many there are."""
-    found = await zeus.look(lambda overview: overview.jobs(page))
+async def list_jobs(page: Annotated[ListJobs, Query()], tx: Tx, response: Response) -> list[JobSummary]:
+    """A page of jobs. The header ``X-Total-Count`` gives the number of all jobs found."""
+    found = await tx.read(lambda unit: Overview.of(unit).jobs(page), long=True)
     response.headers["X-Total-Count"] = str(found.total)
     return found.jobs
 
 
 @router.patch(JOBS_URL, tags=["v1"])
 @needs(Scope.REPORT)
-async def change_settings(job_id: JobId, changes: SettingsChange, zeus: Zeus) -> JobView:
-    """Change settings of a job; those left out stay. A new eta_knob recomputes costs; the policy is no setting."""
-    await zeus.optimize(lambda optimizer: optimizer.change_settings(job_id, changes))
+async def change_settings(job_id: JobId, changes: SettingsChange, tx: Tx) -> JobView:
+    """Change settings of a job. Omitted settings stay. A new eta_knob recomputes costs. The policy cannot change."""
+    await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).change_settings(job_id, changes), job_id=job_id)
     audit("settings", job_id)
-    return await zeus.look(lambda overview: overview.job(job_id))
+    return await tx.read(lambda unit: Overview.of(unit).job(job_id), long=True)
 
 
 @router.post(RESET_URL, tags=["v1"])
 @needs(Scope.ADMIN)
-async def reset_job(job_id: JobId, zeus: Zeus) -> JobView:
-    """Forget what was learnt about a job and explore again; its trials stay on record."""
-    await zeus.optimize(lambda optimizer: optimizer.reset(job_id))
+async def reset_job(job_id: JobId, tx: Tx) -> JobView:
+    """Forget what a job has learned and explore again. Its trials stay on record."""
+    await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).reset(job_id), job_id=job_id)
     audit("reset", job_id)
-    return await zeus.look(lambda overview: overview.job(job_id))
+    return await tx.read(lambda unit: Overview.of(unit).job(job_id), long=True)
 
 
 @router.get(JOB_URL, tags=["v1"])
 @needs(Scope.READ)
-async def show_job(job_id: JobId, zeus: Zeus) -> JobView:
-    """One job with its spec and what is known about each batch size."""
-    return await zeus.look(lambda overview: overview.job(job_id))
+async def show_job(job_id: JobId, tx: Tx) -> JobView:
+    """One job with its spec and the results for each batch size."""
+    return await tx.read(lambda unit: Overview.of(unit).job(job_id), long=True)
 
 
 @router.get(EXPORT_URL, tags=["v1"], response_class=StreamingResponse, responses={200: {"content": {MEDIA_TYPE: {}}}})
 @needs(Scope.READ)
-async def export_job(job_id: JobId, zeus: Zeus) -> StreamingResponse:
-    """A whole job as NDJSON, for another server or a backup."""
-    return send_file(await zeus.export(lambda transfer: transfer.export(job_id)), job_id)
+async def export_job(job_id: JobId, tx: Tx) -> StreamingResponse:
+    """Export a whole job as NDJSON, for another server or a backup."""
+    return send_file(await tx.snapshot(lambda unit: Transfer.of(unit).export(job_id)), job_id)
 
 
 @router.post(IMPORT_URL, status_code=201, tags=["v1"], openapi_extra=_NDJSON_BODY)
 @needs(Scope.ADMIN)
 async def import_job(
     request: Request,
-    zeus: Zeus,
+    tx: Tx,
     new_id: Annotated[Text | None, Query(alias="as", description="Import under this id.")] = None,
     replace: Annotated[bool, Query(description="Replace the job that has this id.")] = False,
 ) -> ImportedJob:
-    """Take in a job that was exported: all of it or nothing. 409 if its id is taken, 422 if it is not sound."""
-    with await receive_file(request, zeus.settings.import_max_bytes) as file:
-        job_id = await run_in_threadpool(check, file)
-        command = ImportJob(job_id=new_id or job_id, replace=replace)
-        imported = await zeus.import_(lambda transfer: transfer.import_job(command, file))
+    """Import an exported job, as a whole or not at all. 409 if its id is taken, 422 if the file is invalid."""
+    with await receive_file(request, tx.settings.import_max_bytes) as file:
+        dialect = await tx.read(lambda unit: unit.connection.dialect)
+        staged = await run_in_threadpool(stage, file, dialect, new_id=new_id)
+    with staged:
+        imported = await tx.write(
+            lambda unit: Transfer.of(unit).import_job(staged, replace=replace), job_id=staged.job_id, long=True
+        )
     audit("import", imported.job_id, trials=imported.trials, replaced=imported.replaced)
     return ImportedJob(**asdict(imported))
 
 
 @router.get(SAVINGS_URL, tags=["v1"])
 @needs(Scope.READ)
-async def show_savings(job_id: JobId, zeus: Zeus) -> JobSavings:
-    """What a job has saved against its default batch size."""
-    return await zeus.look(lambda overview: overview.savings(job_id))
+async def show_savings(job_id: JobId, tx: Tx) -> JobSavings:
+    """The savings of a job against its default batch size."""
+    return await tx.read(lambda unit: Overview.of(unit).savings(job_id), long=True)
 
 
 @router.get(SAVINGS_HISTORY_URL, tags=["v1"])
 @needs(Scope.READ)
-async def show_savings_history(job_id: JobId, zeus: Zeus) -> list[SavingsPoint]:
-    """What a job had saved after each run, in the light of today's baseline: at most 500 points."""
-    return await zeus.look(lambda overview: overview.savings_over_time(job_id))
+async def show_savings_history(job_id: JobId, tx: Tx) -> list[SavingsPoint]:
+    """The savings of a job after each run, against the current baseline. At most 500 points."""
+    return await tx.read(lambda unit: Overview.of(unit).savings_over_time(job_id), long=True)
 
 
 @router.get(FLEET_SAVINGS_URL, tags=["v1"])
 @needs(Scope.READ)
-async def show_fleet_savings(zeus: Zeus) -> FleetSavings:
-    """What all jobs have saved together."""
-    return await zeus.look(lambda overview: overview.fleet())
+async def show_fleet_savings(tx: Tx) -> FleetSavings:
+    """The savings of all jobs together."""
+    return await tx.read(lambda unit: Overview.of(unit).fleet(), long=True)
 
 
 @router.get("/healthz", tags=["health"])
 @open_to_everybody
 async def healthz() -> Message:
-    """The process is alive."""
+    """Answers while the process is alive."""
     return Message(message="alive")
 
 
 @router.get("/readyz", tags=["health"])
 @open_to_everybody
-async def readyz(zeus: Zeus) -> Message:
-    """The database answers. 503 if it does not."""
-    await zeus.check()
+async def readyz(tx: Tx) -> Message:
+    """Answers 200 if the database can be written, else 503."""
+    await tx.check()
     return Message(message="ready")
 
 
 @router.get("/metrics", tags=["health"], response_class=PlainTextResponse)
 @needs(Scope.READ, every_job=True)
 async def show_metrics(request: Request) -> Response:
-    """What a monitoring system wants to know, in Prometheus' text format."""
+    """Metrics in Prometheus' text format."""
     metrics: Metrics = request.app.state.metrics
     return Response(await metrics.text(), media_type=CONTENT_TYPE)
 
@@ -265,13 +281,19 @@ async def show_metrics(request: Request) -> Response:
 @router.get("/docs", include_in_schema=False)
 @needs(Scope.READ)
 async def show_docs(request: Request) -> HTMLResponse:
-    """The description of this API, as a page."""
-    page = render(request.app.openapi())
+    """The description of this API as a page."""
+    page = render(_description(request))
     return HTMLResponse(page.html, headers={"Content-Security-Policy": page.content_security_policy})
 
 
 @router.get("/openapi.json", include_in_schema=False)
 @needs(Scope.READ)
 async def show_openapi(request: Request) -> Response:
-    """The description of this API, for programs."""
-    return JSONResponse(request.app.openapi())
+    """The description of this API as an OpenAPI document."""
+    return JSONResponse(_description(request))
+
+
+def _description(request: Request) -> dict[str, Any]:
+    api: dict[str, Any] = request.app.openapi()
+    components = api["components"] | {"securitySchemes": SECURITY_SCHEMES}
+    return api | {"components": components, "servers": [{"url": prefix_of(request) or "/"}]}

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 from zeus_bso.simulator.peers import decider_of
-from zeus_bso.simulator.runner import Recurrence, simulate
-from zeus_bso.simulator.traces import Pair
-from zeus_bso.simulator.world import Scenario, World
+from zeus_bso.simulator.runner import SimulatedRecurrence, simulate
+from zeus_bso.simulator.world import SimulatedWorkload
 
 LATER = 50
 """Regret is told after so many recurrences too, so no experiment is shorter."""
@@ -27,7 +26,7 @@ class Task:
         seed: The seed.
     """
 
-    world: World
+    world: SimulatedWorkload
     policy: str
     seed: int
 
@@ -55,9 +54,8 @@ class Simulated:
     reached: tuple[bool, ...]
 
 
-def tasks_of(pairs: Sequence[Pair], policies: Sequence[str], seeds: Sequence[int], scenario: Scenario) -> list[Task]:
+def tasks_of(worlds: Sequence[SimulatedWorkload], policies: Sequence[str], seeds: Sequence[int]) -> list[Task]:
     """All simulations of an experiment, in the order in which they are reported."""
-    worlds = [World(pair, scenario) for pair in pairs]
     return [Task(world, policy, seed) for world in worlds for policy in policies for seed in seeds]
 
 
@@ -103,13 +101,13 @@ def _mapping(jobs: int) -> Iterator[Callable[[Sequence[Task]], Iterator[Simulate
             raise
 
 
-def _simulated(task: Task, done: Sequence[Recurrence]) -> Simulated:
+def _simulated(task: Task, done: Sequence[SimulatedRecurrence]) -> Simulated:
     return Simulated(
         task=task,
         costs_j=tuple(task.world.cost(each.energy_j, each.time_s) for each in done),
         energies_j=tuple(each.energy_j for each in done),
         times_s=tuple(each.time_s for each in done),
-        batch_sizes=tuple(each.tries[-1].batch_size for each in done),
-        tries=tuple(len(each.tries) for each in done),
+        batch_sizes=tuple(each.attempts[-1].batch_size for each in done),
+        tries=tuple(len(each.attempts) for each in done),
         reached=tuple(each.reached for each in done),
     )

@@ -1,4 +1,4 @@
-"""Figures of an experiment, each as PNG and SVG; one panel for each pair of workload and GPU."""
+"""Figures of an experiment, each as PNG and SVG; one panel for each pair of workload and GPU, and scenario."""
 
 from __future__ import annotations
 
@@ -12,32 +12,31 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from zeus_bso.simulator.experiment import Simulated
-from zeus_bso.simulator.report import LAST, Row
-from zeus_bso.simulator.world import World
+from zeus_bso.simulator.report import LAST, ReportRow
+from zeus_bso.simulator.world import SimulatedWorkload
 
 _COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2", "#7f7f7f")
 _PANEL_INCHES = (4.2, 3.2)
 _COLUMNS = 4
 
 Group = dict[str, list[Simulated]]
-"""The simulations of one pair, by policy."""
+"""The simulations of one world, by policy."""
 
 
-def draw_all(folder: Path, rows: Sequence[Row], simulations: Sequence[Simulated]) -> list[Path]:
+def draw_all(folder: Path, rows: Sequence[ReportRow], simulations: Sequence[Simulated]) -> list[Path]:
     """Draw every figure into a folder, which is made where there is none.
 
     Returns:
         The files, ``regret``, ``energy-time`` and ``sizes``, each as ``.png`` and ``.svg``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    by_pair: dict[tuple[str, str], Group] = {}
+    by_world: dict[tuple[str, str, str], Group] = {}
     for each in simulations:
-        pair = each.task.world.pair
-        by_pair.setdefault((pair.workload.name, pair.gpu), {}).setdefault(each.task.policy, []).append(each)
-    groups = list(by_pair.values())
+        by_world.setdefault(_key(each.task.world), {}).setdefault(each.task.policy, []).append(each)
+    groups = list(by_world.values())
 
     def regret(axes: Axes, group: Group) -> None:
-        _draw_regret(axes, [row for row in rows if (row.workload, row.gpu) == _pair_of(group)])
+        _draw_regret(axes, [row for row in rows if row.world == _key(_world(group))])
 
     drawings: dict[str, Callable[[Axes, Group], None]] = {
         "regret": regret,
@@ -59,12 +58,16 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
     return front
 
 
-def _pair_of(group: Group) -> tuple[str, str]:
-    pair = _world(group).pair
-    return pair.workload.name, pair.gpu
+def _key(world: SimulatedWorkload) -> tuple[str, str, str]:
+    return world.scenario.name, world.pair.workload.name, world.pair.gpu
 
 
-def _world(group: Group) -> World:
+def _title(world: SimulatedWorkload) -> str:
+    name = world.scenario.name
+    return f"{world.name}, {name}" if name not in ("", world.pair.workload.name) else world.name
+
+
+def _world(group: Group) -> SimulatedWorkload:
     return next(iter(group.values()))[0].task.world
 
 
@@ -75,7 +78,7 @@ def _panels(groups: Sequence[Group], draw: Callable[[Axes, Group], None]) -> Fig
     figure = Figure(figsize=(width * columns, height * lines), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False).flatten()
     for axes, group in zip(panels, groups, strict=False):
-        axes.set_title(" on ".join(_pair_of(group)), fontsize=10)
+        axes.set_title(_title(_world(group)), fontsize=10)
         axes.grid(visible=True, alpha=0.25)
         draw(axes, group)
     for axes in panels[len(groups) :]:
@@ -84,7 +87,7 @@ def _panels(groups: Sequence[Group], draw: Callable[[Axes, Group], None]) -> Fig
     return figure
 
 
-def _draw_regret(axes: Axes, rows: Sequence[Row]) -> None:
+def _draw_regret(axes: Axes, rows: Sequence[ReportRow]) -> None:
     for row, colour in zip(rows, _COLOURS, strict=False):
         regrets = row.regrets[:, : row.recurrences]
         recurrences = np.arange(1, row.recurrences + 1)
@@ -97,21 +100,22 @@ def _draw_regret(axes: Axes, rows: Sequence[Row]) -> None:
 
 def _draw_energy_time(axes: Axes, group: Group) -> None:
     world = _world(group)
+    end = min(world.recurrences, len(next(iter(group.values()))[0].costs_j))
     expected = [
         optimum
-        for size, limits in world.pair.paces.items()
+        for size, limits in world.paces.items()
         for limit in limits
-        if (optimum := world.expected(size, limit)) is not None
+        if (optimum := world.expected(size, limit, end - 1)) is not None
     ]
     points = [(each.time_s, each.energy_j) for each in expected]
     front = pareto_front(points)
     axes.plot(*_columns(points), ".", markersize=6, color="#bbbbbb", label="size and power limit")
     axes.plot(*_columns(front), color="#444444", linewidth=1, label="Pareto front")
-    axes.plot(*_at(world.oracle().time_s, world.oracle().energy_j), "*", color="black", markersize=11, label="oracle")
-    if world.default is not None:
-        axes.plot(*_at(world.default.time_s, world.default.energy_j), "s", color="black", label="default, full power")
+    oracle, default = world.oracle(end - 1), world.default(end - 1)
+    axes.plot(*_at(oracle.time_s, oracle.energy_j), "*", color="black", markersize=11, label="oracle")
+    if default is not None:
+        axes.plot(*_at(default.time_s, default.energy_j), "s", color="black", label="default, full power")
     for (policy, simulated), colour in zip(group.items(), _COLOURS, strict=False):
-        end = min(world.recurrences, len(simulated[0].costs_j))
         times = [each.times_s[end - LAST : end] for each in simulated]
         energies = [each.energies_j[end - LAST : end] for each in simulated]
         axes.plot(
@@ -136,8 +140,8 @@ def _at(x: float, y: float) -> tuple[list[float], list[float]]:
 def _draw_sizes(axes: Axes, group: Group) -> None:
     world = _world(group)
     sizes = world.pair.batch_sizes
+    end = min(world.recurrences, len(next(iter(group.values()))[0].costs_j))
     for (policy, simulated), colour in zip(group.items(), _COLOURS, strict=False):
-        end = min(world.recurrences, len(simulated[0].costs_j))
         for number, each in enumerate(simulated):
             ranks = [sizes.index(size) for size in each.batch_sizes[:end]]
             axes.plot(
@@ -149,7 +153,8 @@ def _draw_sizes(axes: Axes, group: Group) -> None:
                 color=colour,
                 label=policy if number == 0 else None,
             )
-    axes.axhline(sizes.index(world.oracle().batch_size), color="black", linewidth=0.6, linestyle="--")
+    best = [sizes.index(world.oracle(index).batch_size) for index in range(end)]
+    axes.plot(range(1, end + 1), best, color="black", linewidth=0.6, linestyle="--")
     axes.set_yticks(range(len(sizes)), [str(size) for size in sizes], fontsize=7)
     axes.set_xlabel("recurrence")
     axes.set_ylabel("batch size that reached the target")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeus_bso.common import FailReason, Outcome
 from zeus_bso.exceptions import ZeusBSOConfigError
-from zeus_bso.policy import early_stop
+from zeus_bso.policy import stop
+from zeus_bso.protocol.words import FailReason, Outcome
 from zeus_bso.simulator.job import PolicyJob, knobs_of
-from zeus_bso.simulator.runner import Answer, Decider, Report, Trial
-from zeus_bso.simulator.world import World
+from zeus_bso.simulator.runner import Decider, EpochReport, GivenTrial, ReportAnswer
+from zeus_bso.simulator.world import SimulatedWorkload
 
 if TYPE_CHECKING:
     import optuna
@@ -27,44 +27,44 @@ class _Peer(ABC):
 
     power_limit_w: float | None = None
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: SimulatedWorkload, seed: int) -> None:
         self._world = world
         self._seed = seed
         self._knobs = knobs_of(world)
         self._trials = 0
 
-    def ask(self) -> Trial:
+    def ask(self) -> GivenTrial:
         """Give the next try its batch size."""
         self._trials += 1
-        return Trial(self._trials, self._choose(self._trials))
+        return GivenTrial(self._trials, self._choose(self._trials))
 
-    def report(self, trial: Trial, report: Report) -> Answer:
+    def report(self, trial: GivenTrial, report: EpochReport) -> ReportAnswer:
         """End the run at its target, or after ``max_epochs``."""
         cost = self._world.cost(report.energy_j, report.time_s)
-        verdict = early_stop.judge(
-            self._knobs, cost=cost, metric=report.metric, epoch=report.epoch, bound=None, non_finite_before=0
+        verdict = stop.judge(
+            self._knobs.target, cost=cost, metric=report.metric, epoch=report.epoch, bound=None, non_finite_before=0
         )
         if verdict.outcome is not None:
-            self._learn(trial, cost, converged=verdict.outcome is Outcome.CONVERGED)
-        return Answer(verdict.outcome, verdict.target_reached)
+            self._take_result(trial, cost, converged=verdict.outcome is Outcome.CONVERGED)
+        return ReportAnswer(verdict.outcome, verdict.target_reached)
 
-    def fail(self, trial: Trial, reason: FailReason) -> None:  # noqa: B027 - nothing is what most peers do
+    def fail(self, trial: GivenTrial, reason: FailReason) -> None:  # noqa: B027 - nothing is what most peers do
         """Learn nothing from accidents."""
 
     @abstractmethod
     def _choose(self, trial_number: int) -> int:
         """Choose the batch size of a try."""
 
-    def _learn(self, trial: Trial, cost: float, *, converged: bool) -> None:  # noqa: B027 - some learn nothing
+    def _take_result(self, trial: GivenTrial, cost: float, *, converged: bool) -> None:  # noqa: B027 - some learn nothing
         """Take in what a run came to."""
 
 
 class Default(_Peer):
     """The default batch size at full power: what is done without any of this."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: SimulatedWorkload, seed: int) -> None:
         super().__init__(world, seed)
-        self.power_limit_w = max(world.pair.paces[world.pair.default_batch_size])
+        self.power_limit_w = max(world.paces[world.pair.default_batch_size])
 
     def _choose(self, trial_number: int) -> int:
         return self._knobs.default_batch_size
@@ -73,7 +73,7 @@ class Default(_Peer):
 class Oracle(_Peer):
     """The size and power limit of least expected cost from the first recurrence on."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: SimulatedWorkload, seed: int) -> None:
         super().__init__(world, seed)
         self._reached = 0
         self.power_limit_w = world.oracle().power_limit_w
@@ -83,14 +83,14 @@ class Oracle(_Peer):
         self.power_limit_w = optimum.power_limit_w
         return optimum.batch_size
 
-    def _learn(self, trial: Trial, cost: float, *, converged: bool) -> None:
+    def _take_result(self, trial: GivenTrial, cost: float, *, converged: bool) -> None:
         self._reached += converged
 
 
 class Grid(_Peer):
     """Every size once, ascending; then the cheapest that converged, for ever."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: SimulatedWorkload, seed: int) -> None:
         super().__init__(world, seed)
         self._costs: dict[int, float] = {}
 
@@ -102,7 +102,7 @@ class Grid(_Peer):
             return self._knobs.default_batch_size
         return min(self._costs, key=lambda size: self._costs[size])
 
-    def _learn(self, trial: Trial, cost: float, *, converged: bool) -> None:
+    def _take_result(self, trial: GivenTrial, cost: float, *, converged: bool) -> None:
         if converged and trial.number <= len(self._knobs.batch_sizes):
             self._costs[trial.batch_size] = cost
 
@@ -110,7 +110,7 @@ class Grid(_Peer):
 class Random(_Peer):
     """A size at random, each time."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: SimulatedWorkload, seed: int) -> None:
         super().__init__(world, seed)
         self._rng = np.random.default_rng(seed)
 
@@ -129,7 +129,9 @@ class Optuna(_Peer):
         sampler: Makes the sampler of a seed.
     """
 
-    def __init__(self, world: World, seed: int, sampler: Callable[[int], optuna.samplers.BaseSampler]) -> None:
+    def __init__(
+        self, world: SimulatedWorkload, seed: int, sampler: Callable[[int], optuna.samplers.BaseSampler]
+    ) -> None:
         import optuna
 
         super().__init__(world, seed)
@@ -143,7 +145,7 @@ class Optuna(_Peer):
         self._open[trial_number] = trial
         return self._knobs.batch_sizes[trial.suggest_int("index", 0, len(self._knobs.batch_sizes) - 1)]
 
-    def _learn(self, trial: Trial, cost: float, *, converged: bool) -> None:
+    def _take_result(self, trial: GivenTrial, cost: float, *, converged: bool) -> None:
         self._study.tell(self._open.pop(trial.number), cost if converged else 2.0 * cost)
 
 
@@ -160,7 +162,7 @@ def _gp(seed: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.GPSampler(seed=seed)
 
 
-POLICIES: dict[str, Callable[[World, int], Decider]] = {
+POLICIES: dict[str, Callable[[SimulatedWorkload, int], Decider]] = {
     "zeus": lambda world, seed: PolicyJob(world, "zeus", seed),
     "surrogate": lambda world, seed: PolicyJob(world, "surrogate", seed),
     "default": Default,
@@ -173,7 +175,7 @@ POLICIES: dict[str, Callable[[World, int], Decider]] = {
 """Everything that can decide, by the name that the command line knows."""
 
 
-def decider_of(policy: str, world: World, seed: int) -> Decider:
+def decider_of(policy: str, world: SimulatedWorkload, seed: int) -> Decider:
     """Make what decides in one simulation.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Recordings of a training script's runs, kept as they come in, and written as a trace folder.
+"""Recordings of a training script's runs. Each run is stored when it ends, and a folder of traces is written from all.
 
-Each workload and GPU has a file ``recording-*.jsonl`` in the folder: a line about the job, then one for each run. The
-CSV files are made from these, so that a recording can be interrupted, resumed and extended.
+Each workload and GPU has a file ``recording-*.jsonl`` in the folder. Its first line describes the job, and each further
+line one run. The CSV files are written from these files, so a recording can be interrupted, resumed and extended.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from zeus_bso.simulator.rows import TraceError
+from zeus_bso.simulator.trace_rows import TraceError
 from zeus_bso.simulator.traces import (
     POWER_COLUMNS,
     POWER_CSV,
@@ -25,24 +25,24 @@ from zeus_bso.simulator.traces import (
 )
 
 LEVELS = 16
-"""A run's curve is written as the epochs at which it passed so many metric levels, the target the last."""
+"""Number of metric levels in a trace, which gives the epoch at which a run passed each. The last is the target."""
 
 _PATTERN = "recording-*.jsonl"
 
 
 class RecordedJob(BaseModel):
-    """What was recorded.
+    """The recorded job.
 
     Attributes:
         dataset: Name of the data set.
         network: Name of the network.
         optimizer: Name of the optimizer.
-        gpu: Name of the GPU, as it stands in the file names.
+        gpu: Name of the GPU in file names.
         target_metric: Metric at which a run has converged.
         higher_is_better: Whether the metric rises as the model improves.
-        max_epochs: Epochs that a run may take.
-        default_batch_size: The batch size in use.
-        max_power_w: Summed power limit of the devices [W].
+        max_epochs: Largest number of epochs of a run.
+        default_batch_size: The batch size that the job uses today.
+        max_power_w: Sum of the devices' power limits [W].
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,13 +64,13 @@ class RecordedJob(BaseModel):
 
 
 class RecordedReport(BaseModel):
-    """One report of a run; cumulative.
+    """One report of a run, with cumulative figures.
 
     Attributes:
-        epoch: Epochs trained.
-        metric: The metric; None: it was not finite.
+        epoch: Number of trained epochs.
+        metric: The metric, or None if it was not finite.
         time_s: Time since the run began [s].
-        energy_j: Energy since then [J].
+        energy_j: Energy used since the run began [J].
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,10 +85,10 @@ class RecordedTraining(BaseModel):
     """One run.
 
     Attributes:
-        batch_size: Its batch size.
-        run: Its number among the runs of this size, from 1.
-        reports: Its reports, in order; empty: the size cannot be trained with.
-        failure: Why it ended without having reached target or ``max_epochs``; None: it did not.
+        batch_size: Batch size of the run.
+        run: Number of the run among those of this size, from 1.
+        reports: Reports of the run, in order. Without any report, the size cannot be trained.
+        failure: The reason why the run ended before the target and before ``max_epochs``, or None.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -100,17 +100,17 @@ class RecordedTraining(BaseModel):
 
 
 class Recording:
-    """A recording file, as far as it goes.
+    """A recording file with the runs so far.
 
     Args:
-        path: The file; made with the first line that is written.
+        path: The file. The first line that is written creates it.
 
     Attributes:
-        job: What is recorded; None before it is known.
+        job: The recorded job. None before it is known.
         trainings: The runs so far.
 
     Raises:
-        TraceError: The file is none of this kind.
+        TraceError: The file is not a recording.
     """
 
     def __init__(self, path: Path) -> None:
@@ -121,10 +121,10 @@ class Recording:
             self._read()
 
     def begin(self, job: RecordedJob) -> None:
-        """Say what is recorded; a recording that goes on must be of the same.
+        """Set the job of the recording. A recording that continues must have the same job.
 
         Raises:
-            TraceError: It is not.
+            TraceError: The file has another job.
         """
         if self.job is None:
             self.job = job
@@ -133,12 +133,12 @@ class Recording:
             old, new = self.job.model_dump(), job.model_dump()
             changed = next(name for name in new if new[name] != old[name])
             raise TraceError(
-                f"{self.path} was recorded with {changed} {old[changed]!r}, now it is {new[changed]!r}; "
-                "record into another folder, or remove the file."
+                f"{self.path} was recorded with {changed} {old[changed]!r}, but now it is {new[changed]!r}. "
+                "Record to another folder, or remove the file."
             )
 
     def add(self, training: RecordedTraining) -> None:
-        """Keep a run."""
+        """Store a run."""
         self.trainings.append(training)
         self._append(training)
 
@@ -152,18 +152,20 @@ class Recording:
             self.job = RecordedJob.model_validate_json(lines[0]) if lines else None
             self.trainings = [RecordedTraining.model_validate_json(line) for line in lines[1:]]
         except ValidationError as error:
-            raise TraceError(f"{self.path} is no recording of zeus-bso record, or is damaged: {error}") from error
+            raise TraceError(f"{self.path} is not a recording of zeus-bso record, or it is damaged: {error}") from error
 
 
 def recording_of(folder: Path, key: Sequence[str], gpu: str) -> Recording:
-    """The recording of a workload on a GPU, begun or not.
+    """The recording of a workload on a GPU, new or existing.
 
     Raises:
-        TraceError: The folder holds traces that were not recorded here, and would be overwritten.
+        TraceError: The folder contains traces from another source, which would be overwritten.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / WORKLOADS_CSV).exists() and not any(folder.glob(_PATTERN)):
-        raise TraceError(f"{folder} holds traces that were not recorded here; they would be lost. Use another folder.")
+        raise TraceError(
+            f"{folder} contains traces from another source, which would be overwritten. Use another folder."
+        )
     return Recording(folder / f"recording-{slug('-'.join(key))}-{slug(gpu)}.jsonl")
 
 
@@ -185,7 +187,7 @@ def write_traces(folder: Path) -> None:
 
 
 def slug(name: str) -> str:
-    """A name as it may stand in a file name."""
+    """A name in a form that is valid in file names."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unnamed"
 
 
@@ -207,7 +209,7 @@ def _train_rows(job: RecordedJob, trainings: Sequence[RecordedTraining]) -> Iter
     for training in sorted(trainings, key=lambda each: each.batch_size):
         if not training.reports:
             continue
-        # Counted anew: on another GPU the same run numbers were given.
+        # Run numbers start again here, because another GPU has used the same numbers.
         number = numbers[training.batch_size] = numbers.get(training.batch_size, 0) + 1
         for level in levels:
             epoch = next((report.epoch for report in training.reports if _passes(job, report.metric, level)), "")
@@ -215,7 +217,7 @@ def _train_rows(job: RecordedJob, trainings: Sequence[RecordedTraining]) -> Iter
 
 
 def _levels(job: RecordedJob, trainings: Sequence[RecordedTraining]) -> list[float]:
-    """Evenly spaced from the worst first metric to the target, without what rounds to the same."""
+    """Metric levels, evenly spaced from the worst first metric to the target, without levels that round to the same."""
     firsts = [each.reports[0].metric for each in trainings if each.reports and each.reports[0].metric is not None]
     short = [metric for metric in firsts if not _passes(job, metric, job.target_metric)]
     if not short:

@@ -1,4 +1,4 @@
-"""A small server that hands out given batch sizes, bounds nothing, and remembers what is reported."""
+"""A small server that assigns given batch sizes, sets no cost bound, and stores the reports."""
 
 from __future__ import annotations
 
@@ -6,52 +6,90 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import cast
+from typing import TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from zeus_bso.common import (
-    ASK_URL,
-    GET_NEXT_BATCH_SIZE_URL,
-    HEARTBEAT_URL,
-    MAX_BODY_BYTES,
-    REGISTER_JOB_URL,
-    REPORT_END_URL,
-    REPORT_RESULT_URL,
+from zeus_bso.exceptions import UnknownJobError, UnknownTrialError, ZeusBSOServerError
+from zeus_bso.policy.policy import ZeusPolicy
+from zeus_bso.policy.state import Choice, ChoiceInput, Knobs, Lesson, Progress, RunState, Sizes
+from zeus_bso.protocol.job_spec import JobSpecFromClient, RegisteredJob, derive_job_id
+from zeus_bso.protocol.messages import (
+    AskForTrial,
     Heartbeat,
-    JobSpecFromClient,
     Message,
-    Outcome,
-    RegisteredJob,
     ReportResponse,
     TrainingResult,
     TrialEnd,
     TrialId,
     TrialOffer,
-    derive_job_id,
 )
-from zeus_bso.policy.early_stop import judge
-from zeus_bso.policy.values import Knobs
+from zeus_bso.protocol.urls import (
+    ASK_URL,
+    GET_NEXT_BATCH_SIZE_URL,
+    HEARTBEAT_URL,
+    MARK_HEADER,
+    MAX_BODY_BYTES,
+    REGISTER_JOB_URL,
+    REPORT_END_URL,
+    REPORT_RESULT_URL,
+)
+from zeus_bso.protocol.words import Outcome, TrialType
+from zeus_bso.server.batch_size_state.models import Trial
+from zeus_bso.server.services import trial_rules
+from zeus_bso.server.services.answers import answer, offer
+from zeus_bso.server.services.locked_job import LockedJob
+from zeus_bso.server.services.trial_rules import Decision, Step
+from zeus_bso.simulator.job_in_memory import JobInMemory
 from zeus_bso.simulator.recording import RecordedReport
 
-_LEASE_S = 86_400.0
+_NOTHING_HERE = Message(message="The recording server has nothing here.")
+
+_WITHOUT_CHOICE = np.random.default_rng(0)
+"""Nothing is drawn here."""
+
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class _JobId(BaseModel):
+    job_id: str
+
+
+class GivenSize(ZeusPolicy):
+    """Gives a chosen size, sets no cost bound, and learns nothing.
+
+    Attributes:
+        batch_size: The size, or None if no size is left.
+    """
+
+    batch_size: int | None = None
+
+    def choose(self, choice_input: ChoiceInput, rng: np.random.Generator) -> Choice:
+        """Choose that size."""
+        assert self.batch_size is not None
+        return Choice(self.batch_size, TrialType.CONCURRENT, choice_input.progress, choice_input.sizes)
+
+    def cost_bound(self, knobs: Knobs, progress: Progress, *, uncapped: bool) -> float | None:
+        """Return None, because a run is recorded to its target or to ``max_epochs``."""
+        return None
+
+    def conclude(self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome) -> Lesson:
+        """Learn nothing."""
+        return Lesson(progress, sizes, -run.cost)
 
 
 class RecordingServer:
-    """Gives every launch the size that it was told to give; judges by target and epochs alone.
+    """Gives every launch a chosen size. Its trials follow the rules of the server.
 
     Args:
-        choose: Says which size the launch under way gets, once its job is known; None: it gets none, and fails.
+        choose: Returns the size of the current launch, given its job. With None the launch gets no size and fails.
 
     Attributes:
-        url: Where it listens.
-        batch_size: The size that was given; None: none yet.
-        spec: The job that was registered; None: none yet.
-        asked: Whether the launch under way has asked for its size.
-        reports: What that launch has reported.
-        outcome: What was decided about it; None: nothing.
-        failure: Why it ended without a decision, as it said itself.
+        url: URL of the server.
+        asked: Whether the current launch has asked for its size.
     """
 
     def __init__(self, choose: Callable[[JobSpecFromClient], int | None]) -> None:
@@ -59,19 +97,30 @@ class RecordingServer:
         self._http = _Http(("127.0.0.1", 0), _Handler)
         self._http.recorder = self
         self._lock = threading.Lock()
-        self._trial_number = 0
-        self._non_finite_in_row = 0
+        self._policy = GivenSize()
+        self._rows: JobInMemory | None = None
+        self._under_way: int | None = None
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self.batch_size: int | None = None
-        self.spec: JobSpecFromClient | None = None
         self.asked = False
-        self.reports: list[RecordedReport] = []
-        self.outcome: Outcome | None = None
-        self.failure: str | None = None
+
+    @property
+    def trial(self) -> Trial | None:
+        """The trial of the current launch, or None before it has one."""
+        return self._rows.trials[self._under_way] if self._rows and self._under_way else None
+
+    @property
+    def reports(self) -> list[RecordedReport]:
+        """The reports of the current launch, the first of each epoch."""
+        if self._rows is None or self._under_way is None:
+            return []
+        return [
+            RecordedReport(epoch=epoch, metric=told.metric, time_s=told.time, energy_j=told.energy)
+            for epoch, told in sorted(self._rows.reports.get(self._under_way, {}).items())
+        ]
 
     @contextmanager
     def running(self) -> Iterator[RecordingServer]:
-        """Answer requests, in a thread of its own."""
+        """Answer requests in a separate thread."""
         thread = threading.Thread(target=self._http.serve_forever, name="zeus-bso-recorder", daemon=True)
         thread.start()
         try:
@@ -82,92 +131,82 @@ class RecordingServer:
             thread.join()
 
     def begin_launch(self) -> None:
-        """Forget the launch before."""
+        """Forget the previous launch."""
         with self._lock:
-            self._trial_number += 1
-            self._non_finite_in_row = 0
-            self.batch_size, self.asked = None, False
-            self.reports, self.outcome, self.failure = [], None, None
+            self._under_way, self.asked = None, False
 
     def register(self, spec: JobSpecFromClient) -> RegisteredJob:
-        """Take the job's spec."""
+        """Store the job's spec."""
         with self._lock:
-            self.spec = spec.model_copy(update={"job_id": spec.job_id or derive_job_id(spec)})
-            return RegisteredJob(**self.spec.model_dump())
+            named = spec.model_copy(update={"job_id": spec.job_id or derive_job_id(spec)})
+            if self._rows is None or self._rows.state.spec != named:
+                self._rows, self._under_way = JobInMemory(named, self._policy), None
+            return RegisteredJob(**named.model_dump())
 
-    def ask(self, job_id: str) -> TrialOffer | None:
-        """Give the size; None: the job is unknown, or no size is wanted."""
+    def ask(self, job_id: str) -> TrialOffer:
+        """Give the launch its size. Further asks of the same launch get the same trial.
+
+        Raises:
+            UnknownJobError: The job is unknown, or no size is left.
+        """
         with self._lock:
-            if self.spec is None or self.spec.job_id != job_id:
-                return None
+            rows = self._job(job_id)
             self.asked = True
-            if self.batch_size is None:
-                self.batch_size = self._choose(self.spec)
-            if self.batch_size is None:
-                return None
-            return TrialOffer(
-                job_id=job_id, batch_size=self.batch_size, trial_number=self._trial_number, lease_s=_LEASE_S
-            )
+            if self.trial is not None:
+                return offer(Decision(rows.load(), self.trial, Step.KEEP))
+            self._policy.batch_size = self._choose(rows.state.spec)
+            if self._policy.batch_size is None:
+                raise UnknownJobError("No batch size is left to record.", status_code=404)
+            decision = self._saved(trial_rules.ask(rows.load(), AskForTrial(job_id=job_id), _WITHOUT_CHOICE))
+            self._under_way = decision.trial.trial_number
+            return offer(decision)
 
-    def report(self, result: TrainingResult) -> ReportResponse | None:
-        """Remember a report, the first of each epoch; None: its trial is not the one under way."""
+    def report(self, result: TrainingResult) -> ReportResponse:
+        """Store a report, and decide whether the run ends.
+
+        Raises:
+            UnknownTrialError: The trial is not that of the current launch.
+        """
         with self._lock:
-            if self.spec is None or not self._is_under_way(result):
-                return None
-            if self.outcome is None and (not self.reports or result.current_epoch > self.reports[-1].epoch):
-                self.reports.append(
-                    RecordedReport(
-                        epoch=result.current_epoch, metric=result.metric, time_s=result.time, energy_j=result.energy
-                    )
-                )
-                self._judge(self.spec, result)
-            elif self.outcome is None and result.final:
-                self._judge(self.spec, result)
-            return ReportResponse(
-                stop_train=self.outcome is not None,
-                converged=self.outcome is Outcome.CONVERGED,
-                target_reached=self.outcome is Outcome.CONVERGED,
-                outcome=self.outcome,
-                message="Recorded.",
-            )
+            job, trial = self._load(result)
+            return answer(self._saved(trial_rules.report(job, trial, result)))
 
-    def end(self, end: TrialEnd) -> bool:
-        """Hear of a run that ended without a decision; False: it is not the one under way."""
+    def end(self, end: TrialEnd) -> None:
+        """Record that a run ended without a decision.
+
+        Raises:
+            UnknownTrialError: The trial is not that of the current launch.
+        """
         with self._lock:
-            if not self._is_under_way(end):
-                return False
-            self.failure = end.reason.value
-            return True
+            job, trial = self._load(end)
+            self._saved(trial_rules.end(job, trial, end))
 
-    def beat(self, beat: Heartbeat) -> TrialOffer | None:
-        """Hear that a run is alive; None: it is not the one under way."""
+    def beat(self, beat: Heartbeat) -> TrialOffer:
+        """Answer a heartbeat.
+
+        Raises:
+            UnknownTrialError: The trial is not that of the current launch.
+        """
         with self._lock:
-            if not self._is_under_way(beat):
-                return None
-            trial = TrialId.model_validate(beat.model_dump()).model_dump()
-            return TrialOffer(**trial, lease_s=_LEASE_S, resumed=True)
+            job, trial = self._load(beat)
+            return offer(self._saved(trial_rules.heartbeat(job, trial, beat)))
 
-    def _is_under_way(self, trial: TrialId) -> bool:
-        return (trial.trial_number, trial.batch_size) == (self._trial_number, self.batch_size)
+    def _job(self, job_id: str) -> JobInMemory:
+        if self._rows is None or self._rows.state.job_id != job_id:
+            raise UnknownJobError(f"The recording server does not know job {job_id!r}.", status_code=404)
+        return self._rows
 
-    def _judge(self, spec: JobSpecFromClient, result: TrainingResult) -> None:
-        verdict = judge(
-            Knobs(
-                batch_sizes=tuple(sorted(spec.batch_sizes)),
-                default_batch_size=spec.default_batch_size,
-                target_metric=spec.target_metric,
-                higher_is_better_metric=spec.higher_is_better_metric,
-                max_epochs=spec.max_epochs,
-            ),
-            cost=result.energy,
-            metric=result.metric,
-            epoch=result.current_epoch,
-            bound=None,
-            non_finite_before=self._non_finite_in_row,
-            final=result.final,
-        )
-        self._non_finite_in_row = verdict.non_finite_in_row
-        self.outcome = verdict.outcome
+    def _load(self, trial_id: TrialId) -> tuple[LockedJob, Trial]:
+        job = self._job(trial_id.job_id).load()
+        trial = job.trial(trial_id, status_code=404)
+        if trial.trial_number != self._under_way:
+            raise UnknownTrialError(f"Trial {trial.trial_number} belongs to a launch that has ended.", status_code=404)
+        return job, trial
+
+    def _saved(self, decision: Decision) -> Decision:
+        assert self._rows is not None
+        self._rows.save(decision.job)
+        return decision
 
 
 class _Http(ThreadingHTTPServer):
@@ -179,54 +218,69 @@ class _Handler(BaseHTTPRequestHandler):
     """The calls of the wire protocol that a training script makes."""
 
     protocol_version = "HTTP/1.1"
-    # The framework's default makes every small answer wait for the other side's acknowledgement.
+    # By default every small answer would wait for an acknowledgement from the other side.
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        recorder, path = cast("_Http", self.server).recorder, urlsplit(self.path).path
-        body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MAX_BODY_BYTES))
-        try:
-            if path == REGISTER_JOB_URL:
-                self._answer(recorder.register(JobSpecFromClient.model_validate_json(body)), status=201)
-            elif path == ASK_URL:
-                self._answer(recorder.ask(_JobId.model_validate_json(body).job_id))
-            elif path == REPORT_RESULT_URL:
-                self._answer(recorder.report(TrainingResult.model_validate_json(body)))
-            elif path == HEARTBEAT_URL:
-                self._answer(recorder.beat(Heartbeat.model_validate_json(body)))
-            else:
-                self._answer(None)
-        except ValidationError as error:
-            self._answer(Message(message=f"The request is invalid: {error.error_count()} fields."), status=422)
+        path = urlsplit(self.path).path
+        if path == REGISTER_JOB_URL:
+            self._take(JobSpecFromClient, self._recorder.register, status=201)
+        elif path == ASK_URL:
+            self._take(_JobId, lambda asked: self._recorder.ask(asked.job_id))
+        elif path == REPORT_RESULT_URL:
+            self._take(TrainingResult, self._recorder.report)
+        elif path == HEARTBEAT_URL:
+            self._take(Heartbeat, self._recorder.beat)
+        else:
+            self._answer(_NOTHING_HERE, status=404)
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         job_id = parse_qs(url.query).get("job_id", [""])[0]
-        recorder = cast("_Http", self.server).recorder
-        self._answer(recorder.ask(job_id) if url.path == GET_NEXT_BATCH_SIZE_URL else None)
+        if url.path == GET_NEXT_BATCH_SIZE_URL:
+            self._try(lambda: self._recorder.ask(job_id))
+        else:
+            self._answer(_NOTHING_HERE, status=404)
 
     def do_PATCH(self) -> None:
-        body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MAX_BODY_BYTES))
-        recorder = cast("_Http", self.server).recorder
-        try:
-            known = urlsplit(self.path).path == REPORT_END_URL and recorder.end(TrialEnd.model_validate_json(body))
-        except ValidationError:
-            known = False
-        self._answer(Message(message="Recorded.") if known else None)
+        if urlsplit(self.path).path == REPORT_END_URL:
+            self._take(TrialEnd, self._end)
+        else:
+            self._answer(_NOTHING_HERE, status=404)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the framework's name
-        """Say nothing: the terminal shows the progress."""
+        """Log nothing, because the terminal shows the progress."""
 
-    def _answer(self, model: BaseModel | None, status: int = 200) -> None:
-        if model is None:
-            model, status = Message(message="The recording server does not know this job or trial."), 404
+    @property
+    def _recorder(self) -> RecordingServer:
+        return cast("_Http", self.server).recorder
+
+    def _end(self, end: TrialEnd) -> Message:
+        self._recorder.end(end)
+        return Message(message="Recorded.")
+
+    def _take(self, kind: type[Body], work: Callable[[Body], BaseModel], status: int = 200) -> None:
+        """Answer a request with a body."""
+        data = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MAX_BODY_BYTES))
+        try:
+            body = kind.model_validate_json(data)
+        except ValidationError as error:
+            self._answer(Message(message=f"The request is invalid: {error.error_count()} fields."), status=422)
+        else:
+            self._try(lambda: work(body), status)
+
+    def _try(self, work: Callable[[], BaseModel], status: int = 200) -> None:
+        try:
+            answered = work()
+        except ZeusBSOServerError as error:
+            answered, status = Message(message=str(error)), error.status_code
+        self._answer(answered, status)
+
+    def _answer(self, model: BaseModel, status: int = 200) -> None:
         data = model.model_dump_json().encode()
         self.send_response(status)
+        self.send_header(MARK_HEADER, "1")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
-
-
-class _JobId(BaseModel):
-    job_id: str

@@ -6,6 +6,8 @@ run of the oracle, failed tries included.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,26 +15,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zeus_bso.simulator.experiment import LATER, Simulated
-from zeus_bso.simulator.world import World
+from zeus_bso.simulator.world import SimulatedWorkload
 
 EARLY = 20
 LAST = 5
 CLOSE = 1.05
-"""A recurrence is close to the oracle when the size it ended with is expected to cost at most so many times it."""
+"""A size is close to the oracle when it is expected to cost at most so many times what the oracle costs."""
 
 CONFIDENCE = 0.95
 _RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One policy on one pair of workload and GPU.
+class ReportRow:
+    """One policy on one pair of workload and GPU, in one scenario.
 
     Attributes:
+        scenario: The scenario's name; empty where it has none.
         workload: The workload's name.
         gpu: The GPU.
         policy: Who decided.
         seeds: How many simulations.
+        seed_numbers: The seed of each.
         recurrences: T, the length of the experiment.
         regrets: Regret after each recurrence, of each simulation: seeds x recurrences.
         costs: Cost so far over the oracle's, after each recurrence, of each simulation.
@@ -41,13 +45,18 @@ class Row:
         settled: Recurrences until a run stays close to the oracle, in the middle of all; None: it does not.
         most_tries: Most tries that one recurrence took.
         unreached: Recurrences that never reached the target.
-        late_cost: Mean cost over the oracle's of the last fifth of recurrences up to T.
+        astray: Simulations that mostly ran, in that last fifth, a size that is not close to the oracle.
+        left_default: Recurrences until one ended with another size than the default, in the slowest simulation; None:
+            in some, none did.
+        late_costs: Cost over the oracle's of the last fifth of recurrences up to T, of each simulation.
     """
 
+    scenario: str
     workload: str
     gpu: str
     policy: str
     seeds: int
+    seed_numbers: tuple[int, ...]
     recurrences: int
     regrets: NDArray[np.float64]
     costs: NDArray[np.float64]
@@ -55,7 +64,19 @@ class Row:
     settled: int | None
     most_tries: int
     unreached: int
-    late_cost: float
+    astray: int
+    left_default: int | None
+    late_costs: NDArray[np.float64]
+
+    @property
+    def world(self) -> tuple[str, str, str]:
+        """What rows of several policies are compared on."""
+        return self.scenario, self.workload, self.gpu
+
+    @property
+    def late_cost(self) -> float:
+        """Mean cost over the oracle's of the last fifth of recurrences up to T."""
+        return float(self.late_costs.mean())
 
     def mean_regret(self, after: int) -> float | None:
         """Mean regret after so many recurrences."""
@@ -84,7 +105,9 @@ class Row:
         """The row as ``zeus-bso simulate --json`` prints it."""
         end = self.recurrences
         three = {str(EARLY): EARLY, str(LATER): LATER, "T": end}
+        simulated = {name: after if after <= self.regrets.shape[1] else None for name, after in three.items()}
         return {
+            "scenario": self.scenario or None,
             "workload": self.workload,
             "gpu": self.gpu,
             "policy": self.policy,
@@ -94,40 +117,59 @@ class Row:
             "worst_regret": {str(EARLY): self.worst_regret(EARLY), "T": self.worst_regret(end)},
             "cost_over_oracle": {name: self.cost_over_oracle(after) for name, after in three.items()},
             "energy_saved_last5": self.energy_saved_last5,
+            "interval": {name: after and self.confidence_interval(after) for name, after in simulated.items()},
+            "p99_regret": {name: after and self.regret_quantile(after, 0.99) for name, after in simulated.items()},
+            "late_cost": self.late_cost,
+            "settled": self.settled,
+            "astray": self.astray,
+            "left_default": self.left_default,
+            "most_tries": self.most_tries,
+            "unreached": self.unreached,
+            "runs": [
+                {
+                    "seed": seed,
+                    "regret": {name: after and float(regrets[after - 1]) for name, after in simulated.items()},
+                    "late_cost": float(late_cost),
+                }
+                for seed, regrets, late_cost in zip(self.seed_numbers, self.regrets, self.late_costs, strict=True)
+            ],
         }
 
 
-def rows_of(simulations: Iterable[Simulated]) -> list[Row]:
+def rows_of(simulations: Iterable[Simulated]) -> list[ReportRow]:
     """One row for each pair and policy, in the order in which they come."""
-    groups: dict[tuple[str, str, str], list[Simulated]] = {}
+    groups: dict[tuple[str, str, str, str], list[Simulated]] = {}
     for simulated in simulations:
-        pair = simulated.task.world.pair
-        groups.setdefault((pair.workload.name, pair.gpu, simulated.task.policy), []).append(simulated)
+        world, policy = simulated.task.world, simulated.task.policy
+        key = (world.scenario.name, world.pair.workload.name, world.pair.gpu, policy)
+        groups.setdefault(key, []).append(simulated)
     return [_row(group) for group in groups.values()]
 
 
-def ratio_to(rows: Sequence[Row], row: Row, after: int, policy: str = "zeus") -> float | None:
-    """Mean regret of a row over that of another policy on the same pair; None: there is none to compare with."""
+def ratio_to(rows: Sequence[ReportRow], row: ReportRow, after: int, policy: str = "zeus") -> float | None:
+    """Mean regret of a row over that of another policy in the same world; None: there is none to compare with."""
     for other in rows:
-        if (other.workload, other.gpu, other.policy) == (row.workload, row.gpu, policy):
+        if (other.world, other.policy) == (row.world, policy):
             ours, theirs = row.mean_regret(after), other.mean_regret(after)
             return ours / theirs if ours is not None and theirs else None
     return None
 
 
-def _row(group: Sequence[Simulated]) -> Row:
+def _row(group: Sequence[Simulated]) -> ReportRow:
     task = group[0].task
     world, end = task.world, min(task.world.recurrences, len(group[0].costs_j))
     oracle = np.array([world.oracle(index).cost_j for index in range(len(group[0].costs_j))])
     costs = np.array([each.costs_j for each in group])
     regrets = np.cumsum(costs / oracle - 1.0, axis=1)
     energies = np.array([each.energies_j for each in group])[:, max(0, end - LAST) : end]
-    default = world.default
-    return Row(
+    default = world.default(end - 1)
+    return ReportRow(
+        scenario=world.scenario.name,
         workload=world.pair.workload.name,
         gpu=world.pair.gpu,
         policy=task.policy,
         seeds=len(group),
+        seed_numbers=tuple(each.task.seed for each in group),
         recurrences=end,
         regrets=regrets,
         costs=np.cumsum(costs, axis=1) / np.cumsum(oracle),
@@ -135,21 +177,43 @@ def _row(group: Sequence[Simulated]) -> Row:
         settled=_middle([_settled(world, each.batch_sizes[:end]) for each in group]),
         most_tries=max(max(each.tries) for each in group),
         unreached=sum(reached is False for each in group for reached in each.reached),
-        late_cost=float((costs / oracle)[:, end - max(1, end // 5) : end].mean()),
+        astray=sum(_is_astray(world, each.batch_sizes[:end]) for each in group),
+        left_default=max((_left_default(world, each.batch_sizes) for each in group), key=_or_never),
+        late_costs=(costs / oracle)[:, end - _fifth(end) : end].mean(axis=1),
     )
 
 
-def _settled(world: World, batch_sizes: Sequence[int]) -> int | None:
+def _fifth(recurrences: int) -> int:
+    return max(1, recurrences // 5)
+
+
+def _is_close(world: SimulatedWorkload, batch_size: int, recurrence: int) -> bool:
+    expected = world.expected(batch_size, world.best_limits_w[batch_size], recurrence)
+    return expected is not None and expected.cost_j <= CLOSE * world.oracle(recurrence).cost_j
+
+
+def _is_astray(world: SimulatedWorkload, batch_sizes: Sequence[int]) -> bool:
+    ((most_often, _),) = Counter(batch_sizes[-_fifth(len(batch_sizes)) :]).most_common(1)
+    return not _is_close(world, most_often, len(batch_sizes) - 1)
+
+
+def _left_default(world: SimulatedWorkload, batch_sizes: Sequence[int]) -> int | None:
+    default = world.pair.default_batch_size
+    return next((index + 1 for index, size in enumerate(batch_sizes) if size != default), None)
+
+
+def _settled(world: SimulatedWorkload, batch_sizes: Sequence[int]) -> int | None:
     """Recurrences before all that follow end with a size that is close to the oracle."""
-    last_far = 0
-    for index, size in enumerate(batch_sizes):
-        expected = world.expected(size, world.best_limits_w[size], index)
-        if expected is None or expected.cost_j > CLOSE * world.oracle(index).cost_j:
-            last_far = index + 1
+    far = [index for index, size in enumerate(batch_sizes) if not _is_close(world, size, index)]
+    last_far = far[-1] + 1 if far else 0
     return last_far if last_far < len(batch_sizes) else None
 
 
 def _middle(values: Sequence[int | None]) -> int | None:
     """The upper median, where None is beyond all."""
-    ordered = sorted(values, key=lambda value: (value is None, value or 0))
+    ordered = sorted(values, key=_or_never)
     return ordered[len(ordered) // 2]
+
+
+def _or_never(value: int | None) -> float:
+    return math.inf if value is None else value

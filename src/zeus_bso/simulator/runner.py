@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from zeus_bso.common import FailReason, Outcome
+from zeus_bso.protocol.words import FailReason, Outcome
+from zeus_bso.simulator.draws import Draws, RunOutcome
 from zeus_bso.simulator.traces import Pace, RecordedRun
-from zeus_bso.simulator.world import Draw, Draws, World, drifted
+from zeus_bso.simulator.world import SimulatedWorkload, drifted
 
-MAX_TRIES = 100
+MAX_ATTEMPTS = 100
 """Tries after which a recurrence is given up: some policy is stuck, and the simulation must end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class GivenTrial:
     """What a decider gave a recurrence to run.
 
     Attributes:
@@ -29,7 +30,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class EpochReport:
     """A client's report after an epoch; cumulative.
 
     Attributes:
@@ -46,7 +47,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReportAnswer:
     """What a decider says to a report.
 
     Attributes:
@@ -67,13 +68,13 @@ class Decider(Protocol):
 
     power_limit_w: float | None
 
-    def ask(self) -> Trial:
+    def ask(self) -> GivenTrial:
         """Give the next try its batch size."""
 
-    def report(self, trial: Trial, report: Report) -> Answer:
+    def report(self, trial: GivenTrial, report: EpochReport) -> ReportAnswer:
         """Take a report in."""
 
-    def fail(self, trial: Trial, reason: FailReason) -> None:
+    def fail(self, trial: GivenTrial, reason: FailReason) -> None:
         """A try has ended without a decision."""
 
 
@@ -93,7 +94,7 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
+class Attempt:
     """One launch of the training script.
 
     Attributes:
@@ -118,34 +119,36 @@ class Try:
 
 
 @dataclass(slots=True)
-class Recurrence:
+class SimulatedRecurrence:
     """One recurrence: its tries, up to the one that reached the target.
 
     Attributes:
         index: From 0.
-        tries: In order.
+        attempts: In order.
     """
 
     index: int
-    tries: list[Try] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
 
     @property
     def reached(self) -> bool:
         """Whether the target was reached."""
-        return bool(self.tries) and self.tries[-1].target_reached
+        return bool(self.attempts) and self.attempts[-1].target_reached
 
     @property
     def energy_j(self) -> float:
         """Energy of all tries [J]."""
-        return sum(one.energy_j for one in self.tries)
+        return sum(one.energy_j for one in self.attempts)
 
     @property
     def time_s(self) -> float:
         """Time of all tries [s]."""
-        return sum(one.time_s for one in self.tries)
+        return sum(one.time_s for one in self.attempts)
 
 
-def simulate(world: World, decider: Decider, seed: int, recurrences: int | None = None) -> list[Recurrence]:
+def simulate(
+    world: SimulatedWorkload, decider: Decider, seed: int, recurrences: int | None = None
+) -> list[SimulatedRecurrence]:
     """Run a job's recurrences.
 
     A recurrence is tried again until the target is reached, and pays for all its tries. With an overlap of k, up to
@@ -173,17 +176,17 @@ class Simulation:
         limits_w: The power limits that profiling has found, by batch size [W].
     """
 
-    def __init__(self, world: World, decider: Decider, seed: int) -> None:
+    def __init__(self, world: SimulatedWorkload, decider: Decider, seed: int) -> None:
         self.clock = Clock()
         self.limits_w: dict[int, float] = {}
         self._world = world
         self._decider = decider
-        self._draws = Draws(world, seed)
+        self._draws = Draws(world.runs, world.scenario, seed)
 
-    def run(self, recurrences: int) -> list[Recurrence]:
+    def run(self, recurrences: int) -> list[SimulatedRecurrence]:
         """Run so many recurrences."""
-        done = [Recurrence(index) for index in range(recurrences)]
-        under_way: deque[tuple[Recurrence, Trial, Draw]] = deque()
+        done = [SimulatedRecurrence(index) for index in range(recurrences)]
+        under_way: deque[tuple[SimulatedRecurrence, GivenTrial, RunOutcome]] = deque()
         for recurrence in done:
             under_way.append(self._ask(recurrence))
             while len(under_way) > self._world.scenario.overlap:
@@ -192,38 +195,43 @@ class Simulation:
             self._finish_oldest(under_way)
         return done
 
-    def _ask(self, recurrence: Recurrence) -> tuple[Recurrence, Trial, Draw]:
+    def _ask(self, recurrence: SimulatedRecurrence) -> tuple[SimulatedRecurrence, GivenTrial, RunOutcome]:
         trial = self._decider.ask()
         return recurrence, trial, self._draws.next_run(trial.batch_size)
 
-    def _finish_oldest(self, under_way: deque[tuple[Recurrence, Trial, Draw]]) -> None:
+    def _finish_oldest(self, under_way: deque[tuple[SimulatedRecurrence, GivenTrial, RunOutcome]]) -> None:
         recurrence, trial, draw = under_way.popleft()
-        recurrence.tries.append(self._train(trial, draw, recurrence.index))
-        if not recurrence.reached and len(recurrence.tries) < MAX_TRIES:
+        recurrence.attempts.append(self._train(trial, draw, recurrence.index))
+        if not recurrence.reached and len(recurrence.attempts) < MAX_ATTEMPTS:
             under_way.append(self._ask(recurrence))
 
-    def _train(self, trial: Trial, draw: Draw, recurrence: int) -> Try:
-        factor = self._world.epochs_factor(trial.batch_size, recurrence)
+    def _train(self, trial: GivenTrial, draw: RunOutcome, recurrence: int) -> Attempt:
+        size = trial.batch_size
+        factor = self._world.epochs_factor(size, recurrence) * draw.epochs_factor
+        dearer = self._world.growth(recurrence) * draw.pace_factor
         accident = self._accident_epoch(draw, factor)
-        began_s, wasted = self.clock.now_s, Report(0.0, 0.0, 0.0, 0)
-        report, answer = wasted, Answer(None, False)
+        began_s, wasted = self.clock.now_s, EpochReport(0.0, 0.0, 0.0, 0)
+        report, answer = wasted, ReportAnswer(None, False)
         for metric in metrics(draw.run, factor):
-            pace = self._pace(trial.batch_size)
+            warm_up = self._world.warm_up(size) if report.epoch == 0 else 0.0
             if draw.preempted and report.epoch + 1 == accident:
-                wasted = Report(pace.time_s, pace.energy_j, metric, 1)
-            report = Report(report.time_s + pace.time_s, report.energy_j + pace.energy_j, metric, report.epoch + 1)
+                lost = self._pace(size, dearer * (1 + warm_up))
+                wasted = EpochReport(lost.time_s, lost.energy_j, metric, 1)
+                warm_up = self._world.warm_up(size)  # the restarted run pays it again
+            pace = self._pace(size, dearer * (1 + warm_up))
+            report = EpochReport(report.time_s + pace.time_s, report.energy_j + pace.energy_j, metric, report.epoch + 1)
             if draw.crashes and report.epoch == accident:
                 self._decider.fail(trial, FailReason.ERROR)
                 break
-            self._profiled(trial.batch_size)
+            self._profiled(size)
             answer = self._decider.report(trial, report)
             if answer.outcome is not None:
                 break
         time_s = report.time_s + wasted.time_s
         self.clock.advance(time_s)
-        return Try(
+        return Attempt(
             trial_number=trial.number,
-            batch_size=trial.batch_size,
+            batch_size=size,
             outcome=answer.outcome,
             target_reached=answer.target_reached,
             epochs=report.epoch + wasted.epoch,
@@ -232,14 +240,16 @@ class Simulation:
             began_s=began_s,
         )
 
-    def _accident_epoch(self, draw: Draw, factor: float) -> int:
+    def _accident_epoch(self, draw: RunOutcome, factor: float) -> int:
         """The epoch in which the run crashes or is preempted; it is paid for as a whole."""
         planned = drifted(draw.run.target_epoch, factor) or self._world.max_epochs
         return 1 + int(draw.moment * min(planned, self._world.max_epochs))
 
-    def _pace(self, batch_size: int) -> Pace:
+    def _pace(self, batch_size: int, dearer: float) -> Pace:
         limit = self._decider.power_limit_w or self.limits_w.get(batch_size)
-        return self._world.profiling_paces[batch_size] if limit is None else self._world.pair.paces[batch_size][limit]
+        world = self._world
+        pace = world.profiling_paces[batch_size] if limit is None else world.paces[batch_size][limit]
+        return pace.times(dearer)
 
     def _profiled(self, batch_size: int) -> None:
         self.limits_w.setdefault(batch_size, self._world.best_limits_w[batch_size])

@@ -6,20 +6,11 @@ A folder of traces holds ``workloads.csv``, ``summary_train.csv`` and one ``summ
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from zeus_bso.simulator.rows import (
-    Key,
-    TraceError,
-    boolean,
-    epoch,
-    finite,
-    positive,
-    positive_int,
-    read_rows,
-)
+from zeus_bso.simulator.trace_rows import Key, TraceError, boolean, epoch, finite, positive, positive_int, read_rows
 
 WORKLOADS_CSV = "workloads.csv"
 TRAIN_CSV = "summary_train.csv"
@@ -84,14 +75,14 @@ class RecordedRun:
 
     Attributes:
         levels: Metric levels, the easiest first.
-        epochs: Epoch at which each was reached; None: never.
+        epochs: Epoch at which each was reached, a whole one where it was recorded; None: never.
         target_epoch: Epoch at which the workload's target was reached; None: never.
         floor: Metric of a run that has not reached the first level: one step short of it.
     """
 
     levels: tuple[float, ...]
-    epochs: tuple[int | None, ...]
-    target_epoch: int | None
+    epochs: tuple[float | None, ...]
+    target_epoch: float | None
     floor: float
 
 
@@ -111,6 +102,10 @@ class Pace:
     def energy_j(self) -> float:
         """Energy per epoch [J]."""
         return self.time_s * self.power_w
+
+    def times(self, factor: float) -> Pace:
+        """An epoch that takes so many times the time, at the same power."""
+        return Pace(self.time_s * factor, self.power_w)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +221,13 @@ def read_traces(folder: Path) -> Traces:
         runs=_read_runs(folder / TRAIN_CSV, targets),
         paces={gpu: _read_paces(path) for gpu, path in power_files.items()},
     )
+
+
+def short_of_target(run: RecordedRun, workload: Workload) -> RecordedRun:
+    """The run as it would be if it stayed at two thirds of the levels on the way to the target."""
+    on_the_way = sum(not _reaches(level, workload) for level in run.levels)
+    kept = run.epochs[: 2 * on_the_way // 3]
+    return replace(run, epochs=(*kept, *(None,) * (len(run.levels) - len(kept))), target_epoch=None)
 
 
 def _read_workloads(path: Path) -> tuple[Workload, ...]:

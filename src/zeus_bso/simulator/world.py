@@ -1,61 +1,23 @@
-"""What a run would cost: recorded runs, power, drift and accidents of one workload on one GPU."""
+"""What a run would cost: recorded or made-up runs, power, and the scenario, of one workload on one GPU."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from zeus_bso.cost import zeus_cost
-from zeus_bso.simulator.rows import TraceError
-from zeus_bso.simulator.traces import Pace, Pair, RecordedRun
+from zeus_bso.exceptions import ZeusBSOConfigError
+from zeus_bso.simulator.draws import epochs_factors
+from zeus_bso.simulator.scenario import LARGEST_FACTOR, Scenario
+from zeus_bso.simulator.trace_rows import TraceError
+from zeus_bso.simulator.traces import Pace, Pair, RecordedRun, short_of_target
 
 DRIFT_MAX_EPOCHS_FACTOR = 4
 """With drift, ``max_epochs`` is so many times larger: else a small one would make the target impossible."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """From a given recurrence on, the target takes another number of epochs.
-
-    Attributes:
-        at: First recurrence that has drifted, from 0.
-        factor: Epochs are multiplied by it; at the pivot, when tilted.
-        tilt: Exponent of ``batch_size / pivot``, by which they are multiplied too: above 0, larger sizes suffer more,
-            so that the optimum moves down; below 0 it moves up.
-    """
-
-    at: int
-    factor: float
-    tilt: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """What is simulated, besides workload, GPU and policy.
-
-    Attributes:
-        eta_knob: Weight of energy against time in the cost.
-        beta_knob: Cost bound in units of the least cost; None: no bound.
-        recurrences: How many; None: 2 x (batch sizes) x (power limits), as in the paper.
-        overlap: A recurrence's result is known only so many recurrences later.
-        drift: None: nothing drifts.
-        crash_rate: Share of tries that die of an error.
-        preempt_rate: Share of tries that are preempted once, lose the epoch under way, and go on.
-        curve_stop: Whether the surrogate policy may stop a hopeless run by its learning curve.
-    """
-
-    eta_knob: float = 0.5
-    beta_knob: float | None = 2.0
-    recurrences: int | None = None
-    overlap: int = 0
-    drift: Drift | None = None
-    crash_rate: float = 0.0
-    preempt_rate: float = 0.0
-    curve_stop: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +38,39 @@ class Optimum:
     energy_j: float
     time_s: float
 
+    def times(self, factor: float) -> Optimum:
+        """The same at so many times the cost."""
+        return replace(self, cost_j=self.cost_j * factor, energy_j=self.energy_j * factor, time_s=self.time_s * factor)
+
 
 @dataclass(frozen=True)
-class World:
+class SimulatedWorkload:
     """One workload on one GPU, in one scenario.
 
     Attributes:
         pair: The recorded traces.
         scenario: What is simulated.
+
+    Raises:
+        ZeusBSOConfigError: The scenario speaks of a batch size that the workload does not have.
     """
 
     pair: Pair
     scenario: Scenario = field(default_factory=Scenario)
+
+    def __post_init__(self) -> None:
+        sizes = self.pair.batch_sizes
+        unknown = [size for size in self.scenario.named_batch_sizes if size not in sizes]
+        if unknown:
+            raise ZeusBSOConfigError(
+                f"{self.name} has no batch size {unknown[0]}, which the scenario speaks of; it has: "
+                f"{', '.join(map(str, sizes))}."
+            )
+
+    @property
+    def name(self) -> str:
+        """Workload and GPU, for a message."""
+        return f"{self.pair.workload.name} on {self.pair.gpu}"
 
     @property
     def max_epochs(self) -> int:
@@ -108,119 +91,146 @@ class World:
         return self.cost(pace.energy_j, pace.time_s)
 
     @cached_property
+    def runs(self) -> Mapping[int, tuple[RecordedRun, ...]]:
+        """The runs to draw from, by batch size."""
+        never, target = self.scenario.never, self.pair.workload
+        return {
+            size: tuple(short_of_target(run, target) for run in runs) if size in never else runs
+            for size, runs in self.pair.runs.items()
+        }
+
+    @cached_property
+    def paces(self) -> Mapping[int, Mapping[float, Pace]]:
+        """What an epoch takes at the first recurrence, by batch size and power limit [W] that may be used."""
+        paces = {}
+        for size, limits in self.pair.paces.items():
+            used = [max(limits)] if self.scenario.full_power else list(limits)
+            factor = self.scenario.cliff.factor_at(size) if self.scenario.cliff else 1.0
+            paces[size] = {limit: limits[limit].times(factor) for limit in used}
+        return paces
+
+    @cached_property
     def best_limits_w(self) -> Mapping[int, float]:
         """The power limit at which an epoch costs least, by batch size [W]."""
         return {
             size: min(limits, key=lambda limit: self.cost_per_epoch(limits[limit]))
-            for size, limits in self.pair.paces.items()
+            for size, limits in self.paces.items()
         }
 
     @cached_property
     def profiling_paces(self) -> Mapping[int, Pace]:
         """An epoch that is split evenly over all power limits, by batch size."""
-        return {size: _split_evenly(list(limits.values())) for size, limits in self.pair.paces.items()}
+        return {size: _split_evenly(list(limits.values())) for size, limits in self.paces.items()}
+
+    def warm_up(self, batch_size: int) -> float:
+        """What the first epoch of a run costs extra, in normal epochs."""
+        return self.scenario.warm_ups.get(batch_size, self.scenario.warm_up)
+
+    def growth(self, recurrence: int) -> float:
+        """How many times more an epoch costs than at the first recurrence."""
+        return float((1.0 + self.scenario.growth) ** max(0, recurrence))
 
     def epochs_factor(self, batch_size: int, recurrence: int) -> float:
         """By what the recorded epochs are multiplied."""
         drift = self.scenario.drift
-        if drift is None or recurrence < drift.at:
-            return 1.0
-        return drift.factor * float((batch_size / self._pivot) ** drift.tilt)
+        return self._epochs_factor(batch_size, drift.share(recurrence) if drift else 0.0)
 
     def expected(self, batch_size: int, power_limit_w: float, recurrence: int = 0) -> Optimum | None:
         """What a recurrence costs that trains with this size until the target is reached; None: it never is."""
-        factor = self.epochs_factor(batch_size, recurrence)
-        needed = [drifted(run.target_epoch, factor) for run in self.pair.runs[batch_size]]
-        reached = [epochs for epochs in needed if epochs is not None and epochs <= self.max_epochs]
-        if not reached:
+        drift = self.scenario.drift
+        expected = self._expected(batch_size, power_limit_w, drift.share(recurrence) if drift else 0.0)
+        return None if expected is None else expected.times(self.growth(recurrence))
+
+    def oracle(self, recurrence: int = 0) -> Optimum:
+        """The size and power limit of least expected cost, at a given recurrence.
+
+        Raises:
+            TraceError: No size ever reaches the target.
+        """
+        drift = self.scenario.drift
+        return self._oracle(drift.share(recurrence) if drift else 0.0).times(self.growth(recurrence))
+
+    def default(self, recurrence: int = 0) -> Optimum | None:
+        """The default batch size at full power; None: it never reaches the target."""
+        size = self.pair.default_batch_size
+        return self.expected(size, max(self.paces[size]), recurrence)
+
+    def check(self) -> None:
+        """See to it that there is an optimum at every recurrence, at a cost that can be reckoned with.
+
+        Raises:
+            TraceError: At some recurrence, no size ever reaches the target.
+            ZeusBSOConfigError: Costs grow beyond all bounds.
+        """
+        end = self.recurrences
+        if abs(math.log1p(self.scenario.growth)) * end > math.log(LARGEST_FACTOR):
+            raise ZeusBSOConfigError(
+                f"Growth per recurrence of {self.scenario.growth:g}: after {end} recurrences an epoch would cost more "
+                f"than {LARGEST_FACTOR:g} times as much or as little."
+            )
+        for recurrence in range(end):
+            self.oracle(recurrence)
+
+    def _epochs_factor(self, batch_size: int, share: float) -> float:
+        drift, dip = self.scenario.drift, self.scenario.dip
+        factor = dip.factor_at(batch_size) if dip else 1.0
+        if drift is None or not share:
+            return factor
+        pivot = self._oracle(0.0).batch_size
+        return factor * float((drift.factor * float((batch_size / pivot) ** drift.tilt)) ** share)
+
+    def _expected(self, batch_size: int, power_limit_w: float, share: float) -> Optimum | None:
+        epochs = self._epochs(batch_size, share)
+        if epochs is None:
             return None
-        spent = sum(reached) + self.max_epochs * (len(needed) - len(reached))
-        epochs = spent / len(reached)
-        pace = self.pair.paces[batch_size][power_limit_w]
+        pace = self.paces[batch_size][power_limit_w]
+        epochs *= math.exp(self.scenario.pace_noise**2 / 2)
         energy_j, time_s = epochs * pace.energy_j, epochs * pace.time_s
         return Optimum(batch_size, power_limit_w, self.cost(energy_j, time_s), energy_j, time_s)
 
-    def oracle(self, recurrence: int = 0) -> Optimum:
-        """The size and power limit of least expected cost, at a given recurrence."""
-        drift = self.scenario.drift
-        return self._oracle_after if drift is not None and recurrence >= drift.at else self._oracle_before
+    def _epochs(self, batch_size: int, share: float) -> float | None:
+        """Expected epochs of a recurrence, with those that a warm-up is worth and those of failed tries."""
+        key = (batch_size, share)
+        if key not in self._known_epochs:
+            self._known_epochs[key] = self._expect_epochs(batch_size, self._epochs_factor(batch_size, share))
+        return self._known_epochs[key]
+
+    def _expect_epochs(self, batch_size: int, factor: float) -> float | None:
+        factors, weights = epochs_factors(self.scenario, batch_size)
+        runs = self.runs[batch_size]
+        spent, reached = self.warm_up(batch_size) * len(runs), 0.0
+        for run in runs:
+            if run.target_epoch is None:
+                spent += self.max_epochs
+                continue
+            needed = np.maximum(1, np.ceil(run.target_epoch * (factor * factors) - 1e-9))
+            spent += float(weights @ np.minimum(needed, self.max_epochs))
+            reached += float(weights @ (needed <= self.max_epochs))
+        return spent / reached if reached > 0 else None
 
     @cached_property
-    def default(self) -> Optimum | None:
-        """The default batch size at full power; None: it never reaches the target."""
-        size = self.pair.default_batch_size
-        return self.expected(size, max(self.pair.paces[size]))
+    def _known_epochs(self) -> dict[tuple[int, float], float | None]:
+        return {}
 
     @cached_property
-    def _oracle_before(self) -> Optimum:
-        return self._find_oracle(-1)
+    def _known_oracles(self) -> dict[float, Optimum]:
+        return {}
 
-    @cached_property
-    def _oracle_after(self) -> Optimum:
-        return self._find_oracle(self.scenario.drift.at if self.scenario.drift else -1)
+    def _oracle(self, share: float) -> Optimum:
+        if share not in self._known_oracles:
+            self._known_oracles[share] = self._find_oracle(share)
+        return self._known_oracles[share]
 
-    @property
-    def _pivot(self) -> int:
-        return self._oracle_before.batch_size
-
-    def _find_oracle(self, recurrence: int) -> Optimum:
-        expected = [
-            self.expected(size, limit, recurrence) for size, limits in self.pair.paces.items() for limit in limits
-        ]
+    def _find_oracle(self, share: float) -> Optimum:
+        expected = [self._expected(size, limit, share) for size, limits in self.paces.items() for limit in limits]
         found = [optimum for optimum in expected if optimum is not None]
         if not found:
-            name = f"{self.pair.workload.name} on {self.pair.gpu}"
-            raise TraceError(f"{name}: no recorded run reaches the target within max_epochs.")
+            raise TraceError(f"{self.name}: no run reaches the target within max_epochs.")
         return min(found, key=lambda optimum: optimum.cost_j)
 
 
-class Draws:
-    """Common random numbers: the n-th run of a batch size under a seed is the same, whatever was run before.
-
-    Args:
-        world: Where the runs are recorded.
-        seed: The seed.
-    """
-
-    def __init__(self, world: World, seed: int) -> None:
-        self._world = world
-        self._streams = {size: np.random.default_rng([seed, 0x7A657573, size]) for size in world.pair.batch_sizes}
-
-    def next_run(self, batch_size: int) -> Draw:
-        """The next run of a size: a recorded one, and what befalls it."""
-        rng = self._streams[batch_size]
-        runs = self._world.pair.runs[batch_size]
-        run = runs[int(rng.integers(len(runs)))]
-        # Always drawn, so that the recorded runs are the same with accidents and without.
-        crash, preemption, moment = rng.random(3)
-        scenario = self._world.scenario
-        return Draw(
-            run,
-            crashes=bool(crash < scenario.crash_rate),
-            preempted=bool(preemption < scenario.preempt_rate),
-            moment=float(moment),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """What chance has decided about one run.
-
-    Attributes:
-        run: The recorded run that it takes.
-        crashes: It dies of an error.
-        preempted: It is preempted once.
-        moment: When, as a share of its epochs to the target.
-    """
-
-    run: RecordedRun
-    crashes: bool = False
-    preempted: bool = False
-    moment: float = 0.0
-
-
-def drifted(epoch: int | None, factor: float) -> int | None:
-    """A recorded epoch after drift, rounded up."""
+def drifted(epoch: float | None, factor: float) -> int | None:
+    """An epoch times a factor, rounded up."""
     return None if epoch is None else max(1, math.ceil(epoch * factor - 1e-9))
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from benchmarks.servers import Server
 from sqlalchemy import Connection, insert, make_url, select
 from tests.support.databases import KINDS, DatabaseServers, look
 from tests.support.jobs import Trial, spec
+from tests.support.process import ServerProcess
 
 from zeus_bso.server.database import migrate
 from zeus_bso.server.database.schema import metadata
@@ -32,46 +32,44 @@ def main() -> int:
     """Store a database of each kind."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", nargs="+", choices=KINDS, default=KINDS)
-    databases = DatabaseServers()
-    try:
-        for kind in parser.parse_args().database:
-            with tempfile.TemporaryDirectory() as folder, databases.fresh(kind, Path(folder)) as url:
-                migrate.upgrade(url)
-                live(url)
-                path = FOLDER / f"{migrate.current(url)}.{kind}.sql"
-                path.write_text(offline_sql(url) + "".join(look(url, rows)))
-                print(path)
-    finally:
-        databases.remove()
+    kinds = parser.parse_args().database
+    with tempfile.TemporaryDirectory() as folder:
+        databases = DatabaseServers(Path(folder))
+        try:
+            for kind in kinds:
+                with databases.fresh(kind, Path(folder)) as url:
+                    migrate.upgrade(url)
+                    live(url, Path(folder))
+                    path = FOLDER / f"{migrate.current(url)}.{kind}.sql"
+                    path.write_text(offline_sql(url) + "".join(look(url, rows)))
+                    print(path)
+        finally:
+            databases.let_go()
     return 0
 
 
-def live(url: str) -> None:
+def live(url: str, folder: Path) -> None:
     """Let three jobs have a life: one of each policy goes on, the third is deleted."""
-    server = Server(url)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=20) as client:
-            _send(client, "POST", "/jobs", spec(job_id="nightly/Ünï 🚀", window_size=3, eta_knob=0.5))
-            for number in range(12):
-                trial = _ask(client, "nightly/Ünï 🚀", f"night-{number}")
-                for epoch in (1, 2):
-                    metric = 0.1 if epoch == 1 else 0.95 if trial.batch_size < 64 else None
-                    totals = {"time": epoch * 7.7, "energy": epoch * (100.1 + trial.batch_size), "metric": metric}
-                    result = trial.result(**totals, current_epoch=epoch, final=epoch == 2)
-                    _send(client, "POST", "/report", result)
-            _send(client, "PATCH", "/trials", _ask(client, "nightly/Ünï 🚀", "out of memory").body | {"reason": "oom"})
-            _send(client, "POST", "/report", _ask(client, "nightly/Ünï 🚀", "still running").result(metric=None))
-            _send(client, "POST", "/jobs", spec(job_id="weekly", policy="surrogate", eta_knob=0.5))
-            for number in range(6):
-                trial = _ask(client, "weekly", f"week-{number}")
-                for epoch, metric in ((1, None), (2, 1 / 3), (3, 0.95)):
-                    totals = {"time": epoch * 7.7, "energy": epoch * (100.1 + trial.batch_size), "metric": metric}
-                    _send(client, "POST", "/report", trial.result(**totals, current_epoch=epoch))
-            _send(client, "POST", "/jobs", spec(job_id="deleted"))
-            _ask(client, "deleted", "gone")
-            _send(client, "DELETE", "/jobs?job_id=deleted")
-    finally:
-        server.stop()
+    with ServerProcess(url, folder) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        _send(client, "POST", "/jobs", spec(job_id="nightly/Ünï 🚀", window_size=3, eta_knob=0.5))
+        for number in range(12):
+            trial = _ask(client, "nightly/Ünï 🚀", f"night-{number}")
+            for epoch in (1, 2):
+                metric = 0.1 if epoch == 1 else 0.95 if trial.batch_size < 64 else None
+                totals = {"time": epoch * 7.7, "energy": epoch * (100.1 + trial.batch_size), "metric": metric}
+                result = trial.result(**totals, current_epoch=epoch, final=epoch == 2)
+                _send(client, "POST", "/report", result)
+        _send(client, "PATCH", "/trials", _ask(client, "nightly/Ünï 🚀", "out of memory").body | {"reason": "oom"})
+        _send(client, "POST", "/report", _ask(client, "nightly/Ünï 🚀", "still running").result(metric=None))
+        _send(client, "POST", "/jobs", spec(job_id="weekly", policy="surrogate", eta_knob=0.5))
+        for number in range(6):
+            trial = _ask(client, "weekly", f"week-{number}")
+            for epoch, metric in ((1, None), (2, 1 / 3), (3, 0.95)):
+                totals = {"time": epoch * 7.7, "energy": epoch * (100.1 + trial.batch_size), "metric": metric}
+                _send(client, "POST", "/report", trial.result(**totals, current_epoch=epoch))
+        _send(client, "POST", "/jobs", spec(job_id="deleted"))
+        _ask(client, "deleted", "gone")
+        _send(client, "DELETE", "/jobs?job_id=deleted")
 
 
 def offline_sql(url: str) -> str:

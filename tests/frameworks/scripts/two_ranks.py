@@ -3,7 +3,7 @@
 Usage: two_ranks.py SERVER_URL CHECKPOINT, with what ``torchrun`` would put into the environment, and
 
     STOPS_AT        the epoch after whose report both wait to be killed
-    FAILS_AT        the epoch at which rank 1 fails, and FAILS_BY: exit, oom
+    FAILS_AT        the epoch at which rank 1 fails, and FAILS_BY: exit, leaving, oom
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def main() -> None:
         nn.functional.mse_loss(model(images), images.sum(dim=1, keepdim=True)).backward()
         optimizer.step()
         optimizer.zero_grad()
-        fail(epoch)
+        fail(epoch, bso)
         # Each rank has a metric of its own; that of rank 0, which reaches the target after eight epochs, counts.
         bso.on_evaluate(float(epoch) if RANK == 0 else -1.0)
         if RANK == 0 and epoch % CHECKPOINT_EVERY == 0:
@@ -83,11 +83,14 @@ def main() -> None:
     say(state="done", epoch=epoch, size=bso.current_batch_size, trial=bso.trial_number, weights=weights)
 
 
-def fail(epoch: int) -> None:
+def fail(epoch: int, bso: BatchSizeOptimizer) -> None:
     """End rank 1 in the way that is asked for."""
     if RANK == 1 and epoch == int(os.environ.get("FAILS_AT", 0)):
         if os.environ["FAILS_BY"] == "exit":
             os._exit(3)
+        if os.environ["FAILS_BY"] == "leaving":
+            bso.on_train_end()
+            sys.exit(4)
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
 
 

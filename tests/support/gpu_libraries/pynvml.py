@@ -9,7 +9,11 @@ from typing import Any
 
 
 class NVMLError(Exception):
-    pass
+    """Any error; the value is one of the library's constants."""
+
+    @property
+    def value(self) -> int:
+        return int(__getattr__("NVML_ERROR_NOT_SUPPORTED"))
 
 
 class NVMLError_NotSupported(NVMLError):  # noqa: N801, N818
@@ -71,3 +75,30 @@ def nvmlDeviceGetPowerUsage(handle: int) -> int:  # noqa: N802
 
 def nvmlDeviceGetPowerManagementLimitConstraints(handle: int) -> list[int]:  # noqa: N802
     return [100_000, int(1000 * _gpus()[handle]["limit_w"])]
+
+
+def nvmlShutdown() -> None:  # noqa: N802
+    pass
+
+
+def nvmlDeviceGetC2cModeInfoV(handle: int) -> None:  # noqa: N802
+    raise NVMLError_NotSupported("Not Supported")
+
+
+_numbers: dict[str, int] = {}
+
+
+def _nvmlGetFunctionPointer(name: str) -> None:  # noqa: N802
+    """By this, other packages tell the maker's own library from others of the same name."""
+
+
+def __getattr__(name: str) -> int:
+    """The library's constants, each a number of its own."""
+    if not name.startswith("NVML_"):
+        raise AttributeError(name)
+    return _numbers.setdefault(name, 1000 + len(_numbers))
+
+
+def nvmlDeviceGetArchitecture(handle: int) -> int:  # noqa: N802
+    """Volta is the first that counts energy."""
+    return __getattr__("NVML_DEVICE_ARCH_VOLTA") + (0 if _gpus()[handle].get("counts", True) else -1)

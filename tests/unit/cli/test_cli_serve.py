@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from pathlib import Path
 
 import pytest
 
+from zeus_bso.cli.loading import loading_code
 from zeus_bso.cli.main import main
 from zeus_bso.cli.serve import listen, url_of
 from zeus_bso.cli.settings import is_loopback
@@ -75,3 +77,18 @@ def test_an_impossible_setting_names_the_variable(
 def test_the_url_names_the_port_that_was_taken() -> None:
     with listen("127.0.0.1", 0) as listener:
         assert url_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_garbage_is_collected_again_after_loading_whatever_happens() -> None:
+    def load() -> None:
+        with loading_code():
+            assert not gc.isenabled()
+            raise ImportError
+
+    try:
+        with pytest.raises(ImportError):
+            load()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()

@@ -52,6 +52,93 @@ def test_drift_and_overlap_can_be_asked_for(traces: str, capsys: pytest.CaptureF
     assert {row["recurrences"] for row in json.loads(capsys.readouterr().out)["rows"]} == {30}
 
 
+def test_scenarios_are_listed_in_plain_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "--scenario", "list"]) == 0
+
+    said = capsys.readouterr().out
+    assert "cliffs\n    Many sizes, of which some do not suit the hardware" in said
+    assert "Variants: default-on, default-off, high" in said
+    assert max(len(line) for line in said.splitlines()) <= 100
+
+    assert main(["simulate", "--scenario", "list", "--json"]) == 0
+
+    listed = {each["name"]: each for each in json.loads(capsys.readouterr().out)["scenarios"]}
+    assert listed["cliffs"]["variants"] == ["default-on", "default-off", "high"]
+    assert len(listed["warm-up"]["variants"]) == 44
+
+
+def test_a_scenario_runs_on_its_made_up_workload(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["simulate", "--scenario", "cliffs/high", "--scenario", "growth/pace", "--seeds", "1", "--policy", "grid"]
+
+    assert main([*command, "--recurrences", "25", "--json"]) == 0
+
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(row["scenario"], row["workload"], row["gpu"], row["recurrences"]) for row in rows] == [
+        ("cliffs/high", "cliffs/high", "made-up", 25),
+        ("growth/pace", "growth/pace", "made-up", 25),
+    ]
+
+
+def test_a_scenario_is_laid_over_traces(traces: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "--scenario", "cliffs/high", "--traces", traces, "--seeds", "1"]) == 0
+
+    said = capsys.readouterr().out
+    assert "scenario" in said
+    assert said.count("cliffs/high  ") == 2
+    assert said.count("shapes/mlp") == 2
+
+
+def test_options_change_what_a_scenario_says(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["simulate", "--scenario", "growth/pace", "--seeds", "1", "--policy", "oracle", "--json"]
+    regrets = []
+    for options in ([], ["--noise", "0.5"]):
+        assert main([*command, *options]) == 0
+        regrets.append(json.loads(capsys.readouterr().out)["rows"][0]["mean_regret"]["T"])
+
+    assert abs(regrets[1]) > 2 * abs(regrets[0])
+
+
+def test_a_workload_can_be_made_up(capsys: pytest.CaptureFixture[str]) -> None:
+    made_up = ["--made-up", "sizes=16:128", "epochs=6", "critical-size=64", "overhead-size=32", "noise=0", "default=16"]
+    hard = [
+        "--warm-up",
+        "2",
+        "128=5",
+        "--cliff",
+        "1.5",
+        "--dip",
+        "128",
+        "0.5",
+        "--tail",
+        "0.1",
+        "3",
+        "2",
+        "--never",
+        "16",
+    ]
+    others = ["--drift", "1.5", "--drift-over", "5", "--growth", "0.01", "--pace-noise", "0.1", "--full-power"]
+    never = ["--never", "16"]
+
+    assert main(["simulate", *made_up, *hard, *others, *never, "--seeds", "1", "--policy", "oracle", "--json"]) == 0
+
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert (row["scenario"], row["workload"], row["recurrences"]) == (None, "made-up", 8)
+    assert row["energy_saved_last5"] is None  # the default never reaches the target
+
+
+def test_json_carries_each_run(traces: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        main(["simulate", "--traces", traces, "--seeds", "3", "--first-seed", "7", "--policy", "zeus", "--json"]) == 0
+    )
+
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    regrets = [run["regret"]["T"] for run in row["runs"]]
+    assert [run["seed"] for run in row["runs"]] == [7, 8, 9]
+    assert row["mean_regret"]["T"] == pytest.approx(sum(regrets) / 3)
+    assert row["worst_regret"]["T"] == max(regrets) >= row["p99_regret"]["T"] > min(regrets)
+    assert row["interval"]["T"][0] <= row["mean_regret"]["T"] <= row["interval"]["T"][1]
+
+
 def test_figures_are_drawn_as_png_and_svg(traces: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib")
     folder = tmp_path / "figures"
@@ -80,19 +167,58 @@ def test_what_figures_need_is_said_before_anything_is_simulated(
     [
         (["--gpu", "a100"], "There is no GPU 'a100'"),
         (["--workload", "mnist"], "There is no workload 'mnist'"),
-        (["--drift", "0"], "--drift must be above 0"),
-        (["--drift", "nan"], "--drift must be above 0"),
-        (["--drift", "1e308"], "--drift must be above 0, and at most 1000"),
-        (["--drift", "2", "--tilt", "nan"], "--tilt must be between -10 and 10"),
-        (["--drift", "2", "--tilt", "500"], "--tilt must be between -10 and 10"),
+        (["--drift", "0"], "The factor of drift must be between 0.001 and 1,000"),
+        (["--drift", "nan"], "The factor of drift must be between 0.001 and 1,000"),
+        (["--drift", "1e308"], "The factor of drift must be between 0.001 and 1,000"),
+        (["--drift", "2", "--tilt", "nan"], "Tilt must be between -10 and 10"),
+        (["--drift", "2", "--tilt", "500"], "Tilt must be between -10 and 10"),
         (["--tilt", "1"], "--tilt goes with --drift"),
         (["--beta", "-1"], "--beta must be a number of at least 0"),
         (["--beta", "nan"], "--beta must be a number of at least 0"),
+        (["--scenario", "clifs"], "There is no scenario 'clifs'; there are: smooth"),
+        (["--scenario", "steep"], "'steep/smallest-to-the-end' lives by its made-up workload"),
+        (["--scenario", "never"], "has no batch size 8, which the scenario speaks of; it has: 16, 32, 64, 128"),
+        (["--made-up"], "--made-up and --traces: choose one"),
+        (["--noise", "nan"], "Noise must be between 0 and 3"),
+        (["--warm-up", "16=x"], "--warm-up: 'x' is no number"),
+        (["--warm-up", "x=1"], "--warm-up: 'x' is no whole number"),
+        (["--warm-up", "7=1"], "has no batch size 7"),
+        (["--never", "16", "32", "64"], "no run reaches the target"),
+        (["--tail", "0.1"], "--tail takes 2 or 3 numbers"),
+        (["--cliff", "2", "0"], "The multiple of a cliff must be between 1 and 2,147,483,647"),
+        (["--dip", "32", "0.5", "0"], "The octaves of a dip must be"),
+        (["--growth", "1", "--recurrences", "99"], "after 99 recurrences an epoch would cost more than 1000 times"),
+        (["--drift-over", "3"], "--drift-over goes with --drift"),
+        (["--overlap", "-1"], "Overlap must be between 0 and 1,000"),
+        (["--crash-rate", "1.5"], "The share of crashes must be between 0 and 1"),
         (["--figures", "/dev/null/figures"], "--figures: /dev/null/figures cannot be made a folder"),
     ],
 )
 def test_bad_use_is_one_line(traces: str, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
     assert main(["simulate", "--traces", traces, *arguments]) in (1, 2)
+
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--made-up", "size=8"], "--made-up knows no 'size'; it knows: sizes, default"),
+        (["--made-up", "sizes=8:4"], "--made-up sizes=8:4: 1 to 1,000 sizes"),
+        (["--made-up", "sizes=8,x"], "'x' is no whole number"),
+        (["--made-up", "epochs=x"], "epochs: 'x' is no number"),
+        (["--made-up", "epochs=1e6"], "no run reaches the target within max_epochs"),
+        (["--made-up", "default=7"], "default batch size 7 of a made-up workload is not among its sizes"),
+        (["--made-up", "--gpu", "v100"], "--workload and --gpu choose from traces"),
+        (["--scenario", "cliffs", "--workload", "all"], "--workload and --gpu choose from traces"),
+    ],
+)
+def test_bad_use_of_made_up_workloads_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(["simulate", *arguments]) in (1, 2)
 
     error = capsys.readouterr().err
     assert said in error

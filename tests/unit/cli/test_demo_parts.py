@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import ast
 import io
-from pathlib import Path
 
 import pytest
 
 from zeus_bso.cli.demo import JOB_ID_PREFIX, training_script
 from zeus_bso.cli.demo_display import PlainDisplay, greeting
-from zeus_bso.cli.demo_server import started_server
-from zeus_bso.cli.errors import CommandError
 from zeus_bso.cli.main import main
 
 
@@ -38,13 +35,6 @@ def test_a_recurrence_without_a_trial_still_gets_a_line() -> None:
     PlainDisplay(40, stream).ended(3, None)
 
     assert stream.getvalue() == "   3/40\n"
-
-
-def test_a_server_that_does_not_start_is_an_error_with_its_last_words(tmp_path: Path) -> None:
-    (tmp_path / "zeus-bso.db").mkdir()
-
-    with pytest.raises(CommandError, match="the server did not start: zeus-bso: "), started_server(tmp_path):
-        pytest.fail("there is no server to use")
 
 
 def test_no_recurrences_are_bad_use(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,10 @@ from dataclasses import asdict
 
 import pytest
 
-from zeus_bso.cli.demo_report import Report, make_report, print_report, sentences
-from zeus_bso.common import EnergySource, JobSpecFromClient, Outcome, Stage, TrialStatus, TrialType
-from zeus_bso.views import BatchSizeView, JobView, TrialView
+from zeus_bso.cli.demo_report import DemoReport, make_report, print_report, sentences
+from zeus_bso.protocol.job_spec import JobSpecFromClient
+from zeus_bso.protocol.views import BatchSizeView, JobView, TrialView
+from zeus_bso.protocol.words import EnergySource, Outcome, Stage, TrialStatus, TrialType
 
 SPEC = JobSpecFromClient(
     job_id="digits-1",
@@ -98,20 +99,20 @@ def job(
 
 
 @pytest.fixture
-def settled() -> Report:
+def settled() -> DemoReport:
     """64 costs 40 J against the default's 100 J; 32 never converged."""
     sizes = [size(32, unconverged=1), size(64, converged=2, cost=40.0), size(256, converged=1, cost=100.0)]
     trials = [trial(1, 256, 100.0), trial(2, 64, 38.0), trial(3, 32, 80.0, converged=False), trial(4, 64, 42.0)]
     return make_report(job(sizes, chosen=64), trials)
 
 
-def test_the_saving_compares_the_means_of_chosen_and_default_size(settled: Report) -> None:
+def test_the_saving_compares_the_means_of_chosen_and_default_size(settled: DemoReport) -> None:
     assert settled.saving is not None
     assert settled.saving.cost == pytest.approx(0.6)
     assert (settled.saving.chosen_runs, settled.saving.default_runs) == (2, 1)
 
 
-def test_the_bill_counts_failed_runs_and_only_models_that_reached_the_target(settled: Report) -> None:
+def test_the_bill_counts_failed_runs_and_only_models_that_reached_the_target(settled: DemoReport) -> None:
     assert settled.bill is not None
     assert settled.bill.models == 3
     assert settled.bill.cost_j == pytest.approx(260.0)
@@ -128,10 +129,10 @@ def test_open_trials_are_not_on_the_bill() -> None:
     assert report.bill.cost_j == pytest.approx(40.0)
 
 
-def test_exploring_is_not_hidden(settled: Report) -> None:
+def test_exploring_is_not_hidden(settled: DemoReport) -> None:
     text = "\n".join(sentences(settled))
 
-    assert "140 J of it is the price of exploring" in text
+    assert "Exploration accounts for 140 J of it" in text
     assert "40 J less in all" in text
 
 
@@ -148,7 +149,7 @@ def test_a_loss_so_far_is_said_as_such() -> None:
     sizes = [size(32, unconverged=2), size(64, converged=1, cost=40.0), size(256, converged=1, cost=100.0)]
     trials = [trial(n, 32, 150.0, converged=False) for n in (1, 2)] + [trial(3, 64, 40.0), trial(4, 256, 100.0)]
 
-    assert "240 J more, so far, in all" in "\n".join(sentences(make_report(job(sizes, chosen=64), trials)))
+    assert "240 J more in all" in "\n".join(sentences(make_report(job(sizes, chosen=64), trials)))
 
 
 def test_without_a_converged_run_of_the_default_there_is_no_saving_to_claim() -> None:
@@ -167,7 +168,7 @@ def test_before_any_size_has_converged_there_is_nothing_to_say() -> None:
 def test_the_default_itself_may_be_the_best() -> None:
     report = make_report(job([size(64), size(256, converged=3, cost=50.0)], chosen=256), [trial(1, 256, 50.0)])
 
-    assert "no better size is known" in "\n".join(sentences(report))
+    assert "No better size is known" in "\n".join(sentences(report))
 
 
 def test_while_the_job_explores_nothing_counts_as_chosen(capsys: pytest.CaptureFixture[str]) -> None:
@@ -207,7 +208,7 @@ def test_estimates_are_called_so(source: EnergySource, estimated: bool, capsys: 
 
 
 def test_the_table_has_a_row_for_every_size_and_marks_chosen_and_default(
-    settled: Report, capsys: pytest.CaptureFixture[str]
+    settled: DemoReport, capsys: pytest.CaptureFixture[str]
 ) -> None:
     print_report(settled, [("go on", "zeus-bso demo --dir [odd]")])
 
@@ -219,5 +220,5 @@ def test_the_table_has_a_row_for_every_size_and_marks_chosen_and_default(
     assert lines[-1].endswith("zeus-bso demo --dir [odd]")
 
 
-def test_the_report_can_be_told_as_json(settled: Report) -> None:
+def test_the_report_can_be_told_as_json(settled: DemoReport) -> None:
     assert json.loads(json.dumps(asdict(settled)))["chosen_batch_size"] == 64

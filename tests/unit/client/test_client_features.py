@@ -17,8 +17,8 @@ from zeus_bso import (
     ZeusBSOSpecConflictError,
     ZeusBSOTrainFailError,
 )
-from zeus_bso.client.transport import HttpTransport
-from zeus_bso.common import ASK_URL, JOB_URL, JOBS_URL, REGISTER_JOB_URL, REPORT_RESULT_URL
+from zeus_bso.client.connection.http_transport import HttpTransport
+from zeus_bso.protocol.urls import ASK_URL, JOB_URL, JOBS_URL, REGISTER_JOB_URL, REPORT_RESULT_URL
 
 JOB = JobSpec(
     job_id="mine", job_id_prefix="unit", batch_sizes=[32, 64], default_batch_size=64, target_metric=0.9, max_epochs=5
@@ -97,6 +97,7 @@ class TestState:
             "trial_number": 1,
             "time": 1.0,
             "energy": 100.0,
+            "missing_s": 0.0,
             "current_epoch": 1,
             "finished": False,
         }
@@ -107,10 +108,24 @@ class TestState:
         bso = begun(server, resume=state)
         question = server.sent(ASK_URL)[-1]
         assert question["run_id"] == "night"
-        assert question["checkpoint"] == {"time": 1.0, "energy": 100.0, "current_epoch": 1}
+        assert question["checkpoint"] == {"time": 1.0, "energy": 100.0, "current_epoch": 1, "trial_number": 1}
         assert bso.resumed
         bso.on_evaluate(0.1)
         assert (server.reports[-1]["time"], server.reports[-1]["current_epoch"]) == (2.0, 2)
+        bso.cancel()
+
+    @pytest.mark.parametrize(
+        ("change", "source"),
+        [({"missing_s": 1.0}, "partial"), ({"missing_s": 0.2}, "counter"), ({"missing_s": None}, "counter")],
+    )
+    def test_a_run_that_resumes_remembers_what_could_not_be_measured(
+        self, server: ScriptedTransport, change: dict[str, float | None], source: str
+    ) -> None:
+        # Files of earlier versions do not say.
+        state = {name: value for name, value in (self.saved(server) | change).items() if value is not None}
+        bso = begun(server, resume=state)
+        bso.on_evaluate(0.1)
+        assert server.reports[-1]["energy_source"] == source
         bso.cancel()
 
     @pytest.mark.parametrize(

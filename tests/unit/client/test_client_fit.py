@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.unit.client.tiny_server import CONVERGED, TOO_DEAR, ScriptedTransport
 
 from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor, ZeusBSOConfigError, ZeusBSOTrainFailError
-from zeus_bso.common import REPORT_RESULT_URL
-from zeus_bso.integrations.fit import Fit, save_state, state_in
+from zeus_bso.integrations.fit import Fit, fit_call, save_state, state_in, watch_fit
+from zeus_bso.protocol.urls import REPORT_RESULT_URL
 
 
 @pytest.fixture
@@ -103,6 +105,23 @@ def test_a_fit_without_an_evaluation_says_so(
 
     assert "without an evaluation" in caplog.text
     assert server.ends[0]["reason"] == "cancelled"
+
+
+def test_a_fit_within_a_fit_of_other_arrays_is_watched_for_itself() -> None:
+    seen: list[int] = []
+
+    @watch_fit
+    def fits(data: np.ndarray, then: Callable[[], None] | None = None) -> None:
+        if then is not None:
+            then()
+        call = fit_call()
+        assert call is not None
+        seen.append(int(np.asarray(call.arguments["data"])[0]))
+
+    fits(np.array([1, 2]), then=lambda: fits(np.array([3, 4]), None))
+
+    assert seen == [3, 1]
+    assert fit_call() is None
 
 
 def test_a_state_that_was_kept_is_found_and_nothing_else(fit: Fit, tmp_path: Path) -> None:

@@ -24,18 +24,13 @@ from zeus_bso import (
     ZeusBSOSpecConflictError,
     ZeusBSOTrainFailError,
 )
-from zeus_bso.common import (
-    ASK_URL,
-    HEARTBEAT_URL,
-    REGISTER_JOB_URL,
-    REPORT_RESULT_URL,
-    JobSpecFromClient,
-    derive_job_id,
-)
 from zeus_bso.monitor import DeviceInfo, Measured, Measurement
+from zeus_bso.protocol.job_spec import JobSpecFromClient, derive_job_id
+from zeus_bso.protocol.urls import ASK_URL, HEARTBEAT_URL, REGISTER_JOB_URL, REPORT_RESULT_URL
 
 DEVICES = DeviceInfo(max_power_w=1400.0, number_of_gpus=2, gpu_model="H100")
 JOB = JobSpec(job_id_prefix="unit", batch_sizes=[32, 64, 128], default_batch_size=128, target_metric=0.9, max_epochs=5)
+PATIENCE_S = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -202,9 +197,9 @@ class TestConfigurationErrors:
         with pytest.raises(error):
             optimizer(server).get_batch_size()
 
-    def test_an_unreachable_server_is_an_error_that_says_how_to_start_one(self, server: ScriptedTransport) -> None:
+    def test_an_unreachable_server_is_an_error(self, server: ScriptedTransport) -> None:
         server.away = True
-        with pytest.raises(ZeusBSOServerUnreachableError, match=r"scripted://server .*zeus-bso serve"):
+        with pytest.raises(ZeusBSOServerUnreachableError, match="scripted://server cannot be reached"):
             optimizer(server)
 
     def test_an_answer_that_is_no_answer_is_another_server(self, server: ScriptedTransport) -> None:
@@ -462,7 +457,8 @@ class TestTroubleInMidRun:
         began = time.monotonic()
         for _ in range(3):
             bso.on_evaluate(0.1)
-        assert time.monotonic() - began < 3 * 0.05 + 1.0
+        # A call that waited for an answer would take 5 s.
+        assert time.monotonic() - began < 3 * 0.05 + 4.0
         server.away = False
         bso.cancel()
 
@@ -472,7 +468,7 @@ class TestTroubleInMidRun:
         for _ in range(3):
             bso.on_evaluate(0.1)
         server.away = False
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while not server.reports and time.monotonic() < deadline:
             time.sleep(0.01)
         assert [(report["current_epoch"], report["time"]) for report in server.reports] == [(3, 3.0)]
@@ -486,7 +482,7 @@ class TestTroubleInMidRun:
         bso.on_evaluate(0.1)
         tried = len(server.reports)
         del server.answers[REPORT_RESULT_URL]
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while len(server.reports) == tried and time.monotonic() < deadline:
             time.sleep(0.01)
         assert server.reports[-1] == server.reports[0]
@@ -501,7 +497,7 @@ class TestTroubleInMidRun:
         for _ in range(3):
             bso.on_evaluate(0.1)
         server.away = False
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while not server.reports and time.monotonic() < deadline:
             time.sleep(0.01)
         bso.on_evaluate(0.1)
@@ -511,29 +507,31 @@ class TestTroubleInMidRun:
         assert "answers again" in said[1]
         bso.cancel()
 
-    def test_a_monitor_that_fails_gives_the_run_up_and_training_goes_on(
+    def test_a_monitor_that_fails_costs_the_run_nothing_but_what_it_measured(
         self, server: ScriptedTransport, caplog: pytest.LogCaptureFixture
     ) -> None:
         bso = optimizer(server, windows(1))
         bso.get_batch_size()
         bso.on_train_begin()
-        for metric in (0.1, 0.1, 0.95):
+        for metric in (0.1, 0.1):
             bso.on_evaluate(metric)
-        assert len(server.reports) == 1
-        assert [end["reason"] for end in server.ends] == ["cancelled"]
+        server.answers[REPORT_RESULT_URL] = (200, CONVERGED)
+        bso.on_evaluate(0.95)
+        assert [report["current_epoch"] for report in server.reports] == [1, 2, 3]
         assert bso.training_finished
-        assert len([text for text in warnings_in(caplog) if "could not be measured" in text]) == 1
+        assert len([text for text in warnings_in(caplog) if "Energy could not be measured" in text]) == 1
 
     @pytest.mark.parametrize("window", [(1.0, -5.0), (float("nan"), 5.0), (1.0, 1e30)])
-    def test_a_figure_that_cannot_be_gives_the_run_up(
+    def test_a_figure_that_cannot_be_is_not_reported_as_measured(
         self, server: ScriptedTransport, window: tuple[float, float]
     ) -> None:
         bso = optimizer(server, [window])
         bso.get_batch_size()
         bso.on_train_begin()
         bso.on_evaluate(0.1)
-        assert server.reports == []
-        assert [end["reason"] for end in server.ends] == ["cancelled"]
+        [report] = server.reports
+        assert (report["energy"], report["energy_source"]) == (0.0, "partial")
+        bso.cancel()
 
 
 class TestOtherRanks:
@@ -580,7 +578,7 @@ class TestHeartbeats:
         bso.get_batch_size()
         bso.on_train_begin()
         bso.on_evaluate(0.1)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while len(server.sent(HEARTBEAT_URL)) < 2 and time.monotonic() < deadline:
             time.sleep(0.005)
         bso.cancel()
@@ -602,7 +600,9 @@ class TestHeartbeats:
         bso.get_batch_size()
         server.away = True
         attempts = server.attempts
-        time.sleep(0.15)
+        deadline = time.monotonic() + PATIENCE_S
+        while server.attempts < attempts + 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert server.attempts >= attempts + 2
         assert warnings_in(caplog) == []
         server.away = False
@@ -650,7 +650,7 @@ class TestEnds:
         bso.on_evaluate(0.1)
         server.away = False
         bso.cancel()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while len(server.reports) < 2 and time.monotonic() < deadline:
             time.sleep(0.01)
         bso.cancel()

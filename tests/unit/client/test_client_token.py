@@ -10,8 +10,8 @@ import pytest
 from tests.unit.client.tiny_server import TinyServer
 
 from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor
-from zeus_bso.client.connect import transport_for
-from zeus_bso.client.transport import HttpTransport
+from zeus_bso.client.connection.connect import transport_for
+from zeus_bso.client.connection.http_transport import HttpTransport
 from zeus_bso.exceptions import ZeusBSOConfigError, ZeusBSORequestError
 
 SECRET = "hunter2-token"

@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
 
-from zeus_bso.client.transport import CALL_S, Answer, TransportError
-from zeus_bso.common import ASK_URL, REGISTER_JOB_URL, REPORT_END_URL, REPORT_RESULT_URL
+from zeus_bso.protocol.transport import CALL_S, Answer, TransportError
+from zeus_bso.protocol.urls import ASK_URL, MARK_HEADER, REGISTER_JOB_URL, REPORT_END_URL, REPORT_RESULT_URL
 
 Body = dict[str, object]
 Reply = tuple[int, Body]
@@ -86,6 +86,7 @@ class ScriptedTransport(Script):
     """
 
     address = "scripted://server"
+    patience_s = 0.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -153,6 +154,8 @@ class TinyServer(Script):
                 tiny.hang.wait(30)
                 out = tiny.raw if tiny.raw is not None else json.dumps(said).encode()
                 self.send_response(status)
+                if tiny.raw is None:
+                    self.send_header(MARK_HEADER, "1")
                 self.send_header("Content-Length", str(len(out)))
                 self.end_headers()
                 self.wfile.write(out)

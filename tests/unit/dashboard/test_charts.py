@@ -6,7 +6,7 @@ import pytest
 
 from zeus_bso.server.dashboard.charts import Chart, Colours, EnergyUnit, TimeUnit
 from zeus_bso.server.dashboard.charts_of_sizes import (
-    BelievedCost,
+    BelievedCostCurve,
     SizeMeans,
     belief_chart,
     eta_line,
@@ -41,10 +41,10 @@ def test_without_a_weight_on_anything_there_is_no_line() -> None:
 
 
 def test_a_chart_says_in_words_and_a_table_what_it_shows() -> None:
-    beliefs = [BelievedCost(8, 100.0, 80.0, 120.0, 4), BelievedCost(16, None, None, None, 0)]
+    beliefs = [BelievedCostCurve(8, 100.0, 80.0, 120.0, 4), BelievedCostCurve(16, None, None, None, 0)]
     chart = belief_chart(beliefs, [], 8, Colours([8, 16]))
 
-    assert chart.summary.startswith("Cost of a run at 1 of 2 batch sizes")
+    assert chart.summary.startswith("Believed cost of a run at 1 of 2 batch sizes")
     assert "100" in chart.summary
     assert chart.rows == [(8, 100.0, 80.0, 120.0, 4), (16, None, None, None, 0)]
     json.dumps(chart.figure, allow_nan=False)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor import EnergyMonitor, Measurement, ReplayMonitor, adapt, devices_of
-from zeus_bso.monitor.once import count_once, reading_of
+from zeus_bso.monitor.counting import count_once, reading_of
+from zeus_bso.protocol.words import EnergySource
 
 
 @dataclass

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tests.support.gpu_libraries import amdsmi
 
-from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
-from zeus_bso.monitor.amd import AmdSensor, gpu_is_visible, load_amdsmi
+from zeus_bso.monitor.sensors.amd import AmdSensor, gpu_is_visible, load_amdsmi
+from zeus_bso.protocol.words import EnergySource
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
-from zeus_bso.monitor.jetson import JetsonModule, JetsonSensor, is_jetson
+from zeus_bso.monitor.sensors.jetson import JetsonModule, JetsonSensor, is_jetson
+from zeus_bso.protocol.words import EnergySource
 
 ORIN_NX = {"1-0040": {"VDD_IN": (5000, 2000), "VDD_CPU_GPU_CV": (5000, 900), "VDD_SOC": (5000, 500)}}
 AGX_ORIN = {

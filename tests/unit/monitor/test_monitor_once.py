@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from zeus_bso.common import EnergySource
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor import Device, DeviceId, DeviceInfo, DeviceReading, EnergyMonitor, Measurement, ReplayMonitor
-from zeus_bso.monitor.once import WindowReading, WindowTotal, count_once, join_devices, reading_of, weakest
+from zeus_bso.monitor.counting import WindowReading, WindowTotal, count_once, join_devices, reading_of, weakest
+from zeus_bso.protocol.words import EnergySource
 
 COUNTER, POWER, RAPL, ESTIMATE = EnergySource.COUNTER, EnergySource.POWER, EnergySource.RAPL, EnergySource.ESTIMATE
 

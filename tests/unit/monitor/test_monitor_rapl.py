@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
-from zeus_bso.monitor.estimate import machine_model
-from zeus_bso.monitor.rapl import RaplSensor, has_counters
+from zeus_bso.monitor.sensors.estimate import machine_model
+from zeus_bso.monitor.sensors.rapl import RaplSensor, has_counters
 
 
 def zone(root: Path, number: str, name: str, energy_uj: int, range_uj: int = 10**9, **files: int) -> Path:
@@ -64,6 +64,14 @@ def test_a_counter_that_overflows_goes_on_from_its_range(tmp_path: Path) -> None
         count(package, energy_uj)
         joules.append(sensor.read().cpu[0])
     assert joules == [1.5, 1.5 + 9.0, 1.5 + 9.0 + 1.5]
+
+
+def test_a_package_that_takes_more_than_its_design_power_is_measured(tmp_path: Path) -> None:
+    package = zone(tmp_path, "0", "package-0", 0, constraint_0_max_power_uw=15_000_000)
+    sensor = RaplSensor(tmp_path)
+    count(package, 60_000_000)
+    reading = sensor.read()
+    assert (reading.cpu, reading.trouble, sum(reading.unmeasured_s.values())) == ({0: 60.0}, None, 0.0)
 
 
 def test_the_maximum_power_is_the_sum_of_the_design_powers(tmp_path: Path) -> None:

@@ -3,116 +3,132 @@
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 
-from zeus_bso.common import FailReason, Outcome, Stage, TrialType
-from zeus_bso.policy.early_stop import judge_alone
-from zeus_bso.policy.policies import Policy, policy_of
-from zeus_bso.policy.retirement import after_failure
-from zeus_bso.policy.values import (
+from zeus_bso.policy.policy import Policy, policy_of
+from zeus_bso.policy.state import (
     Choice,
-    Conclusion,
+    ChoiceInput,
     Curve,
     GaussianTsArmState,
     Knobs,
-    Place,
-    PlaceState,
+    Lesson,
     Progress,
     Retirement,
-    Run,
-    Situation,
+    RoundSlot,
+    RunState,
     Sizes,
     SizeState,
 )
+from zeus_bso.protocol.job_spec import JobSpecFromClient, PolicyOptions
+from zeus_bso.protocol.messages import AskForTrial, TrainingResult
+from zeus_bso.protocol.words import FailReason, Outcome, Stage, TrialStatus, TrialType
+from zeus_bso.server.batch_size_state.models import Trial
+from zeus_bso.server.services import trial_rules
+from zeus_bso.server.services.locked_job import LockedJob
+from zeus_bso.simulator.job_in_memory import JobInMemory
 
+JOB_ID = "job"
 SIZES = (8, 16, 32, 64, 128)
 EXPLORATION, CONCURRENT, MAB = TrialType.EXPLORATION, TrialType.CONCURRENT, TrialType.MAB
 
 
-@dataclass
 class Job:
-    """A job with recurrences that may overlap: what the server does around the policy, with the trials in memory.
+    """A job with recurrences that may overlap, which lives by the server's rules in memory.
 
     Attributes:
-        running: The open runs.
-        explored: The places of all rounds, each with the progress at its choice.
+        running: The choices whose runs are open; what is put here runs.
         learnt: What each decided trial came to, and taught.
         asked: All choices.
-        checks_purity: Look whether a call into the policy leaves its input alone.
+        rng: What the policy draws from.
+        policy: What chooses and judges.
     """
 
-    knobs: Knobs
-    progress: Progress
-    sizes: Sizes
-    rng: np.random.Generator
-    checks_purity: bool = False
-    policy: Policy = field(default_factory=lambda: policy_of("zeus"))
-    running: list[Choice] = field(default_factory=list)
-    explored: list[tuple[Progress, Place]] = field(default_factory=list)
-    learnt: list[tuple[Choice, Outcome, Conclusion]] = field(default_factory=list)
-    asked: list[Choice] = field(default_factory=list)
+    def __init__(self, knobs: Knobs, *, seed: int = 0, checks_purity: bool = False, policy: str = "zeus") -> None:
+        self._watched = WatchedPolicy(policy_of(policy), checks_purity=checks_purity)
+        self.policy = cast("Policy", self._watched)
+        self.rng = np.random.default_rng(seed)
+        self.running: list[Choice] = []
+        self.learnt: list[tuple[Choice, Outcome, Lesson]] = []
+        self.asked: list[Choice] = []
+        self._rows = JobInMemory(spec_of(knobs), self.policy)
+        self._numbers: list[tuple[Choice, int]] = []
 
-    def steers(self, run: Choice) -> bool:
+    @property
+    def knobs(self) -> Knobs:
+        return self._rows.state.knobs
+
+    @knobs.setter
+    def knobs(self, knobs: Knobs) -> None:
+        self._rows.state = replace(self._rows.state, spec=spec_of(knobs))
+
+    @property
+    def progress(self) -> Progress:
+        return self._rows.state.progress
+
+    @progress.setter
+    def progress(self, progress: Progress) -> None:
+        self._rows.state = replace(self._rows.state, progress=progress)
+
+    @property
+    def sizes(self) -> Sizes:
+        return self._rows.states
+
+    @sizes.setter
+    def sizes(self, sizes: Sizes) -> None:
+        self._rows.states = sizes
+
+    def is_current_generation(self, run: Choice) -> bool:
         return run.progress.generation == self.progress.generation
 
-    def places(self) -> list[Place]:
-        if self.progress.stage is Stage.MAB:
-            return []
-        return [place for progress, place in self.explored if round_of(progress) == round_of(self.progress)]
+    def places(self) -> Sequence[RoundSlot]:
+        return self.choice_input().slots
+
+    def choice_input(self) -> ChoiceInput:
+        """What the policy looks at when it chooses."""
+        self._match_trials_to_running()
+        return self._rows.load().choice_input()
 
     def ask(self) -> Choice:
-        situation = self.situation()
-        with self._left_alone(situation):
-            choice = self.policy.choose(situation, self.rng)
-        self.progress, self.sizes = choice.progress, choice.sizes
-        if choice.trial_type is TrialType.EXPLORATION:
-            self.explored.append((choice.progress, Place(choice.batch_size, PlaceState.OPEN)))
+        self._match_trials_to_running()
+        decision = trial_rules.ask(self._rows.load(), AskForTrial(job_id=JOB_ID), self.rng)
+        self._rows.save(decision.job)
+        choice = self._watched.choices[-1]
         self.running.append(choice)
         self.asked.append(choice)
+        self._numbers.append((choice, decision.trial.trial_number))
         return choice
-
-    def situation(self) -> Situation:
-        """What the policy looks at when it chooses."""
-        return Situation(
-            self.knobs,
-            self.progress,
-            self.sizes,
-            places=self.places(),
-            in_flight=Counter(run.batch_size for run in self.running if self.steers(run)),
-            uncapped_open=any(run.uncapped and self.steers(run) for run in self.running),
-        )
 
     def report(self, run: Choice, cost: float, curve: Curve) -> Outcome | None:
         """A run reports; when that decides it, it ends."""
+        trial = self._reported(run, curve[:-1], cost)
         epoch, metric = curve[-1]
-        seen = Run(run.batch_size, cost, epoch, metric=metric, uncapped=run.uncapped, curve=curve)
-        if not self.steers(run):
-            outcome = judge_alone(self.knobs, seen).outcome
-        else:
-            outcome = self.policy.judge(self.knobs, self.progress, self.sizes, seen).outcome
-        if outcome is not None:
-            self.end(run, cost, outcome, curve)
-        return outcome
+        # No bounds of the wire: costs beyond all bounds are tried too.
+        result = TrainingResult.model_construct(
+            job_id=JOB_ID,
+            batch_size=trial.batch_size,
+            trial_number=trial.trial_number,
+            time=0.0,
+            energy=cost,
+            metric=metric,
+            current_epoch=epoch,
+        )
+        decision = trial_rules.report(self._rows.load(), trial, result)
+        self._ended(run, decision.job, decision.trial)
+        return decision.trial.outcome
 
     def end(self, run: Choice, cost: float, outcome: Outcome = Outcome.CONVERGED, curve: Curve = ()) -> None:
         """A run is decided, by default at ``max_epochs``; one of an older generation teaches nothing."""
-        self.running.remove(run)
-        converged = outcome is Outcome.CONVERGED
-        state = PlaceState.CONVERGED if converged else PlaceState.UNCONVERGED
-        self._fill(run, Place(run.batch_size, state, cost))
-        if not self.steers(run):
-            return
-        with self._left_alone():
-            epoch = curve[-1][0] if curve else self.knobs.max_epochs
-            ended = Run(run.batch_size, cost, epoch, uncapped=run.uncapped, curve=curve)
-            conclusion = self.policy.conclude(self.knobs, self.progress, self.sizes, ended, outcome)
-        self.progress, self.sizes = conclusion.progress, conclusion.sizes
-        self.learnt.append((run, outcome, conclusion))
+        epoch = curve[-1][0] if curve else self.knobs.max_epochs
+        trial = replace(self._reported(run, curve, cost), energy=cost, current_epoch=epoch)
+        ended = RunState(run.batch_size, cost, epoch, uncapped=run.uncapped, curve=curve)
+        job, trial = trial_rules.conclude(self._rows.load(), trial, ended, outcome)
+        self._ended(run, job.with_trial(trial), trial)
 
     def miss(self, run: Choice, outcome: Outcome = Outcome.TARGET_MISSED, cost: float = 150.0) -> None:
         """A run is decided, but not as converged."""
@@ -120,12 +136,8 @@ class Job:
 
     def fail(self, run: Choice, reason: FailReason = FailReason.ERROR) -> None:
         """A run ends without a decision."""
-        self.running.remove(run)
-        self._fill(run, None)
-        if self.steers(run) or reason is FailReason.OOM:
-            with self._left_alone():
-                after = after_failure(self.sizes, run.batch_size, reason)
-            self.sizes = after
+        decision = trial_rules.fail(self._rows.load(), self._trial(run), reason)
+        self._ended(run, decision.job, decision.trial)
 
     def play(self, costs: dict[int, float], recurrences: int) -> list[int]:
         """Run so many recurrences, one after the other; a size without a cost misses."""
@@ -145,19 +157,113 @@ class Job:
     def arms(self) -> list[int]:
         return [size for size, state in self.sizes.items() if state.is_arm]
 
-    def _fill(self, run: Choice, place: Place | None) -> None:
-        if run.round is None:
+    def _ended(self, run: Choice, job: LockedJob, trial: Trial) -> None:
+        self._rows.save(job)
+        if trial.open:
             return
-        held = (run.progress, Place(run.batch_size, PlaceState.OPEN))
-        at = self.explored.index(held)
-        self.explored[at : at + 1] = [] if place is None else [(run.progress, place)]
+        self.running = [other for other in self.running if other is not run]
+        if trial.outcome is not None and trial.reward is not None:
+            self.learnt.append((run, trial.outcome, self._watched.lessons[-1]))
+
+    def _reported(self, run: Choice, curve: Curve, cost: float) -> Trial:
+        """The trial of a run that has reported a curve; what it had not reported before cost as much as now."""
+        trial = self._trial(run)
+        known = self._rows.reports.get(trial.trial_number, {})
+        told = {epoch: replace(trial, current_epoch=epoch, metric=metric, energy=cost) for epoch, metric in curve}
+        self._rows.reports[trial.trial_number] = {epoch: known.get(epoch, report) for epoch, report in told.items()}
+        return trial
+
+    def _trial(self, run: Choice) -> Trial:
+        """The trial of a choice; one that was not asked for begins now."""
+        number = next((number for known, number in self._numbers if known is run), None)
+        if number is None:
+            number = self._begin(run)
+        return self._rows.trials[number]
+
+    def _begin(self, run: Choice) -> int:
+        state = self._rows.state
+        number = state.last_trial_number + 1
+        self._rows.state = replace(state, last_trial_number=number)
+        self._rows.put(
+            Trial(
+                job_id=JOB_ID,
+                trial_number=number,
+                batch_size=run.batch_size,
+                generation=run.progress.generation,
+                type=run.trial_type,
+                round=run.round,
+                uncapped=run.uncapped,
+                status=TrialStatus.DISPATCHED,
+                message="",
+                run_id=None,
+                instance=None,
+                heartbeat_s=None,
+                started_at=state.read_at,
+                last_report_at=state.read_at,
+                last_seen_at=state.read_at,
+                lease_expires_at=state.read_at,
+            )
+        )
+        self._numbers.append((run, number))
+        return number
+
+    def _match_trials_to_running(self) -> None:
+        open_ones = {self._trial(run).trial_number for run in self.running}
+        for trial in self._rows.open_trials(JOB_ID):
+            if trial.trial_number not in open_ones:
+                self._rows.save(trial_rules.fail(self._rows.load(), trial, FailReason.CANCELLED).job)
+
+
+class WatchedPolicy:
+    """A policy that remembers what it chose and learnt, and may see that it leaves its input alone."""
+
+    def __init__(self, policy: Policy, *, checks_purity: bool) -> None:
+        self._policy = policy
+        self._checks_purity = checks_purity
+        self.choices: list[Choice] = []
+        self.lessons: list[Lesson] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._policy, name)
+
+    def choose(self, choice_input: ChoiceInput, rng: np.random.Generator) -> Choice:
+        with self._left_alone(choice_input):
+            self.choices.append(self._policy.choose(choice_input, rng))
+        return self.choices[-1]
+
+    def conclude(self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome) -> Lesson:
+        with self._left_alone(knobs, progress, sizes, run):
+            self.lessons.append(self._policy.conclude(knobs, progress, sizes, run, outcome))
+        return self.lessons[-1]
 
     @contextmanager
-    def _left_alone(self, situation: Situation | None = None) -> Iterator[None]:
-        given = (self.knobs, self.progress, self.sizes, situation)
-        before = copy.deepcopy(given) if self.checks_purity else given
+    def _left_alone(self, *given: object) -> Iterator[None]:
+        before = copy.deepcopy(given) if self._checks_purity else given
         yield
         assert given == before
+
+
+def spec_of(knobs: Knobs) -> JobSpecFromClient:
+    """A spec that has these knobs, and whose costs are energies; not validated, since the policy must bear more."""
+    return JobSpecFromClient.model_construct(
+        job_id=JOB_ID,
+        job_id_prefix=JOB_ID,
+        batch_sizes=list(knobs.batch_sizes),
+        default_batch_size=knobs.default_batch_size,
+        eta_knob=1.0,
+        beta_knob=knobs.beta_knob,
+        target_metric=knobs.target_metric,
+        higher_is_better_metric=knobs.higher_is_better_metric,
+        max_epochs=knobs.max_epochs,
+        num_pruning_rounds=knobs.num_pruning_rounds,
+        mab_prior_mean=knobs.mab_prior_mean,
+        mab_prior_precision=knobs.mab_prior_precision,
+        mab_num_explorations=knobs.mab_num_explorations,
+        policy_options=PolicyOptions(curve_stop=knobs.curve_stop),
+        max_power=1.0,
+        number_of_gpus=1,
+        gpu_model="none",
+    )
 
 
 def round_of(progress: Progress) -> tuple[int, int]:
@@ -167,9 +273,7 @@ def round_of(progress: Progress) -> tuple[int, int]:
 
 def fresh(knobs: Knobs, *, seed: int = 0, checks_purity: bool = False, policy: str = "zeus") -> Job:
     """A job before its first recurrence."""
-    progress = Progress.begin(knobs.batch_sizes, knobs.default_batch_size)
-    sizes = {size: SizeState(size) for size in knobs.batch_sizes}
-    return Job(knobs, progress, sizes, np.random.default_rng(seed), checks_purity, policy_of(policy))
+    return Job(knobs, seed=seed, checks_purity=checks_purity, policy=policy)
 
 
 def pruning(sizes: Sequence[int] = SIZES, default: int = 32, **settings: object) -> Job:

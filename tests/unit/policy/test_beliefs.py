@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from zeus_bso.policy.beliefs import beliefs_of, knowledge_gradient, noise_variance, pace_variance
-from zeus_bso.policy.values import Knobs, Progress, SizeState, SurrogateArmState, SurrogateState
+from zeus_bso.policy.state import Knobs, Progress, SizeState, SurrogateArmState, SurrogateState
+from zeus_bso.policy.surrogate.beliefs import beliefs_of, knowledge_gradient, noise_variance, pace_variance
 
 SIZES = (8, 16, 32, 64, 128, 256)
 KNOBS = Knobs(SIZES, 64)

@@ -6,8 +6,16 @@ from itertools import pairwise
 
 import pytest
 
-from zeus_bso.policy.curves import EVERY_EPOCH_TO, MAX_LEVELS, NEW_WEIGHT, blended, is_due, reference_curve, slowness
-from zeus_bso.policy.values import Knobs
+from zeus_bso.policy.state import Knobs
+from zeus_bso.policy.surrogate.curves import (
+    EVERY_EPOCH_TO,
+    MAX_LEVELS,
+    NEW_WEIGHT,
+    blended,
+    is_due,
+    reference_curve,
+    slowness,
+)
 
 KNOBS = Knobs((8, 16), 8, target_metric=0.8)
 LOSS = Knobs((8, 16), 8, target_metric=0.2, higher_is_better_metric=False)

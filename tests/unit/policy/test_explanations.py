@@ -10,14 +10,14 @@ from hypothesis import given
 from tests.property.test_policy_properties import POLICIES, PROPERTY, jobs, live, stories
 from tests.unit.policy.policy_job import Job, a_run_of, fresh, playing, pruning
 
-from zeus_bso.common import Outcome
-from zeus_bso.policy.explanations import WITHIN_95_PERCENT
-from zeus_bso.policy.mab import Mab, belief
-from zeus_bso.policy.values import GaussianTsArmState, Knobs
+from zeus_bso.policy.explanation import WITHIN_95_PERCENT
+from zeus_bso.policy.state import GaussianTsArmState, Knobs
+from zeus_bso.policy.zeus.mab import Mab, belief
+from zeus_bso.protocol.words import Outcome
 
 
 def said(job: Job) -> str:
-    return job.policy.explain(job.situation()).sentence
+    return job.policy.explain(job.choice_input()).sentence
 
 
 @POLICIES
@@ -25,7 +25,7 @@ def said(job: Job) -> str:
 @given(jobs(), stories)
 def test_the_size_that_is_named_is_given_next(policy: str, knobs: Knobs, story: list[object]) -> None:
     job = live(fresh(knobs, policy=policy), story)
-    explained = job.policy.explain(job.situation())
+    explained = job.policy.explain(job.choice_input())
     choice = job.ask()
 
     assert explained.batch_size in (None, choice.batch_size)
@@ -39,7 +39,7 @@ def test_the_size_that_is_named_is_given_next(policy: str, knobs: Knobs, story: 
 @given(jobs(), stories)
 def test_chances_are_given_where_chance_decides_and_sum_to_one(policy: str, knobs: Knobs, story: list[object]) -> None:
     job = live(fresh(knobs, policy=policy), story)
-    explained = job.policy.explain(job.situation())
+    explained = job.policy.explain(job.choice_input())
     chances = list(explained.chances.values())
 
     assert bool(chances) == (explained.batch_size is None)
@@ -128,7 +128,7 @@ def test_the_surrogate_says_what_it_believes() -> None:
     job = fresh(Knobs((16, 32, 64), 32), policy="surrogate")
     assert said(job) == "The next run tries 32, the default: no live batch size has converged yet."
     job.end(job.ask(), 100.0, curve=[(4, 0.5)])
-    assert said(job).startswith("The next run explores 16: it is believed to cost ")
+    assert said(job).startswith("The next run explores 64: it is believed to cost ")
     assert "the best known, 32, 100 J" in said(job)
 
 

@@ -1,4 +1,4 @@
-"""Section 6 of the design, *Pruning*: the walk of one round."""
+"""Pruning: the walk of one round."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from zeus_bso.policy.explorer import Explore, Explorer, RoundOver, Wait
-from zeus_bso.policy.values import Place, PlaceState, Retirement, nearest
+from zeus_bso.policy.state import Retirement, RoundSlot, SlotState, nearest
+from zeus_bso.policy.zeus.explorer import Explore, Explorer, RoundOver, Wait
 
 MISS = "miss"
 ERRORS = "errors"
@@ -27,16 +27,16 @@ class Walk:
 
 
 def walk(explorer: Explorer, results: Mapping[int, Result], retired: Mapping[int, Retirement] | None = None) -> Walk:
-    walked, places, out = Walk(), dict[int, Place](), dict(retired or {})
+    walked, places, out = Walk(), dict[int, RoundSlot](), dict(retired or {})
     for _ in range(len(explorer.sizes) + 1):
         match explorer.decide(places.values(), out):
             case Explore(size):
                 walked.explored.append(size)
                 result = results[size]
                 if isinstance(result, float):
-                    places[size] = Place(size, PlaceState.CONVERGED, result)
+                    places[size] = RoundSlot(size, SlotState.CONVERGED, result)
                 elif result == MISS:
-                    places[size] = Place(size, PlaceState.UNCONVERGED, 500.0)
+                    places[size] = RoundSlot(size, SlotState.UNCONVERGED, 500.0)
                     out[size] = Retirement.MISSED
                 elif result == ERRORS:
                     out[size] = Retirement.FAILURES
@@ -145,20 +145,20 @@ def test_of_equally_cheap_survivors_the_smallest_is_told() -> None:
 
 
 def test_a_size_that_converged_and_was_retired_since_is_no_survivor() -> None:
-    places = [Place(16, PlaceState.CONVERGED, 100.0), Place(32, PlaceState.CONVERGED, 200.0)]
+    places = [RoundSlot(16, SlotState.CONVERGED, 100.0), RoundSlot(32, SlotState.CONVERGED, 200.0)]
 
     assert Explorer((16, 32), 32).decide(places, {16: Retirement.MISSED}) == RoundOver((32,), 32)
 
 
 @pytest.mark.parametrize("wide", [False, True])
 def test_while_an_exploration_is_open_the_walk_waits_for_it(wide: bool) -> None:
-    places = [Place(32, PlaceState.CONVERGED, 100.0), Place(16, PlaceState.OPEN)]
+    places = [RoundSlot(32, SlotState.CONVERGED, 100.0), RoundSlot(16, SlotState.OPEN)]
 
     assert Explorer(SIZES, 32, wide).decide(places, {}) == Wait(16)
 
 
 def test_an_open_exploration_of_a_retired_size_still_holds_its_place() -> None:
-    assert Explorer(SIZES, 32).decide([Place(32, PlaceState.OPEN)], {32: Retirement.MISSED}) == Wait(32)
+    assert Explorer(SIZES, 32).decide([RoundSlot(32, SlotState.OPEN)], {32: Retirement.MISSED}) == Wait(32)
 
 
 @pytest.mark.parametrize(
@@ -171,11 +171,11 @@ def test_an_open_exploration_of_a_retired_size_still_holds_its_place() -> None:
     ],
 )
 def test_a_wide_round_tries_every_size_outward_from_its_start(results: dict[int, Result]) -> None:
-    assert walk(Explorer(SIZES, 32, wide=True), results).explored == [32, 16, 64, 8, 128]
+    assert walk(Explorer(SIZES, 32, try_all_sizes=True), results).explored == [32, 16, 64, 8, 128]
 
 
 def test_a_wide_round_skips_what_does_not_fit_into_memory() -> None:
-    walked = walk(Explorer(SIZES, 32, wide=True), {**ALL, 64: OOM})
+    walked = walk(Explorer(SIZES, 32, try_all_sizes=True), {**ALL, 64: OOM})
 
     assert walked.explored == [32, 16, 64, 8]
 
@@ -183,7 +183,7 @@ def test_a_wide_round_skips_what_does_not_fit_into_memory() -> None:
 def test_a_wide_round_keeps_what_converged() -> None:
     results: dict[int, Result] = {8: 90.0, 16: MISS, 32: MISS, 64: MISS, 128: 80.0}
 
-    assert walk(Explorer(SIZES, 32, wide=True), results).end == RoundOver((8, 128), 128)
+    assert walk(Explorer(SIZES, 32, try_all_sizes=True), results).end == RoundOver((8, 128), 128)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Section 6 of the design, *MAB*, draw for draw, against an implementation that follows its text word by word."""
+"""The bandit, draw for draw, against a second implementation of algorithm 2 of Zeus (NSDI'23)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from zeus_bso.common import Outcome, Stage, TrialType
-from zeus_bso.policy.mab import Belief, Mab, belief
-from zeus_bso.policy.values import GaussianTsArmState, Knobs, Progress, Retirement, Sizes, SizeState
-from zeus_bso.policy.zeus import choose, conclude
+from zeus_bso.policy.state import GaussianTsArmState, Knobs, Progress, Retirement, Sizes, SizeState
+from zeus_bso.policy.zeus.mab import ArmBelief, Mab, belief
+from zeus_bso.policy.zeus.zeus_algorithm import choose, conclude
+from zeus_bso.protocol.words import Outcome, Stage, TrialType
 
 ARMS = (8, 16, 32, 64, 128)
 STEPS = 200
 
 
-def observed(*rewards: float) -> GaussianTsArmState:
+def arm_after(*rewards: float) -> GaussianTsArmState:
     arm = GaussianTsArmState()
     for reward in rewards:
         arm = arm.observe(reward)
@@ -81,15 +81,15 @@ class JobOfTheServer:
         return choice.batch_size
 
     def learn(self, size: int, cost: float, outcome: Outcome = Outcome.CONVERGED) -> None:
-        conclusion = conclude(self.knobs, self.progress, self.sizes, batch_size=size, outcome=outcome, cost=cost)
-        self.progress, self.sizes = conclusion.progress, conclusion.sizes
-        self.latest[size].append(conclusion.reward)
+        lesson = conclude(self.knobs, self.progress, self.sizes, batch_size=size, outcome=outcome, cost=cost)
+        self.progress, self.sizes = lesson.progress, lesson.sizes
+        self.latest[size].append(lesson.reward)
 
     def windows(self) -> Mapping[int, GaussianTsArmState] | None:
         if not self.window_size:
             return None
         return {
-            size: observed(*rewards[-self.window_size :])
+            size: arm_after(*rewards[-self.window_size :])
             for size, rewards in self.latest.items()
             if len(rewards) > self.window_size
         }
@@ -197,7 +197,7 @@ def test_a_retired_arm_is_neither_permuted_nor_drawn_for() -> None:
 
 
 def test_the_permutation_is_drawn_even_when_no_arm_is_left_to_explore() -> None:
-    arms = {size: observed(-100.0, -100.0) for size in ARMS}
+    arms = {size: arm_after(-100.0, -100.0) for size in ARMS}
     rng, expected = np.random.default_rng(0), np.random.default_rng(0)
     Mab(arms, dict.fromkeys(ARMS, 2), knobs()).decide(rng)
     expected.choice(list(ARMS), len(ARMS), replace=False)
@@ -207,7 +207,7 @@ def test_the_permutation_is_drawn_even_when_no_arm_is_left_to_explore() -> None:
 
 
 def test_exploring_draws_the_permutation_alone() -> None:
-    arms = {size: observed(-100.0) for size in ARMS}
+    arms = {size: arm_after(-100.0) for size in ARMS}
     rng, expected = np.random.default_rng(0), np.random.default_rng(0)
     chosen = Mab(arms, dict.fromkeys(ARMS, 1), knobs()).decide(rng)
     first = expected.choice(list(ARMS), len(ARMS), replace=False)[0]
@@ -216,39 +216,39 @@ def test_exploring_draws_the_permutation_alone() -> None:
 
 
 def test_an_arm_out_of_whose_window_rewards_fell_is_not_explored_again() -> None:
-    arms = {size: observed(-100.0 if size == 8 else -200.0) for size in ARMS}
+    arms = {size: arm_after(-100.0 if size == 8 else -200.0) for size in ARMS}
 
     assert Mab(arms, dict.fromkeys(ARMS, 2), knobs()).decide(np.random.default_rng(0)) == 8
 
 
 def test_without_explorations_asked_for_an_arm_that_was_never_run_is_still_run_first() -> None:
-    arms = {size: observed() if size == 64 else observed(-1.0) for size in ARMS}
+    arms = {size: arm_after() if size == 64 else arm_after(-1.0) for size in ARMS}
     mab = Mab(arms, {size: arm.num_observations for size, arm in arms.items()}, knobs(mab_num_explorations=0))
 
     assert {mab.decide(np.random.default_rng(seed)) for seed in range(20)} == {64}
 
 
 def test_of_equal_draws_the_smallest_size_wins() -> None:
-    arms = {size: observed(-100.0, -100.0) for size in ARMS}
+    arms = {size: arm_after(-100.0, -100.0) for size in ARMS}
 
     assert Mab(arms, dict.fromkeys(ARMS, 2), knobs()).decide(np.random.default_rng(0)) == 8
 
 
 def test_the_choice_is_a_plain_integer() -> None:
-    explored = Mab({8: observed()}, {8: 0}, knobs()).decide(np.random.default_rng(0))
-    drawn = Mab({8: observed(-1.0, -2.0)}, {8: 2}, knobs()).decide(np.random.default_rng(0))
+    explored = Mab({8: arm_after()}, {8: 0}, knobs()).decide(np.random.default_rng(0))
+    drawn = Mab({8: arm_after(-1.0, -2.0)}, {8: 2}, knobs()).decide(np.random.default_rng(0))
 
     assert (type(explored), type(drawn)) == (int, int)
 
 
 def test_the_best_arm_is_that_of_the_best_mean() -> None:
-    arms = {8: observed(-300.0, -100.0), 16: observed(-190.0), 32: observed(-250.0, -240.0), 64: observed()}
+    arms = {8: arm_after(-300.0, -100.0), 16: arm_after(-190.0), 32: arm_after(-250.0, -240.0), 64: arm_after()}
 
     assert Mab(arms, {size: arm.num_observations for size, arm in arms.items()}, knobs()).best() == 16
 
 
 def test_the_best_arm_is_judged_by_the_posterior_not_by_the_rewards_alone() -> None:
-    arms = {8: observed(-100.0, -101.0), 16: observed(-10.0, -170.0)}
+    arms = {8: arm_after(-100.0, -101.0), 16: arm_after(-10.0, -170.0)}
     believing = knobs(mab_prior_mean=-500.0, mab_prior_precision=1.0)
 
     assert Mab(arms, {8: 2, 16: 2}, knobs()).best() == 16
@@ -288,7 +288,7 @@ def test_the_belief_is_that_of_the_text_at_the_edges_of_numbers(
     settings = knobs(mab_prior_mean=prior_mean, mab_prior_precision=prior_precision)
     mean, variance = exact_belief(rewards, settings)
     with np.errstate(all="raise"):
-        believed = belief(observed(*rewards), settings)
+        believed = belief(arm_after(*rewards), settings)
 
     # A weight or a variance may underflow: what is then missing is below these bounds.
     assert believed.mean == pytest.approx(float(mean), rel=1e-9, abs=1e-280)
@@ -299,7 +299,7 @@ def test_the_belief_is_that_of_the_text_at_the_edges_of_numbers(
 def test_a_variance_too_small_for_a_float_counts_as_none(prior_precision: float) -> None:
     settings = knobs(mab_prior_mean=1e30, mab_prior_precision=prior_precision)
 
-    believed = belief(observed(-1e-300, -3e-300), settings)
+    believed = belief(arm_after(-1e-300, -3e-300), settings)
 
     assert believed.mean == pytest.approx(-2e-300, rel=1e-9, abs=0)
     assert believed.scale == 0
@@ -309,26 +309,26 @@ def test_a_variance_too_small_for_a_float_counts_as_none(prior_precision: float)
 def test_when_rewards_do_not_vary_the_belief_is_exactly_their_mean(prior_precision: float) -> None:
     settings = knobs(mab_prior_mean=1e30, mab_prior_precision=prior_precision)
 
-    assert belief(observed(-0.1, -0.1, -0.1), settings) == Belief(-0.1, 0.0)
+    assert belief(arm_after(-0.1, -0.1, -0.1), settings) == ArmBelief(-0.1, 0.0)
 
 
 def test_a_weak_prior_of_a_huge_mean_is_not_rounded_away() -> None:
     settings = knobs(mab_prior_mean=1e30, mab_prior_precision=1e-20)
 
-    assert belief(observed(-1.0, -3.0), settings).mean == pytest.approx(5e9 - 2, rel=1e-12)
+    assert belief(arm_after(-1.0, -3.0), settings).mean == pytest.approx(5e9 - 2, rel=1e-12)
 
 
 def test_an_overwhelming_prior_still_leaves_a_scale() -> None:
     settings = knobs(mab_prior_precision=1e308)
 
-    assert belief(observed(-1.0, -30.0), settings).scale == pytest.approx(1e-154, rel=1e-9, abs=0)
+    assert belief(arm_after(-1.0, -30.0), settings).scale == pytest.approx(1e-154, rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("prior_precision", [0.0, 1e-20, 1.0, 1e308])
 @pytest.mark.parametrize("prior_mean", [0.0, -1e30, 1e30])
 def test_decisions_at_the_edges_of_numbers_warn_of_nothing(prior_mean: float, prior_precision: float) -> None:
     rewards = [(-1e24, -2e24), (-1e-300, -3e-300), (0.0, 0.0), (-1.0, -1e24), (-5.0, -5.0)]
-    arms = {size: observed(*seen) for size, seen in zip(ARMS, rewards, strict=True)}
+    arms = {size: arm_after(*seen) for size, seen in zip(ARMS, rewards, strict=True)}
     mab = Mab(arms, dict.fromkeys(ARMS, 2), knobs(mab_prior_mean=prior_mean, mab_prior_precision=prior_precision))
     with np.errstate(all="raise"):
         chosen = {mab.decide(np.random.default_rng(seed)) for seed in range(10)} | {mab.best()}

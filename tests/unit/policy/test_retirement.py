@@ -1,4 +1,4 @@
-"""Sections 5 and 6 of the design: what takes a batch size out, and what brings it back."""
+"""What takes a batch size out, and what brings it back."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from zeus_bso.common import FailReason, Stage
-from zeus_bso.policy.retirement import after_failure, after_miss, after_return, after_success
-from zeus_bso.policy.values import Retirement, Sizes, SizeState
+from zeus_bso.policy.retirement import after_failure, after_miss, after_success, ended_by_script, undo_failure
+from zeus_bso.policy.state import Knobs, Retirement, Sizes, SizeState
+from zeus_bso.protocol.words import FailReason, Outcome, Stage
 
 NEVER_CONVERGED = SizeState(64)
 PROVEN = SizeState(64, converged=3, ever_converged=True, best_cost=100.0, is_arm=True)
@@ -52,6 +52,32 @@ def test_a_success_between_two_misses_keeps_a_proven_size() -> None:
     between = after_success(after_miss(PROVEN, Stage.MAB), 100.0)
 
     assert after_miss(between, Stage.MAB).live
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+@pytest.mark.parametrize("size", [NEVER_CONVERGED, PROVEN])
+def test_a_scripts_own_word_retires_a_size_the_second_time_in_a_row(stage: Stage, size: SizeState) -> None:
+    once = after_miss(size, stage, by_script=True)
+    assert once.live
+    assert after_miss(once, stage, by_script=True).retired is Retirement.MISSED
+    assert after_miss(after_success(once, 100.0), stage, by_script=True).live
+
+
+@pytest.mark.parametrize(
+    ("outcome", "epochs", "by_script"),
+    [
+        (Outcome.TARGET_MISSED, 3, True),
+        (Outcome.TARGET_MISSED, 10, False),
+        (Outcome.COST_BOUND, 3, False),
+        (Outcome.DIVERGED, 3, False),
+        (Outcome.TARGET_MISSED, None, False),
+    ],
+)
+def test_a_script_has_ended_its_run_if_it_missed_below_max_epochs(
+    outcome: Outcome, epochs: int | None, by_script: bool
+) -> None:
+    knobs = Knobs(batch_sizes=(8,), default_batch_size=8, max_epochs=10)
+    assert ended_by_script(knobs, outcome, epochs) is by_script
 
 
 @pytest.mark.parametrize("reason", list(Retirement))
@@ -165,7 +191,7 @@ def test_a_miss_does_not_hide_that_memory_ran_out() -> None:
 @pytest.mark.parametrize("reason", BARREN)
 def test_an_end_that_turns_out_to_be_none_is_not_counted(reason: FailReason) -> None:
     sizes = fail(job(), (64, reason), (64, reason))
-    sizes = after_return(sizes, 64, reason)
+    sizes = undo_failure(sizes, 64, reason)
 
     assert retired(fail(sizes, (64, reason))) == {}
 
@@ -174,28 +200,28 @@ def test_an_end_that_turns_out_to_be_none_is_not_counted(reason: FailReason) -> 
 def test_a_size_comes_back_when_the_end_that_retired_it_was_none(reason: FailReason) -> None:
     sizes = fail(job(), *[(64, reason)] * 3)
 
-    assert retired(after_return(sizes, 64, reason)) == {}
+    assert retired(undo_failure(sizes, 64, reason)) == {}
 
 
 def test_a_size_with_more_than_three_ends_does_not_come_back_for_one() -> None:
     sizes = fail(job(), *[(64, FailReason.EXPIRED)] * 4)
 
-    assert retired(after_return(sizes, 64, FailReason.EXPIRED)) == {64: Retirement.FAILURES}
+    assert retired(undo_failure(sizes, 64, FailReason.EXPIRED)) == {64: Retirement.FAILURES}
 
 
 @pytest.mark.parametrize("reason", [Retirement.MISSED, Retirement.OOM])
 def test_a_late_sign_of_life_lifts_no_other_retirement(reason: Retirement) -> None:
-    sizes = {64: replace(NEVER_CONVERGED, barren_in_row=1, retired=reason)}
+    sizes = {64: replace(NEVER_CONVERGED, no_result_in_row=1, retired=reason)}
 
-    assert retired(after_return(sizes, 64, FailReason.EXPIRED)) == {64: reason}
+    assert retired(undo_failure(sizes, 64, FailReason.EXPIRED)) == {64: reason}
 
 
 @pytest.mark.parametrize("reason", HARMLESS)
 def test_the_return_of_a_run_whose_end_did_not_count_changes_nothing(reason: FailReason) -> None:
     sizes = fail(job(), *[(64, FailReason.ERROR)] * 3)
 
-    assert after_return(sizes, 64, reason) == sizes
+    assert undo_failure(sizes, 64, reason) == sizes
 
 
 def test_the_return_of_a_run_after_a_success_is_not_counted_below_zero() -> None:
-    assert after_return(job(), 64, FailReason.ERROR) == job()
+    assert undo_failure(job(), 64, FailReason.ERROR) == job()

@@ -7,11 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from zeus_bso.common import FailReason, Outcome, Stage
-from zeus_bso.policy.learning import MEMORY_RUNS
-from zeus_bso.policy.policies import policy_of
+from zeus_bso.policy.policy import policy_of
 from zeus_bso.policy.retirement import after_failure
-from zeus_bso.policy.values import Choice, Knobs, Progress, Retirement, Run, Situation, Sizes, SizeState
+from zeus_bso.policy.state import Choice, ChoiceInput, Knobs, Progress, RunState, Sizes, SizeState
+from zeus_bso.policy.surrogate.beliefs import beliefs_of
+from zeus_bso.policy.surrogate.learning import MEMORY_RUNS, split_cost
+from zeus_bso.policy.surrogate.selection import REST_RUNS
+from zeus_bso.protocol.words import FailReason, Outcome, Stage
 
 SIZES = (8, 16, 32, 64, 128, 256, 512)
 POLICY = policy_of("surrogate")
@@ -35,8 +37,8 @@ class Job:
 
     def ask(self) -> Choice:
         in_flight = {size: sum(choice.batch_size == size for choice in self.open) for size in self.sizes}
-        situation = Situation(self.knobs, self.progress, self.sizes, in_flight=in_flight)
-        choice = POLICY.choose(situation, np.random.default_rng())
+        choice_input = ChoiceInput(self.knobs, self.progress, self.sizes, in_flight=in_flight)
+        choice = POLICY.choose(choice_input, np.random.default_rng())
         self.progress, self.sizes = choice.progress, choice.sizes
         self.open.append(choice)
         return choice
@@ -48,7 +50,7 @@ class Job:
         curve = []
         for epoch in range(1, self.knobs.max_epochs + 1):
             curve.append((epoch, min(0.5, 0.5 * epoch / needed)))
-            run = Run(
+            run = RunState(
                 batch_size=choice.batch_size,
                 cost=100.0 * epoch,
                 epoch=epoch,
@@ -126,8 +128,9 @@ def test_a_hopeless_run_is_stopped_by_its_curve_before_the_bound() -> None:
 
     assert job.train(choice) is Outcome.CURVE_STOP
     assert job.sizes[64].surrogate.epoch_sum < 10
-    assert job.sizes[64].retired is Retirement.MISSED
+    assert job.sizes[64].live
     assert job.sizes[64].surrogate.guess is not None
+    assert 64 not in {size for size, _ in job.recur(REST_RUNS)}
 
 
 def test_the_curve_stop_can_be_turned_off() -> None:
@@ -219,7 +222,8 @@ def test_old_runs_are_unlearnt_slowly() -> None:
     job.recur(3 * MEMORY_RUNS)
 
     assert job.sizes[128].surrogate.runs == MEMORY_RUNS
-    assert math.exp(job.sizes[128].surrogate.mean_log_epochs) == pytest.approx(30, rel=0.03)
+    believed = beliefs_of(job.knobs, job.progress, job.sizes)[128]
+    assert math.exp(believed.epochs.mean) == pytest.approx(30, rel=0.03)
 
 
 def test_one_size_is_a_job_too() -> None:
@@ -231,6 +235,43 @@ def test_one_size_is_a_job_too() -> None:
 def test_it_draws_no_random_numbers() -> None:
     job, rng = Job({128: 10}), np.random.default_rng(1)
     job.recur(3)
-    POLICY.choose(Situation(job.knobs, job.progress, job.sizes), rng)
+    POLICY.choose(ChoiceInput(job.knobs, job.progress, job.sizes), rng)
 
     assert rng.random() == np.random.default_rng(1).random()
+
+
+@pytest.mark.parametrize("warm_up", [0.0, 3.0, 10.0])
+def test_a_first_epoch_that_costs_more_is_told_from_the_others(warm_up: float) -> None:
+    run = RunState(batch_size=64, cost=100.0 * (warm_up + 7), epoch=7, first_cost=100.0 * (warm_up + 1))
+    found = split_cost(run, 0.0)
+
+    assert found.pace == pytest.approx(100.0)
+    assert found.warm_up == pytest.approx(100.0 * warm_up)
+
+
+def test_runs_that_overlap_before_anything_has_converged_spread_over_the_sizes() -> None:
+    job = Job({64: 10})
+
+    assert [job.ask().batch_size for _ in range(5)] == [128, 64, 256, 128, 32]
+
+
+@pytest.mark.parametrize(("power_share", "then"), [(0.3, 256), (0.9, 64), (None, 64)])
+def test_a_failed_run_that_left_the_device_idle_sends_the_job_to_larger_sizes(
+    power_share: float | None, then: int
+) -> None:
+    job = Job({})
+    choice = job.ask()
+    job.open.remove(choice)
+    run = RunState(choice.batch_size, 100.0, 1000, metric=0.1, power_share=power_share)
+    concluded = POLICY.conclude(job.knobs, job.progress, job.sizes, run, Outcome.TARGET_MISSED)
+    job.progress, job.sizes = concluded.progress, concluded.sizes
+
+    assert job.ask().batch_size == then
+
+
+def test_a_size_that_has_never_converged_has_one_open_trial_at_most() -> None:
+    job = Job({128: 10})
+    job.recur()
+    asked = [job.ask().batch_size for _ in range(9)]
+
+    assert all(asked.count(size) <= 1 for size in set(asked) - {128})

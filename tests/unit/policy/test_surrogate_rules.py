@@ -1,4 +1,4 @@
-"""The surrogate policy: what it gives, when it stops a run, what it learns (design, section 7)."""
+"""The surrogate policy: what it gives, when it stops a run, what it learns."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from tests.unit.policy.policy_job import MAB, Job, fresh
 
-from zeus_bso.common import FailReason, Outcome, Stage
-from zeus_bso.policy.beliefs import NOISE_PRIOR_DOF, NOISE_PRIOR_STD, beliefs_of, noise_variance
-from zeus_bso.policy.surrogate import STOPPED_FACTOR, cost_bound, incumbent_of
-from zeus_bso.policy.values import Choice, Curve, Knobs, Retirement
+from zeus_bso.policy.state import Choice, Curve, Knobs, Retirement
+from zeus_bso.policy.surrogate.beliefs import NOISE_PRIOR_DOF, NOISE_PRIOR_STD, beliefs_of, noise_variance
+from zeus_bso.policy.surrogate.surrogate_algorithm import STOPPED_FACTOR, cost_bound, incumbent_of
+from zeus_bso.protocol.words import FailReason, Outcome, Stage
 
 SIZES = (8, 16, 32, 64, 128, 256, 512)
 COSTS = {8: 210.0, 16: 150.0, 32: 104.0, 64: 97.0, 128: 118.0, 256: 190.0, 512: 400.0}
@@ -253,7 +253,7 @@ class TestWhatIsLearnt:
         # Of its 35 J an epoch it was allowed 200 J.
         assert known.runs == 0
         assert known.guess == pytest.approx(math.log(STOPPED_FACTOR * max(6, 200 / 35)))
-        assert job.sizes[64].retired is Retirement.MISSED
+        assert (job.sizes[64].live, known.stops) == (True, 1)
 
         late = Choice(64, MAB, job.progress, job.sizes)
         job.running.append(late)
@@ -262,7 +262,7 @@ class TestWhatIsLearnt:
 
         assert (known.runs, known.guess) == (1, None)
         assert known.mean_log_epochs == pytest.approx(math.log(3))
-        assert job.sizes[64].live, "a late success brings the size back"
+        assert known.stops == 0, "a late success ends the rest"
         assert job.progress.surrogate.noise_dof == 0
 
     def test_a_stopped_run_of_a_proven_size_moves_its_mean_but_not_the_noise(self) -> None:

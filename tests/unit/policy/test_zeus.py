@@ -1,4 +1,4 @@
-"""Section 6 of the design: rounds of pruning, recurrences that overlap, and the way into the bandit."""
+"""Rounds of pruning, recurrences that overlap, and the way into the bandit."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from tests.unit.policy.policy_job import CONCURRENT, EXPLORATION, MAB, SIZES, concurrent, pruning
 
-from zeus_bso.common import Outcome, Stage
-from zeus_bso.policy.values import Retirement
+from zeus_bso.policy.state import Retirement
+from zeus_bso.protocol.words import Outcome, Stage
 
 
 def test_the_first_recurrence_explores_the_default_size() -> None:

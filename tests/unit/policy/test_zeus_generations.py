@@ -1,4 +1,4 @@
-"""Section 6 of the design: a job is never stuck, since a new generation begins."""
+"""A job is never stuck, since a new generation begins."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from tests.unit.policy.policy_job import CONCURRENT, EXPLORATION, MAB, SIZES, Job, playing, pruning
 
-from zeus_bso.common import FailReason, Stage, TrialType
 from zeus_bso.policy.generation import begin_generation
-from zeus_bso.policy.values import Retirement, SizeState
+from zeus_bso.policy.state import Retirement, SizeState
+from zeus_bso.protocol.words import FailReason, Stage, TrialType
 
 
 def test_when_every_arm_is_retired_a_new_generation_explores_from_the_default() -> None:
@@ -51,8 +51,8 @@ def test_a_later_round_without_a_survivor_begins_a_new_generation() -> None:
 def test_a_new_generation_starts_anew() -> None:
     job = playing({16: 100.0, 32: 110.0}, num_pruning_rounds=1)
     job.sizes = {
-        16: replace(job.sizes[16], retired=Retirement.MISSED, missed_in_row=2, barren_in_row=1),
-        32: replace(job.sizes[32], retired=Retirement.FAILURES, barren_in_row=3),
+        16: replace(job.sizes[16], retired=Retirement.MISSED, missed_in_row=2, no_result_in_row=1),
+        32: replace(job.sizes[32], retired=Retirement.FAILURES, no_result_in_row=3),
     }
     job.ask()
 
@@ -80,7 +80,7 @@ def test_a_new_generation_with_a_default_that_does_not_fit_starts_at_a_size_that
     }
     choice = job.ask()
 
-    assert (choice.batch_size, job.progress.generation, job.progress.wide) == (32, 2, False)
+    assert (choice.batch_size, job.progress.generation, job.progress.try_all_sizes) == (32, 2, False)
 
 
 def test_after_a_generation_in_which_something_converged_the_next_walks_as_the_first_did() -> None:
@@ -88,7 +88,7 @@ def test_after_a_generation_in_which_something_converged_the_next_walks_as_the_f
     job.sizes = {size: replace(state, retired=Retirement.MISSED) for size, state in job.sizes.items()}
     given = job.play({}, 2)
 
-    assert (given, job.progress.wide) == ([8, 16], False)
+    assert (given, job.progress.try_all_sizes) == ([8, 16], False)
 
 
 def barren(**settings: object) -> Job:
@@ -166,7 +166,7 @@ def test_a_reset_forgets_what_ran_out_of_memory_and_walks_as_usual() -> None:
     progress, sizes = begin_generation(job.knobs, job.progress, job.sizes, forget_oom=True)
 
     assert sizes == {16: SizeState(16), 32: SizeState(32)}
-    assert (progress.generation, progress.wide, progress.round_start) == (2, False, 32)
+    assert (progress.generation, progress.try_all_sizes, progress.round_start) == (2, False, 32)
 
 
 def test_a_new_generation_remembers_how_often_memory_ran_out() -> None:
@@ -181,7 +181,7 @@ def test_a_new_generation_remembers_how_often_memory_ran_out() -> None:
 def test_when_every_size_has_run_out_of_memory_the_smallest_is_given_and_the_message_says_so(
     job: Job, trial_type: TrialType
 ) -> None:
-    job = replace(job, sizes={size: replace(state, retired=Retirement.OOM) for size, state in job.sizes.items()})
+    job.sizes = {size: replace(state, retired=Retirement.OOM) for size, state in job.sizes.items()}
     choice = job.ask()
 
     assert (choice.batch_size, choice.trial_type, job.progress.generation) == (8, trial_type, 1)
@@ -214,3 +214,13 @@ def test_when_not_all_sizes_are_out_of_memory_a_new_generation_tries_the_others(
     choice = job.ask()
 
     assert (choice.batch_size, job.progress.generation) == (8, 2)
+
+
+def test_a_generation_that_the_default_s_own_failure_begins_starts_with_another_size() -> None:
+    job = playing({16: 100.0, 32: 110.0})
+    job.sizes = {**job.sizes, 32: replace(job.sizes[32], retired=Retirement.FAILURES, no_result_in_row=3)}
+    for _ in range(2):
+        job.miss(job.ask())
+    choice = job.ask()
+
+    assert (choice.batch_size, job.progress.generation) == (32, 2)

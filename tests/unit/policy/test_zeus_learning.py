@@ -1,4 +1,4 @@
-"""Section 6 of the design: what a decided trial teaches, and which arms stay in the game."""
+"""What a decided trial teaches, and which arms stay in the game."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from tests.unit.policy.policy_job import Job, a_run_of, concurrent, playing, pruning
 
-from zeus_bso.common import Outcome, Stage, TrialType
-from zeus_bso.policy.values import Choice, GaussianTsArmState, Knobs, Progress, Retirement, SizeState
-from zeus_bso.policy.zeus import conclude
+from zeus_bso.policy.state import Choice, GaussianTsArmState, Knobs, Progress, Retirement, SizeState
+from zeus_bso.policy.zeus.zeus_algorithm import conclude
+from zeus_bso.protocol.words import Outcome, Stage, TrialType
 
 
 def reward_of(job: Job) -> float:

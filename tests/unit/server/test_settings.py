@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import make_url
 
+from zeus_bso.cli.errors import CommandError
+from zeus_bso.cli.settings import read_settings
 from zeus_bso.server.config import Settings
 
 
@@ -27,6 +31,34 @@ def test_every_part_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"ZEUS_BSO_DB_{name}", value)
 
     assert Settings(_env_file=None).database_url == "postgresql://me:p@10.0.0.1:5433/jobs"
+
+
+def test_the_parts_have_options_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = {"KIND": "postgresql", "HOST": "db", "OPTIONS": "sslmode=verify-full&options=-csearch_path%3Dmine"}
+    for name, value in parts.items():
+        monkeypatch.setenv(f"ZEUS_BSO_DB_{name}", value)
+
+    url = make_url(Settings(_env_file=None).database_url)
+
+    assert url.query == {"sslmode": "verify-full", "options": "-csearch_path=mine"}
+
+
+def test_a_file_of_settings_may_begin_with_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("ZEUS_BSO_CURRENCY=€\n", encoding="utf-8-sig")
+
+    assert read_settings().currency == "€"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_file_of_settings_in_another_encoding_is_refused_in_a_sentence(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("ZEUS_BSO_CURRENCY=£\n", encoding=encoding)
+
+    with pytest.raises(CommandError, match="UTF-8"):
+        read_settings()
 
 
 def test_a_whole_url_goes_before_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zeus_bso.exceptions import ZeusBSOConfigError
-from zeus_bso.server.security.reach import EVERYTHING, Reach
+from zeus_bso.server.security.job_access import EVERYTHING, JobAccess
 from zeus_bso.server.security.tokens import ApiToken, Scope, read_tokens
 
 A, B, C = "secret-a-0123456789", "secret-b-0123456789", "secret-c-0123456789"
@@ -27,7 +27,7 @@ def test_several_tokens_stand_side_by_side(between: str) -> None:
     assert [(token.name, token.scope, token.reach) for token in read_tokens(text, None)] == [
         ("ops", Scope.ADMIN, EVERYTHING),
         ("dash", Scope.READ, EVERYTHING),
-        ("team", Scope.REPORT, Reach(("team/x-",))),
+        ("team", Scope.REPORT, JobAccess(("team/x-",))),
     ]
     assert found(text, C).name == "team"
 
@@ -75,7 +75,7 @@ def test_a_file_adds_to_the_setting_and_may_hold_comments(tmp_path: Path) -> Non
         (f"ops:admin={A} dash:read={A}", "same secret"),
         (f"o/ps:admin={A}", "its name must be"),
         (f"ops:admin={A}ü", "visible ASCII"),
-        (f'[{{"name": "a", "scope": "read", "token": "{A}"', "no valid JSON"),
+        (f'[{{"name": "a", "scope": "read", "token": "{A}"', "not valid JSON"),
         (f'[{{"name": "a", "scope": "read", "token": "{A}", "prefix": "x"}}]', "nothing else"),
         (f'[{{"name": "a", "scope": "all", "token": "{A}"}}]', "'read', 'report' or 'admin'"),
         (f'[{{"name": "a", "scope": "read", "token": "{A}", "job_id_prefix": ""}}]', "job_id_prefix"),
@@ -110,11 +110,11 @@ def test_only_the_whole_secret_is_known(secret: str) -> None:
 def test_a_token_shows_no_secret() -> None:
     (token,) = read_tokens(f"ops:admin={A}", None)
 
-    assert repr(token) == "ApiToken(name='ops', scope=<Scope.ADMIN: 3>, reach=Reach(prefixes=('',)))"
+    assert repr(token) == "ApiToken(name='ops', scope=<Scope.ADMIN: 3>, reach=JobAccess(prefixes=('',)))"
 
 
 @pytest.mark.parametrize(
     ("job_id", "within"), [("a-1", True), ("a-", True), ("A-1", False), ("a", False), ("b-a-1", False)]
 )
 def test_a_prefix_covers_what_begins_with_it(job_id: str, within: bool) -> None:
-    assert Reach.of("a-").covers(job_id) is within
+    assert JobAccess.of("a-").covers(job_id) is within

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from zeus_bso.common import FailReason, Outcome
-from zeus_bso.simulator.runner import Answer, Report, Trial
+from zeus_bso.protocol.words import FailReason, Outcome
+from zeus_bso.simulator.runner import EpochReport, GivenTrial, ReportAnswer
 
-NEVER: Callable[[Report], bool] = lambda report: False  # noqa: E731
+NEVER: Callable[[EpochReport], bool] = lambda report: False  # noqa: E731
 
 
 class Scripted:
@@ -24,23 +24,23 @@ class Scripted:
         target: float = 0.9,
         max_epochs: int = 10,
         power_limit_w: float | None = None,
-        stops: Callable[[Report], bool] = NEVER,
+        stops: Callable[[EpochReport], bool] = NEVER,
     ) -> None:
         self.power_limit_w = power_limit_w
         self.events: list[str] = []
-        self.reports: dict[int, list[Report]] = {}
+        self.reports: dict[int, list[EpochReport]] = {}
         self._sizes: Sequence[int] = sizes
         self._target = target
         self._max_epochs = max_epochs
         self._stops = stops
 
-    def ask(self) -> Trial:
+    def ask(self) -> GivenTrial:
         number = len(self.reports) + 1
         self.reports[number] = []
         self.events.append(f"ask {number}")
-        return Trial(number, self._sizes[min(number, len(self._sizes)) - 1])
+        return GivenTrial(number, self._sizes[min(number, len(self._sizes)) - 1])
 
-    def report(self, trial: Trial, report: Report) -> Answer:
+    def report(self, trial: GivenTrial, report: EpochReport) -> ReportAnswer:
         self.reports[trial.number].append(report)
         reached = report.metric >= self._target
         outcome = (
@@ -54,7 +54,7 @@ class Scripted:
         )
         if outcome is not None:
             self.events.append(f"end {trial.number}")
-        return Answer(outcome, reached)
+        return ReportAnswer(outcome, reached)
 
-    def fail(self, trial: Trial, reason: FailReason) -> None:
+    def fail(self, trial: GivenTrial, reason: FailReason) -> None:
         self.events.append(f"fail {trial.number}")

@@ -8,17 +8,20 @@ from tests.support.traces import tiny_pair
 
 from zeus_bso.exceptions import ZeusBSOConfigError
 from zeus_bso.simulator.peers import POLICIES, decider_of
-from zeus_bso.simulator.runner import Recurrence, simulate
-from zeus_bso.simulator.world import Drift, Scenario, World
+from zeus_bso.simulator.runner import SimulatedRecurrence, simulate
+from zeus_bso.simulator.scenario import Drift, Scenario
+from zeus_bso.simulator.world import SimulatedWorkload
 
 
-def run(folder: Path, policy: str, recurrences: int = 12, scenario: Scenario | None = None) -> list[Recurrence]:
-    world = World(tiny_pair(folder), scenario or Scenario())
+def run(
+    folder: Path, policy: str, recurrences: int = 12, scenario: Scenario | None = None
+) -> list[SimulatedRecurrence]:
+    world = SimulatedWorkload(tiny_pair(folder), scenario or Scenario())
     return simulate(world, decider_of(policy, world, 3), 3, recurrences)
 
 
-def sizes(done: list[Recurrence]) -> list[int]:
-    return [one.batch_size for each in done for one in each.tries]
+def sizes(done: list[SimulatedRecurrence]) -> list[int]:
+    return [one.batch_size for each in done for one in each.attempts]
 
 
 def test_the_default_trains_at_full_power(tmp_path: Path) -> None:
@@ -46,7 +49,7 @@ def test_the_grid_is_walked_once(tmp_path: Path) -> None:
 
     assert sizes(done)[:5] == [16, 32, 64, 128, sizes(done)[4]]
     assert len(set(sizes(done)[4:])) == 1
-    assert len(done[3].tries) == 2
+    assert len(done[3].attempts) == 2
 
 
 def test_random_tries_everything(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import pytest
 from tests.support.traces import tiny_pair
 
 from zeus_bso.simulator.experiment import Simulated, Task, run_tasks, tasks_of
-from zeus_bso.simulator.report import Row, ratio_to, rows_of
+from zeus_bso.simulator.report import ReportRow, ratio_to, rows_of
+from zeus_bso.simulator.scenario import Scenario
 from zeus_bso.simulator.traces import Pair
-from zeus_bso.simulator.world import Scenario, World
+from zeus_bso.simulator.world import SimulatedWorkload
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def pair(tmp_path: Path) -> Pair:
 def simulated(
     pair: Pair, costs_in_oracles: list[float], *, policy: str = "zeus", sizes: list[int] | None = None
 ) -> Simulated:
-    world = World(pair, Scenario(recurrences=len(costs_in_oracles)))
+    world = SimulatedWorkload(pair, Scenario(recurrences=len(costs_in_oracles)))
     costs = tuple(cost * world.oracle().cost_j for cost in costs_in_oracles)
     count = len(costs)
     return Simulated(
@@ -35,7 +36,7 @@ def simulated(
     )
 
 
-def row(*simulations: Simulated) -> Row:
+def row(*simulations: Simulated) -> ReportRow:
     (only,) = rows_of(simulations)
     return only
 
@@ -80,8 +81,9 @@ def test_a_row_in_json_has_exactly_the_promised_fields(pair: Pair) -> None:
     sent = json.loads(json.dumps(row(simulated(pair, [2.0] * 24)).as_json()))
 
     assert list(sent) == [
-        "workload", "gpu", "policy", "seeds", "recurrences", "mean_regret", "worst_regret", "cost_over_oracle",
-        "energy_saved_last5",
+        "scenario", "workload", "gpu", "policy", "seeds", "recurrences", "mean_regret", "worst_regret",
+        "cost_over_oracle", "energy_saved_last5", "interval", "p99_regret", "late_cost", "settled", "astray",
+        "left_default", "most_tries", "unreached", "runs",
     ]  # fmt: skip
     assert (sent["workload"], sent["gpu"], sent["policy"], sent["seeds"]) == ("shapes/mlp", "tiny", "zeus", 1)
     assert sent["recurrences"] == 24
@@ -90,23 +92,26 @@ def test_a_row_in_json_has_exactly_the_promised_fields(pair: Pair) -> None:
     assert list(sent["cost_over_oracle"]) == ["20", "50", "T"]
 
 
+def test_json_tells_of_each_run_and_of_how_they_are_spread(pair: Pair) -> None:
+    runs = [simulated(pair, [cost] * 24) for cost in (1.0, 2.0, 4.0)]
+    sent = json.loads(json.dumps(row(*runs).as_json()))
+
+    assert [run["regret"]["T"] for run in sent["runs"]] == pytest.approx([0, 24, 72])
+    assert [run["late_cost"] for run in sent["runs"]] == pytest.approx([1, 2, 4])
+    assert [run["seed"] for run in sent["runs"]] == [0, 0, 0]
+    assert 24 < sent["p99_regret"]["20"] < sent["worst_regret"]["20"]
+    assert sent["interval"]["T"][0] < sent["mean_regret"]["T"] < sent["interval"]["T"][1]
+
+
 def test_an_experiment_runs_long_enough_to_tell_of_50_recurrences(pair: Pair) -> None:
-    (done,) = run_tasks(tasks_of([pair], ["default"], [0], Scenario()))
+    (done,) = run_tasks(tasks_of([SimulatedWorkload(pair)], ["default"], [0]))
 
     assert (row(done).recurrences, len(done.costs_j)) == (16, 50)
     assert row(done).mean_regret(50) is not None
 
 
-@pytest.mark.slow
-def test_several_processes_come_to_the_same_as_one(pair: Pair) -> None:
-    tasks = tasks_of([pair], ["zeus", "surrogate"], range(3), Scenario())
-    told: list[Simulated] = []
-
-    assert run_tasks(tasks, jobs=2, on_done=told.append) == run_tasks(tasks)
-    assert [each.task.seed for each in told] == [0, 1, 2, 0, 1, 2]
-
-
 def test_seeds_of_one_world_are_reported_together(pair: Pair) -> None:
-    runs = run_tasks(tasks_of([pair, replace(pair, gpu="other")], ["oracle"], range(3), Scenario(recurrences=20)))
+    worlds = [SimulatedWorkload(each, Scenario(recurrences=20)) for each in (pair, replace(pair, gpu="other"))]
+    runs = run_tasks(tasks_of(worlds, ["oracle"], range(3)))
 
     assert [(one.gpu, one.seeds) for one in rows_of(runs)] == [("tiny", 3), ("other", 3)]

@@ -9,10 +9,12 @@ import pytest
 from tests.support.traces import tiny_pair
 from tests.unit.simulator.scripted import Scripted
 
-from zeus_bso.common import Outcome
-from zeus_bso.simulator.runner import MAX_TRIES, metrics, simulate
+from zeus_bso.protocol.words import Outcome
+from zeus_bso.simulator.draws import Draws
+from zeus_bso.simulator.runner import MAX_ATTEMPTS, metrics, simulate
+from zeus_bso.simulator.scenario import Drift, Scenario
 from zeus_bso.simulator.traces import Pair, RecordedRun
-from zeus_bso.simulator.world import Draws, Drift, Scenario, World
+from zeus_bso.simulator.world import SimulatedWorkload
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def pair(tmp_path: Path) -> Pair:
 def test_the_first_epoch_at_a_new_size_is_split_over_all_power_limits(pair: Pair) -> None:
     decider = Scripted(64)
 
-    (first, second) = simulate(World(pair), decider, seed=0, recurrences=2)
+    (first, second) = simulate(SimulatedWorkload(pair), decider, seed=0, recurrences=2)
 
     # Half the epoch at 100 W (10 s, 1,000 J), half at 200 W (8 s, 1,440 J); then 7 epochs at the cheaper limit:
     # 0.5 x 1,000 + 0.5 x 200 x 10 = 1,500 J against 0.5 x 1,440 + 0.5 x 200 x 8 = 1,520 J.
@@ -32,20 +34,20 @@ def test_the_first_epoch_at_a_new_size_is_split_over_all_power_limits(pair: Pair
 
 
 def test_a_fixed_power_limit_is_not_profiled(pair: Pair) -> None:
-    (only,) = simulate(World(pair), Scripted(64, power_limit_w=200), seed=0, recurrences=1)
+    (only,) = simulate(SimulatedWorkload(pair), Scripted(64, power_limit_w=200), seed=0, recurrences=1)
 
     assert (only.time_s, only.energy_j) == (8 * 8, 8 * 1440)
 
 
 def test_eta_decides_which_limit_is_the_cheapest(pair: Pair) -> None:
-    assert World(pair, Scenario(eta_knob=1.0)).best_limits_w[64] == 100
-    assert World(pair, Scenario(eta_knob=0.0)).best_limits_w[64] == 200
+    assert SimulatedWorkload(pair, Scenario(eta_knob=1.0)).best_limits_w[64] == 100
+    assert SimulatedWorkload(pair, Scenario(eta_knob=0.0)).best_limits_w[64] == 200
 
 
 def test_reports_are_cumulative_and_tell_the_hardest_level_reached(pair: Pair) -> None:
     decider = Scripted(16)
 
-    simulate(World(pair), decider, seed=0, recurrences=1)
+    simulate(SimulatedWorkload(pair), decider, seed=0, recurrences=1)
 
     reports = decider.reports[1]
     assert [report.epoch for report in reports] == [1, 2, 3, 4]
@@ -55,9 +57,9 @@ def test_reports_are_cumulative_and_tell_the_hardest_level_reached(pair: Pair) -
 
 
 def test_a_failed_try_is_paid_for_and_tried_again(pair: Pair) -> None:
-    (only,) = simulate(World(pair), Scripted(128, 16), seed=0, recurrences=1)
+    (only,) = simulate(SimulatedWorkload(pair), Scripted(128, 16), seed=0, recurrences=1)
 
-    assert [(one.batch_size, one.epochs, one.outcome) for one in only.tries] == [
+    assert [(one.batch_size, one.epochs, one.outcome) for one in only.attempts] == [
         (128, 10, Outcome.TARGET_MISSED),
         (16, 4, Outcome.CONVERGED),
     ]
@@ -68,36 +70,41 @@ def test_a_failed_try_is_paid_for_and_tried_again(pair: Pair) -> None:
 def test_a_try_that_is_stopped_at_once_costs_an_epoch(pair: Pair) -> None:
     decider = Scripted(64, 16, stops=lambda report: report.epoch == 1 and report.time_s == 9)
 
-    (only,) = simulate(World(pair), decider, seed=0, recurrences=1)
+    (only,) = simulate(SimulatedWorkload(pair), decider, seed=0, recurrences=1)
 
-    assert [one.epochs for one in only.tries] == [1, 4]
+    assert [one.epochs for one in only.attempts] == [1, 4]
     assert only.time_s == 9 + 66
 
 
 def test_a_policy_that_is_stuck_does_not_hang_the_simulation(pair: Pair) -> None:
-    (only,) = simulate(World(pair), Scripted(128), seed=0, recurrences=1)
+    (only,) = simulate(SimulatedWorkload(pair), Scripted(128), seed=0, recurrences=1)
 
-    assert len(only.tries) == MAX_TRIES
+    assert len(only.attempts) == MAX_ATTEMPTS
     assert not only.reached
 
 
 def test_the_nth_run_of_a_size_is_the_same_whatever_was_run_before(pair: Pair) -> None:
-    alone = simulate(World(pair), Scripted(32), seed=7, recurrences=30)
-    mixed = simulate(World(pair), Scripted(*[64, 32, 16] * 30), seed=7, recurrences=90)
+    alone = simulate(SimulatedWorkload(pair), Scripted(32), seed=7, recurrences=30)
+    mixed = simulate(SimulatedWorkload(pair), Scripted(*[64, 32, 16] * 30), seed=7, recurrences=90)
 
-    ours = [each.tries[0].epochs for each in alone]
+    ours = [each.attempts[0].epochs for each in alone]
     assert set(ours) == {3, 5}
-    assert ours == [each.tries[0].epochs for each in mixed if each.tries[0].batch_size == 32]
+    assert ours == [each.attempts[0].epochs for each in mixed if each.attempts[0].batch_size == 32]
 
 
 def test_another_seed_takes_other_runs(pair: Pair) -> None:
-    epochs = {tuple(each.tries[0].epochs for each in simulate(World(pair), Scripted(32), s, 30)) for s in range(4)}
+    epochs = {
+        tuple(each.attempts[0].epochs for each in simulate(SimulatedWorkload(pair), Scripted(32), s, 30))
+        for s in range(4)
+    }
 
     assert len(epochs) == 4
 
 
 def test_accidents_leave_the_recorded_runs_as_they_are(pair: Pair) -> None:
-    calm, wild = Draws(World(pair), 3), Draws(World(pair, Scenario(crash_rate=0.5, preempt_rate=0.5)), 3)
+    calm, wild = (
+        Draws(pair.runs, scenario, 3) for scenario in (Scenario(), Scenario(crash_rate=0.5, preempt_rate=0.5))
+    )
 
     drawn = [(calm.next_run(32), wild.next_run(32)) for _ in range(50)]
 
@@ -109,24 +116,24 @@ def test_accidents_leave_the_recorded_runs_as_they_are(pair: Pair) -> None:
 def test_results_come_late_when_recurrences_overlap(pair: Pair) -> None:
     decider = Scripted(16)
 
-    simulate(World(pair, Scenario(overlap=2)), decider, seed=0, recurrences=4)
+    simulate(SimulatedWorkload(pair, Scenario(overlap=2)), decider, seed=0, recurrences=4)
 
     assert decider.events == ["ask 1", "ask 2", "ask 3", "end 1", "ask 4", "end 2", "end 3", "end 4"]
 
 
 def test_a_retry_of_an_overlapping_recurrence_belongs_to_it(pair: Pair) -> None:
-    done = simulate(World(pair, Scenario(overlap=1)), Scripted(128, 16), seed=0, recurrences=3)
+    done = simulate(SimulatedWorkload(pair, Scenario(overlap=1)), Scripted(128, 16), seed=0, recurrences=3)
 
-    assert [[one.batch_size for one in each.tries] for each in done] == [[128, 16], [16], [16]]
+    assert [[one.batch_size for one in each.attempts] for each in done] == [[128, 16], [16], [16]]
 
 
 def test_a_crash_is_paid_for_up_to_the_end_of_its_epoch_and_tried_again(pair: Pair) -> None:
-    world = World(pair, Scenario(crash_rate=0.4))
+    world = SimulatedWorkload(pair, Scenario(crash_rate=0.4))
     decider = Scripted(16)
 
     done = simulate(world, decider, seed=1, recurrences=40)
 
-    crashed = [one for each in done for one in each.tries if one.outcome is None]
+    crashed = [one for each in done for one in each.attempts if one.outcome is None]
     assert crashed
     assert all(1 <= one.epochs <= 4 for one in crashed)
     assert all(len(decider.reports[one.trial_number]) == one.epochs - 1 for one in crashed)
@@ -136,24 +143,24 @@ def test_a_crash_is_paid_for_up_to_the_end_of_its_epoch_and_tried_again(pair: Pa
 def test_a_preempted_run_pays_one_epoch_twice_and_reports_it_once(pair: Pair) -> None:
     decider = Scripted(16)
 
-    (first, second) = simulate(World(pair, Scenario(preempt_rate=1.0)), decider, seed=0, recurrences=2)
+    (first, second) = simulate(SimulatedWorkload(pair, Scenario(preempt_rate=1.0)), decider, seed=0, recurrences=2)
 
-    assert [one.epochs for one in (*first.tries, *second.tries)] == [5, 5]
+    assert [one.epochs for one in (*first.attempts, *second.attempts)] == [5, 5]
     assert decider.reports[2][-1].time_s == 4 * 16
     assert second.time_s == 5 * 16
 
 
 def test_drift_multiplies_the_epochs_from_its_recurrence_on(pair: Pair) -> None:
-    world = World(pair, Scenario(drift=Drift(at=1, factor=2.5)))
+    world = SimulatedWorkload(pair, Scenario(drift=Drift(at=1, factor=2.5)))
 
     done = simulate(world, Scripted(16, max_epochs=40), seed=0, recurrences=3)
 
-    assert [each.tries[0].epochs for each in done] == [4, 10, 10]
+    assert [each.attempts[0].epochs for each in done] == [4, 10, 10]
     assert world.max_epochs == 40
 
 
 def test_tilted_drift_moves_the_optimum(pair: Pair) -> None:
-    world = World(pair, Scenario(drift=Drift(at=1, factor=1.0, tilt=1.0)))
+    world = SimulatedWorkload(pair, Scenario(drift=Drift(at=1, factor=1.0, tilt=1.0)))
 
     assert world.oracle(0).batch_size == 32
     assert world.oracle(1).batch_size == 16
@@ -161,7 +168,7 @@ def test_tilted_drift_moves_the_optimum(pair: Pair) -> None:
 
 def test_the_oracle_expects_to_pay_for_failed_tries(tmp_path: Path) -> None:
     pair = tiny_pair(tmp_path)
-    world = World(pair)
+    world = SimulatedWorkload(pair)
 
     # 32: 3 or 5 epochs, 4 in the mean, each 0.5 x 1,080 + 0.5 x 200 x 12 = 1,740 J at 100 W or
     # 0.5 x 1,500 + 0.5 x 200 x 10 = 1,750 J at 200 W.
@@ -175,7 +182,7 @@ def test_a_size_that_fails_now_and_then_costs_its_failures(tmp_path: Path) -> No
 
     pair = tiny_pair(tmp_path, train=TRAIN.replace("2,0.9,5", "2,0.9,nan"))
 
-    expected = World(pair).expected(32, 100.0)
+    expected = SimulatedWorkload(pair).expected(32, 100.0)
 
     # Every other try takes all 10 epochs in vain: (3 + 10) epochs for each success.
     assert expected is not None
@@ -183,9 +190,9 @@ def test_a_size_that_fails_now_and_then_costs_its_failures(tmp_path: Path) -> No
 
 
 def test_the_clock_runs_with_the_tries(pair: Pair) -> None:
-    done = simulate(World(pair), Scripted(16), seed=0, recurrences=3)
+    done = simulate(SimulatedWorkload(pair), Scripted(16), seed=0, recurrences=3)
 
-    assert [each.tries[0].began_s for each in done] == [0, 66, 66 + 64]
+    assert [each.attempts[0].began_s for each in done] == [0, 66, 66 + 64]
 
 
 def test_levels_that_were_passed_out_of_order_do_not_fall_back() -> None:

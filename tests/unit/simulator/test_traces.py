@@ -6,7 +6,7 @@ import pytest
 from tests.support.traces import POWER, TRAIN, WORKLOADS, tiny_pair, write_tiny_traces
 
 from zeus_bso.simulator.recorded import DIGITS
-from zeus_bso.simulator.rows import TraceError
+from zeus_bso.simulator.trace_rows import TraceError
 from zeus_bso.simulator.traces import read_traces
 
 

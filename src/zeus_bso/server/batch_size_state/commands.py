@@ -1,4 +1,4 @@
-"""What the repository of batch size states is asked; each command validates its arguments."""
+"""Commands for the repository of batch size states. Each command validates its arguments."""
 
 from __future__ import annotations
 
@@ -7,32 +7,21 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from zeus_bso.common import Count, PositiveCount, Text, Total, TrialStatus, TrialType
+from zeus_bso.protocol.words import Count, PositiveCount, Text, Total, TrialStatus, TrialType
+from zeus_bso.server.batch_size_state.models import Trial
 
 
 class CreateTrial(BaseModel):
-    """Store a new trial; see :class:`~zeus_bso.server.batch_size_state.models.Trial`."""
+    """Store a new trial."""
 
     model_config = ConfigDict(frozen=True)
 
-    job_id: str
-    trial_number: PositiveCount
-    batch_size: PositiveCount
-    generation: PositiveCount
-    type: TrialType
-    round: PositiveCount | None
-    uncapped: bool
-    message: str
-    run_id: str | None
-    instance: str | None
-    heartbeat_s: float | None
-    started_at: datetime
-    lease_expires_at: datetime
+    trial: Trial
 
     @model_validator(mode="after")
     def _explorations_hold_a_place(self) -> CreateTrial:
-        if (self.type is TrialType.EXPLORATION) != (self.round is not None):
-            raise ValueError("an Exploration holds a place in a round; no other trial does")
+        if (self.trial.type is TrialType.EXPLORATION) != (self.trial.round is not None):
+            raise ValueError("an Exploration has a place in a round, and no other trial has one")
         return self
 
 
@@ -42,11 +31,11 @@ class RecordReport(BaseModel):
     Attributes:
         job_id: The job.
         trial_number: The trial.
-        epoch: Epochs trained.
+        epoch: Number of trained epochs.
         time: Training time so far [s].
         energy: Energy used so far [J].
-        metric: The metric; None when it was not finite.
-        reported_at: The database's clock.
+        metric: The metric, or None if it was not finite.
+        reported_at: Time of the report on the database's clock.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,11 +65,11 @@ class ReadTrials(BaseModel):
 
     Attributes:
         job_id: The job.
-        after: Number of the last trial of the page before; 0: the first page.
-        limit: Trials to read at most.
-        descending: The latest first.
-        status: Trials of this status only.
-        batch_size: Trials of this batch size only.
+        after: Number of the last trial of the previous page, or 0 for the first page.
+        limit: Largest number of trials on the page.
+        descending: Whether the newest trials come first.
+        status: Only trials with this status.
+        batch_size: Only trials with this batch size.
     """
 
     model_config = ConfigDict(frozen=True)

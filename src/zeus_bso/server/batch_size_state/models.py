@@ -1,54 +1,55 @@
-"""The state of trials, as it was read. What is known about a batch size is the policy's :class:`SizeState`."""
+"""The state of trials as it was read. The state of a batch size is the policy's :class:`SizeState`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from zeus_bso.common import EnergySource, FailReason, Outcome, Totals, TrialStatus, TrialType
-from zeus_bso.policy.values import GaussianTsArmState, SizeState
+from zeus_bso.policy.state import GaussianTsArmState, SizeState
+from zeus_bso.protocol.messages import RunTotals
+from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, TrialStatus, TrialType
 
-__all__ = ["GaussianTsArmState", "SizeState", "SizeTotals", "Trial"]
+__all__ = ["FirstReport", "GaussianTsArmState", "SizeState", "SizeTotals", "Trial"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One recurrence's use of one batch size.
 
     Attributes:
-        job_id: Its job.
-        trial_number: Its number in the job, from 1.
-        batch_size: Its batch size.
-        generation: The job's generation in which it was begun.
-        type: What it is for.
-        round: Round of pruning in which it was begun as an Exploration; kept when it becomes Concurrent.
-        uncapped: It is not stopped by its cost.
-        status: How far it is.
-        outcome: What was decided, once it Succeeded.
-        reason: Why it Failed.
-        message: The answer that its last report got, or why it ended.
-        run_id: Names the recurrence.
-        instance: Names the process that runs it.
-        heartbeat_s: Its client beats every so many seconds; None: it does not.
-        reported: It has a report that counts.
-        start_reported: The process that runs it, or ran it last, has reported.
-        started_at: When it was begun.
-        last_report_at: When it last asked or reported.
-        last_seen_at: When it was last heard of.
-        lease_expires_at: When it is given up, unless it is heard of.
-        ended_at: When it ended.
-        current_epoch: Latest epoch reported.
+        job_id: Id of the job.
+        trial_number: Number of the trial in the job, from 1.
+        batch_size: Batch size of the trial.
+        generation: Generation of the job in which the trial began.
+        type: Purpose of the trial.
+        round: Round of pruning in which the trial began as an Exploration. It stays when the trial becomes Concurrent.
+        uncapped: Whether the trial has no cost bound.
+        status: Status of the trial.
+        outcome: The decision about a trial that Succeeded.
+        reason: The reason why a trial Failed.
+        message: The answer to the last report, or the reason why the trial ended.
+        run_id: Name of the recurrence.
+        instance: Name of the process that runs the trial.
+        heartbeat_s: Seconds between two heartbeats of the client, or None if it sends none.
+        reported: Whether the trial has a report that counts.
+        start_reported: Whether the process that runs the trial, or ran it last, has reported.
+        started_at: Time when the trial began.
+        last_report_at: Time of the last ask or report.
+        last_seen_at: Time of the last message from the client.
+        lease_expires_at: Time when the trial is given up, unless the client sends a message before.
+        ended_at: Time when the trial ended.
+        current_epoch: Latest reported epoch.
         time: Training time so far [s].
         energy: Energy used so far [J].
-        metric: Latest metric; None when it was not finite.
-        non_finite_in_row: Latest metrics in a row that were not finite.
-        target_reached: The target was reached, whatever was decided.
-        energy_source: What its energy reading rests on.
+        metric: Latest metric, or None if it was not finite.
+        non_finite_in_row: Number of latest metrics in a row that were not finite.
+        target_reached: Whether the target was reached, whatever was decided.
+        energy_source: Source of the energy readings.
         wasted_time: Time of work that was discarded at a restart [s].
         wasted_energy: Energy of work that was discarded at a restart [J].
-        cost: Its cost, once it is decided [J].
-        reward: Its observation, once it is decided and taught something [-J].
-        decision: Its number in the order of the job's decisions.
+        cost: Cost [J], once the trial is decided.
+        reward: Reward [-J], once the trial is decided and the policy has learned from it.
+        decision: Number of the trial in the order of the job's decisions.
     """
 
     job_id: str
@@ -59,43 +60,42 @@ class Trial:
     round: int | None
     uncapped: bool
     status: TrialStatus
-    outcome: Outcome | None
-    reason: FailReason | None
+    outcome: Outcome | None = None
+    reason: FailReason | None = None
     message: str
     run_id: str | None
     instance: str | None
     heartbeat_s: float | None
-    reported: bool
-    start_reported: bool
+    reported: bool = False
+    start_reported: bool = False
     started_at: datetime
     last_report_at: datetime
     last_seen_at: datetime
     lease_expires_at: datetime
-    ended_at: datetime | None
-    current_epoch: int
-    time: float
-    energy: float
-    metric: float | None
-    non_finite_in_row: int
-    target_reached: bool
-    energy_source: EnergySource | None
-    wasted_time: float
-    wasted_energy: float
-    cost: float | None
-    reward: float | None
-    decision: int | None
+    ended_at: datetime | None = None
+    current_epoch: int = 0
+    time: float = 0.0
+    energy: float = 0.0
+    metric: float | None = None
+    non_finite_in_row: int = 0
+    target_reached: bool = False
+    energy_source: EnergySource | None = None
+    wasted_time: float = 0.0
+    wasted_energy: float = 0.0
+    cost: float | None = None
+    reward: float | None = None
+    decision: int | None = None
 
     @property
     def open(self) -> bool:
-        """Whether it runs."""
+        """Whether the trial is running."""
         return self.status is TrialStatus.DISPATCHED
 
-    def heard_of(self, now: datetime, lease_expires_at: datetime) -> Trial:
-        """The trial after its client asked or reported."""
-        return replace(self, last_report_at=now, last_seen_at=now, lease_expires_at=lease_expires_at)
+    def restarted(self, start: RunTotals) -> Trial:
+        """The trial after a process has resumed it from a checkpoint. All other work is discarded and wasted.
 
-    def restarted(self, start: Totals) -> Trial:
-        """The trial after a process took it up from a checkpoint: work beyond is discarded, and counted as wasted."""
+        The checkpoint may be of work that an earlier restart had discarded. That work is no longer wasted.
+        """
         return replace(
             self,
             start_reported=False,
@@ -106,22 +106,24 @@ class Trial:
             metric=None,
             non_finite_in_row=0,
             target_reached=False,
-            wasted_time=self.wasted_time + max(0.0, self.time - start.time),
-            wasted_energy=self.wasted_energy + max(0.0, self.energy - start.energy),
+            wasted_time=max(0.0, self.wasted_time + self.time - start.time),
+            wasted_energy=max(0.0, self.wasted_energy + self.energy - start.energy),
         )
 
-    def decided(self, outcome: Outcome, cost: float, *, decision: int, now: datetime) -> Trial:
-        """The trial after the server's decision."""
-        return replace(self, status=TrialStatus.SUCCEEDED, outcome=outcome, cost=cost, decision=decision, ended_at=now)
 
-    def failed(self, reason: FailReason, now: datetime) -> Trial:
-        """The trial after it ended without a decision."""
-        message = f"The trial has ended without a result ({reason.value})."
-        return replace(self, status=TrialStatus.FAILED, reason=reason, message=message, ended_at=now)
+@dataclass(frozen=True, slots=True)
+class FirstReport:
+    """What a trial had used at its first report.
 
-    def reopened(self, trial_type: TrialType) -> Trial:
-        """The trial after it was heard of although it had Failed."""
-        return replace(self, status=TrialStatus.DISPATCHED, type=trial_type, reason=None, message="", ended_at=None)
+    Attributes:
+        epoch: Epochs trained.
+        time: Training time [s].
+        energy: Energy [J].
+    """
+
+    epoch: int
+    time: float
+    energy: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +131,13 @@ class SizeTotals:
     """Trials of one batch size, counted over all generations.
 
     Attributes:
-        trials: All.
-        converged: Those that converged.
-        unconverged: Those that were decided without converging.
-        failed: Those that ended without a decision.
-        mean_energy: Of the converged [J].
-        mean_time: Of the converged [s].
-        mean_cost: Of the converged [J].
+        trials: Number of all trials.
+        converged: Number of trials that converged.
+        unconverged: Number of trials that were decided without converging.
+        failed: Number of trials that ended without a decision.
+        mean_energy: Mean energy of the converged trials [J].
+        mean_time: Mean time of the converged trials [s].
+        mean_cost: Mean cost of the converged trials [J].
     """
 
     trials: int

@@ -1,1 +1,1 @@
-"""The dashboard: what the optimizer believes, what it saved, and why it chooses. Pages for people; it reads only."""
+"""The dashboard: pages that show what the optimizer believes, what it saved, and why it chooses. It only reads."""

@@ -1,6 +1,6 @@
-"""Charts as plain JSON for Plotly, each with a sentence and a table that say the same without looking.
+"""Charts as plain JSON for Plotly. Each chart also has a sentence and a table that say the same.
 
-Colours are names of CSS variables (``var(--...)``), which the page's script replaces by the colours of the theme.
+Colours are names of CSS variables (``var(--...)``), which the page's script replaces with the colours of the theme.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from zeus_bso.common import TrialStatus
-from zeus_bso.server.dashboard import formats
+from zeus_bso import units
+from zeus_bso.protocol.words import TrialStatus
 from zeus_bso.server.dashboard.palette import shades, variable
 from zeus_bso.server.dashboard.queries import TrialPoint
 
@@ -23,19 +23,19 @@ TEXT, MUTED, LINE, GOOD, BAD = (f"var(--{name})" for name in ("text", "muted", "
 BAND = "var(--band)"
 
 SIZES_IN_A_LEGEND = 10
-"""With more batch sizes a chart's legend leaves them to the ramp above the charts."""
+"""With more batch sizes, a chart has no legend for them, and the colour ramp above the charts explains the colours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart and what it says.
+    """A chart with its description in words and as a table.
 
     Attributes:
-        summary: What is to be seen, in a sentence or two.
-        columns: Heads of the table.
-        rows: The same data as a table.
+        summary: The content of the chart in one or two sentences.
+        columns: Headings of the table.
+        rows: The data of the chart as a table.
         data: Plotly's traces.
-        layout: Plotly's layout, without what the script adds for all charts.
+        layout: Plotly's layout, without the parts that the script adds to all charts.
     """
 
     summary: str
@@ -46,7 +46,7 @@ class Chart:
 
     @property
     def figure(self) -> dict[str, Any]:
-        """What the page's script draws."""
+        """The JSON for the page's script."""
         return {"summary": self.summary, "data": list(self.data), "layout": dict(self.layout)}
 
 
@@ -62,7 +62,7 @@ class Colours:
         self._shades = shades(batch_sizes)
 
     def __call__(self, batch_size: int) -> str:
-        """The colour of a batch size; one that the job no longer lists is grey."""
+        """The colour of a batch size. A size that the job no longer lists is grey."""
         shade = self._shades.get(batch_size)
         return MUTED if shade is None else variable(shade)
 
@@ -76,7 +76,7 @@ def by_size(points: Iterable[TrialPoint]) -> dict[int, list[TrialPoint]]:
 
 
 def state_of(point: TrialPoint) -> str:
-    """What became of a trial, in a word."""
+    """The state of a trial in one word."""
     if point.status is TrialStatus.DISPATCHED:
         return "running"
     ended: Enum = point.outcome or point.reason or point.status
@@ -84,7 +84,7 @@ def state_of(point: TrialPoint) -> str:
 
 
 def kind_of(point: TrialPoint) -> str:
-    """What became of a trial, as charts mark it: ``converged``, ``stopped``, ``failed`` or ``running``."""
+    """The kind of mark for a trial in charts: ``converged``, ``stopped``, ``failed`` or ``running``."""
     if point.status is TrialStatus.SUCCEEDED:
         return "converged" if point.converged else "stopped"
     return "failed" if point.status is TrialStatus.FAILED else "running"
@@ -92,7 +92,7 @@ def kind_of(point: TrialPoint) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EnergyUnit:
-    """The unit in which a chart shows energies and costs, so that its axis has short numbers."""
+    """The unit of energies and costs in a chart, chosen so that the axis has short numbers."""
 
     size_j: float
     name: str
@@ -101,8 +101,8 @@ class EnergyUnit:
     def of(cls, values_j: Iterable[float]) -> EnergyUnit:
         """The unit that fits the largest value."""
         most = max((abs(value) for value in values_j if math.isfinite(value)), default=0.0)
-        units = ((3.6e9, "MWh"), (3.6e5, "kWh"), (3.6e3, "Wh"))
-        return next((cls(_SIZES[name], name) for least, name in units if most >= least), cls(1.0, "J"))
+        least_of = ((3.6e9, "MWh"), (3.6e5, "kWh"), (3.6e3, "Wh"))
+        return next((cls(units.JOULES[name], name) for least, name in least_of if most >= least), cls(1.0, "J"))
 
     def __call__(self, value_j: float | None) -> float | None:
         """A value in this unit, to five significant digits."""
@@ -111,7 +111,7 @@ class EnergyUnit:
 
 @dataclass(frozen=True, slots=True)
 class TimeUnit:
-    """The unit in which a chart shows times."""
+    """The unit of times in a chart."""
 
     size_s: float
     name: str
@@ -120,25 +120,22 @@ class TimeUnit:
     def of(cls, values_s: Iterable[float]) -> TimeUnit:
         """The unit that fits the largest value."""
         most = max((abs(value) for value in values_s if math.isfinite(value)), default=0.0)
-        units = ((2 * 86_400.0, 86_400.0, "d"), (2 * 3_600.0, 3_600.0, "h"), (120.0, 60.0, "min"))
-        return next((cls(size, name) for least, size, name in units if most >= least), cls(1.0, "s"))
+        least_of = ((2 * 86_400.0, 86_400.0, "d"), (2 * 3_600.0, 3_600.0, "h"), (120.0, 60.0, "min"))
+        return next((cls(size, name) for least, size, name in least_of if most >= least), cls(1.0, "s"))
 
     def __call__(self, value_s: float | None) -> float | None:
         """A value in this unit, to five significant digits."""
         return None if value_s is None else float(f"{value_s / self.size_s:.5g}")
 
 
-_SIZES = {"MWh": 3.6e9, "kWh": 3.6e6, "Wh": 3.6e3}
-
-
 def cost_chart(points: Sequence[TrialPoint], costs_j: Mapping[int, float], colours: Colours, *, shown: str) -> Chart:
-    """Cost of each trial over time, coloured by batch size; trials that gave no model are marked.
+    """Cost of each trial over time, coloured by batch size. Trials that gave no model are marked.
 
     Args:
         points: The trials.
-        costs_j: What each has cost, or has cost so far, by trial number [J].
-        colours: Of the batch sizes.
-        shown: Which trials these are, for the summary.
+        costs_j: Cost of each trial, or its cost so far, by trial number [J].
+        colours: The colours of the batch sizes.
+        shown: A sentence for the summary that says which trials the chart shows.
     """
     if not points:
         return Chart("No trial has begun yet.")
@@ -203,7 +200,7 @@ def _short(value: float) -> float:
 
 def short_list(sizes: Sequence[int]) -> str:
     """Batch sizes in words."""
-    words = [formats.count(size) for size in sizes]
+    words = [units.count(size) for size in sizes]
     if len(words) > 6:
         words = [*words[:5], f"{len(words) - 5} others"]
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

@@ -1,11 +1,11 @@
-"""Charts that compare batch sizes: what is believed of each, and where each stands between energy and time."""
+"""Charts that compare batch sizes: the believed cost of each, and the energy and time of each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zeus_bso.server.dashboard import formats
+from zeus_bso import units
 from zeus_bso.server.dashboard.charts import (
     BAND,
     MUTED,
@@ -23,21 +23,21 @@ from zeus_bso.server.dashboard.charts import (
 from zeus_bso.server.dashboard.queries import TrialPoint
 
 WIDE_RANGE = 30.0
-"""Beliefs that span more than this factor are shown on a logarithmic scale."""
+"""If beliefs span more than this factor, the chart has a logarithmic scale."""
 
 ROOMY = 16
-"""With more batch sizes beside each other their marks are narrower."""
+"""With more batch sizes, their marks are narrower."""
 
 
 @dataclass(frozen=True, slots=True)
-class BelievedCost:
-    """What a job believes that a run of one batch size costs.
+class BelievedCostCurve:
+    """A job's belief about the cost of a run with one batch size.
 
     Attributes:
-        mean_j: Posterior mean, or median, of the cost [J]; None: nothing is believed yet.
+        mean_j: Posterior mean, or median, of the cost [J]. None if there is no belief yet.
         low_j: Lower end of the 95 % interval [J].
-        high_j: Upper end [J].
-        observations: Runs that it rests on.
+        high_j: Upper end of the interval [J].
+        observations: Number of runs behind the belief.
     """
 
     batch_size: int
@@ -58,12 +58,12 @@ class SizeMeans:
 
 
 def belief_chart(
-    beliefs: Sequence[BelievedCost], points: Sequence[TrialPoint], chosen: int | None, colours: Colours
+    beliefs: Sequence[BelievedCostCurve], points: Sequence[TrialPoint], chosen: int | None, colours: Colours
 ) -> Chart:
     """Posterior mean and 95 % interval of the cost at each batch size, with the observations on top."""
     known = [belief for belief in beliefs if belief.mean_j is not None]
     if not known:
-        return Chart("Nothing is believed yet: no run has ended with a result.")
+        return Chart("There is no belief yet, because no run has ended with a result.")
     seen = [point for point in points if point.cost is not None]
     unit = EnergyUnit.of([*(b.mean_j or 0.0 for b in known), *(point.cost or 0.0 for point in seen)])
     traces: list[Trace] = [
@@ -112,8 +112,8 @@ def belief_chart(
     sizes = [str(belief.batch_size) for belief in beliefs]
     best = next((belief for belief in known if belief.batch_size == chosen), None)
     return Chart(
-        summary=f"Cost of a run at {len(known)} of {len(beliefs)} batch sizes, as believed."
-        + (f" The cheapest, {formats.count(chosen)}, is believed to cost {_interval(best)}." if best else ""),
+        summary=f"Believed cost of a run at {len(known)} of {len(beliefs)} batch sizes."
+        + (f" The cheapest, {units.count(chosen)}, is believed to cost {_interval(best)}." if best else ""),
         columns=("Batch size", "Believed cost (J)", "Low (J)", "High (J)", "Observations"),
         rows=[(b.batch_size, b.mean_j, b.low_j, b.high_j, b.observations) for b in beliefs],
         data=traces,
@@ -140,8 +140,8 @@ def plane_chart(
 ) -> Chart:
     """Energy against time of converged runs, with the Pareto front and the line of equal cost through the chosen size.
 
-    On the line ``eta_knob * energy + (1 - eta_knob) * max_power * time`` is what the chosen size costs on average: what
-    lies to its lower left is cheaper.
+    On the line, ``eta_knob * energy + (1 - eta_knob) * max_power * time`` equals the mean cost of the chosen size.
+    Points to the lower left of the line are cheaper.
     """
     if not means:
         return Chart("No run has converged yet.")
@@ -191,7 +191,7 @@ def plane_chart(
     )
     return Chart(
         summary=f"Mean energy and time to the target of {len(means)} batch sizes; "
-        f"{_sizes_in_words([m.batch_size for m in front])} on the Pareto front: no other needs less of both.",
+        f"{_sizes_in_words([m.batch_size for m in front])} on the Pareto front: no other size needs less of both.",
         columns=("Batch size", "Converged runs", "Mean energy (J)", "Mean time (s)", "On the Pareto front"),
         rows=[(m.batch_size, m.converged, m.energy_j, m.time_s, "yes" if m in front else "no") for m in means],
         data=traces,
@@ -203,7 +203,7 @@ def plane_chart(
 
 
 def pareto_front(means: Sequence[SizeMeans]) -> list[SizeMeans]:
-    """The sizes that no other beats in energy and time at once, by time."""
+    """The sizes that no other size beats in energy and time at once, sorted by time."""
     front: list[SizeMeans] = []
     for candidate in sorted(means, key=lambda m: (m.time_s, m.energy_j)):
         if not front or candidate.energy_j < front[-1].energy_j:
@@ -214,7 +214,7 @@ def pareto_front(means: Sequence[SizeMeans]) -> list[SizeMeans]:
 def eta_line(
     means: Sequence[SizeMeans], chosen: int | None, *, eta_knob: float, max_power_w: float
 ) -> list[tuple[float, float]]:
-    """Two ends ``(time, energy)`` of the line of equal cost through the chosen size, within what the chart shows."""
+    """The two ends ``(time, energy)`` of the line of equal cost through the chosen size, inside the chart."""
     through = next((m for m in means if m.batch_size == chosen), None)
     weight_of_time = (1 - eta_knob) * max_power_w
     if through is None or (eta_knob == 0 and weight_of_time == 0):
@@ -230,8 +230,8 @@ def eta_line(
     return [(t, max(0.0, (cost - weight_of_time * t) / eta_knob)) for t in (left, right)]
 
 
-def _scale(known: Sequence[BelievedCost]) -> dict[str, str]:
-    """A logarithmic scale where intervals are so wide that on a linear one only the widest would be seen."""
+def _scale(known: Sequence[BelievedCostCurve]) -> dict[str, str]:
+    """A logarithmic scale if the intervals are so wide that a linear scale would show only the widest."""
     least = min(belief.low_j or 0.0 for belief in known)
     most = max(belief.high_j or 0.0 for belief in known)
     return {"type": "log"} if least > 0 and most > WIDE_RANGE * least else {"rangemode": "tozero"}
@@ -249,11 +249,11 @@ def _line(name: str, ends: Sequence[tuple[float | None, float | None]], colour: 
     }
 
 
-def _interval(belief: BelievedCost) -> str:
-    said = formats.energy(belief.mean_j)
+def _interval(belief: BelievedCostCurve) -> str:
+    said = units.energy(belief.mean_j)
     if belief.low_j is None or belief.high_j is None or belief.low_j == belief.high_j:
         return said
-    return f"{said} ({formats.energy(belief.low_j)} to {formats.energy(belief.high_j)})"
+    return f"{said} ({units.energy(belief.low_j)} to {units.energy(belief.high_j)})"
 
 
 def _sizes_in_words(sizes: Sequence[int]) -> str:

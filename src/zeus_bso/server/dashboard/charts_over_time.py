@@ -1,12 +1,13 @@
-"""Charts along a run, and along a job's life: learning curves, and what was saved."""
+"""Charts over a run and over a job's life: learning curves, and savings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from zeus_bso import units
+from zeus_bso.protocol.views import SavingsPoint
 from zeus_bso.savings import JOULES_PER_KWH
-from zeus_bso.server.dashboard import formats
 from zeus_bso.server.dashboard.charts import (
     BAND,
     GOOD,
@@ -19,7 +20,6 @@ from zeus_bso.server.dashboard.charts import (
     axis,
 )
 from zeus_bso.server.dashboard.queries import CurvePoint
-from zeus_bso.views import SavingsPoint
 
 MAX_POINTS_OF_A_CURVE = 120
 
@@ -30,10 +30,10 @@ def curves_chart(
     """The metric of each trial after every evaluation, with the target.
 
     Args:
-        curves: Reports, by trial and epoch.
+        curves: Reports, sorted by trial and epoch.
         batch_sizes: Batch size of each trial.
-        target_metric: Where a run has converged.
-        colours: Of the batch sizes.
+        target_metric: The metric at which a run has converged.
+        colours: The colours of the batch sizes.
     """
     if not curves:
         return Chart("No evaluation has been reported yet.")
@@ -84,7 +84,7 @@ def curves_chart(
 def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, estimated: bool) -> Chart:
     """Energy saved so far after each ended trial, against the default batch size, with its 95 % interval."""
     if not points:
-        default = formats.count(default_batch_size)
+        default = units.count(default_batch_size)
         return Chart(f"Not enough data yet: no run with the default batch size {default} has converged.")
     saved, low, high = (
         [getattr(point.energy_kwh, name) * JOULES_PER_KWH for point in points] for name in ("saved", "low", "high")
@@ -99,8 +99,8 @@ def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, es
         "line": {"color": BAND, "width": 0},
     }
     return Chart(
-        summary=f"Energy saved up to trial {points[-1].trial_number}: {formats.energy(saved[-1])}{mark}, "
-        f"95 % interval {formats.energy(low[-1])} to {formats.energy(high[-1])}.",
+        summary=f"Energy saved up to trial {points[-1].trial_number}: {units.energy(saved[-1])}{mark}, "
+        f"95 % interval {units.energy(low[-1])} to {units.energy(high[-1])}.",
         columns=("After trial", "Ended", "Saved (J)", "Low (J)", "High (J)", "Time saved (s)"),
         rows=[
             (point.trial_number, point.ended_at[:19], *figures, point.time.saved)
@@ -125,7 +125,7 @@ def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, es
 
 
 def _thinned(points: list, most: int) -> list:  # type: ignore[type-arg]
-    """At most so many of the points, evenly spread, first and last among them."""
+    """At most ``most`` of the points, evenly spaced, including the first and the last."""
     if len(points) <= most:
         return points
     step = (len(points) - 1) / (most - 1)

@@ -1,4 +1,4 @@
-"""What each page shows: read models for the templates."""
+"""Read models for the templates: the content of each page."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_args
 
-from zeus_bso.common import IDENTITY_FIELDS, INT32_MAX
-from zeus_bso.policy.explanations import Explanation
+from zeus_bso.policy.explanation import Explanation
+from zeus_bso.protocol.job_spec import IDENTITY_FIELDS
+from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView
+from zeus_bso.protocol.words import INT32_MAX
 from zeus_bso.server.dashboard.palette import shades
 from zeus_bso.server.dashboard.queries import TrialFilter, TrialPage, TrialRow
 from zeus_bso.server.dashboard.reader import Reader
-from zeus_bso.views import FleetSavings, JobSavings, JobSummary, JobView
 
 JOBS_ON_A_PAGE = 50
 TRIALS_ON_A_PAGE = 25
@@ -43,7 +44,7 @@ SORT_KEYS: dict[str, _Key] = {
     "co2e": _saved("co2e_kg"),
     "active": lambda job: job.updated_at,
 }
-"""What the list of jobs can be sorted by; a minus before the name turns the order round."""
+"""The keys by which the list of jobs can be sorted. A minus before the name reverses the order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,15 @@ class JobsPage:
 
     Attributes:
         jobs: The jobs of this page.
-        all_jobs: How many there are.
-        found: How many of them match the search.
-        running: Trials that run now, in all jobs.
-        search: What was searched for.
-        sort: What the list is sorted by.
-        number: Of this page, from 1.
+        all_jobs: Number of all jobs.
+        found: Number of jobs that match the search.
+        running: Number of running trials of all jobs.
+        search: The text that was searched for.
+        sort: The key by which the list is sorted.
+        number: Number of this page, from 1.
         last: Number of the last page.
-        with_money: A price of electricity is set; likewise ``with_co2e`` a carbon intensity.
+        with_money: Whether a price of electricity is set.
+        with_co2e: Whether a carbon intensity is set.
     """
 
     jobs: list[JobSummary]
@@ -79,8 +81,8 @@ class TrialsTable:
     """One page of a job's trials, the newest first.
 
     Attributes:
-        before: The page lists trials below this number; None: the newest.
-        older: The next page lists trials below this number; None: this is the last.
+        before: The page lists trials with numbers below this one. None for the newest trials.
+        older: The next page lists trials with numbers below this one. None if this is the last page.
     """
 
     rows: list[TrialRow]
@@ -95,11 +97,11 @@ class JobPage:
     """One job.
 
     Attributes:
-        next: What it would run if it were asked now.
-        running: Open trials.
-        shades: Of the batch sizes.
-        costs_j: Cost so far of each trial shown, by its number [J].
-        identity: Fields of the spec that make it this job; the others are settings.
+        next: The trial that the next ask would get now.
+        running: The open trials.
+        shades: The shades of the batch sizes.
+        costs_j: Cost so far of each trial on the page, by trial number [J].
+        identity: The fields of the spec that identify the job. The other fields are settings.
     """
 
     job: JobView
@@ -118,9 +120,9 @@ class FleetPage:
     """All jobs together.
 
     Attributes:
-        savings: What they have saved.
+        savings: The savings of all jobs together.
         jobs: All jobs.
-        by_gpu: Jobs, trials and saved energy [J] of each GPU model.
+        by_gpu: Number of jobs, number of trials and saved energy [J] of each GPU model.
     """
 
     savings: FleetSavings
@@ -129,7 +131,7 @@ class FleetPage:
 
 
 def jobs_page(reader: Reader, *, search: str, sort: str, number: int) -> JobsPage:
-    """Read one page of the list of jobs; what cannot be sorted by is sorted as by default."""
+    """Read one page of the list of jobs. An unknown sort key gives the default order."""
     jobs = reader.jobs()
     wanted = search.strip().casefold()
     found = [job for job in jobs if wanted in f"{job.job_id} {job.gpu_model} {job.policy} {job.stage.value}".casefold()]
@@ -152,7 +154,7 @@ def jobs_page(reader: Reader, *, search: str, sort: str, number: int) -> JobsPag
 
 
 def sorted_jobs(jobs: list[JobSummary], sort: str) -> list[JobSummary]:
-    """Jobs in order; those without a figure come last whichever way the order goes, ties by job id."""
+    """Sort jobs. Jobs without a figure come last in either direction, and ties are sorted by job id."""
     key = SORT_KEYS[sort.removeprefix("-")]
     keyed = [(key(job), job) for job in sorted(jobs, key=lambda job: job.job_id)]
     with_figure = [(value, job) for value, job in keyed if value is not None]
@@ -161,7 +163,7 @@ def sorted_jobs(jobs: list[JobSummary], sort: str) -> list[JobSummary]:
 
 
 def job_page(reader: Reader, job_id: str, *, before: int | None, batch_size: int | None, state: str | None) -> JobPage:
-    """Read one job with a page of its trials; a state that does not exist is none.
+    """Read one job with a page of its trials. An unknown state means no filter.
 
     Raises:
         UnknownJobError: There is no such job.

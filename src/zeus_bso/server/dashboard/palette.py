@@ -1,7 +1,7 @@
 """Colours of batch sizes: one ramp from small to large, the same in every chart and table.
 
-Lightness rises steadily along the ramp, so that it can be read without telling hues apart and in grey print. On a dark
-ground the ramp is lighter as a whole. Colours are handed out as names of CSS variables, which follow the theme.
+Lightness rises steadily along the ramp, so people who cannot tell hues apart can read it, and so can readers of a grey
+print. On a dark background the whole ramp is lighter. Colours are names of CSS variables, which follow the theme.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ import math
 from collections.abc import Iterable
 
 STEPS = 48
-"""Shades of the ramp; jobs with more batch sizes share shades between neighbours."""
+"""Number of shades in the ramp. In jobs with more batch sizes, neighbouring sizes share a shade."""
 
 _HUES = (258.0, 292.0, 338.0, 15.0, 48.0, 84.0)
-"""From blue by magenta to amber [degrees]."""
+"""Hues from blue through magenta to amber [degrees]."""
 _CHROMAS = (0.16, 0.20, 0.20, 0.18, 0.16, 0.15)
 _LIGHT = (0.40, 0.76)
 _DARK = (0.56, 0.90)
 
 
 def shades(batch_sizes: Iterable[int]) -> dict[int, int]:
-    """The shade of each batch size: its place in the job's list, stretched over the ramp."""
+    """The shade of each batch size: its position in the job's list, scaled to the ramp."""
     ascending = sorted(batch_sizes)
     last = max(1, len(ascending) - 1)
     return {size: round(place * (STEPS - 1) / last) for place, size in enumerate(ascending)}
 
 
 def variable(shade: int) -> str:
-    """A shade as a style sheet and the charts' script name it."""
+    """The CSS variable of a shade, for style sheets and the charts' script."""
     return f"var(--size-{shade})"
 
 
 def stylesheet() -> str:
-    """The shades as CSS variables of both themes, and a class for each that makes it the element's ``--size``."""
+    """The shades as CSS variables of both themes, and for each shade a class that sets ``--size`` of an element."""
     light, dark = (_variables(lightness) for lightness in (_LIGHT, _DARK))
     classes = "\n".join(f".shade-{shade} {{ --size: {variable(shade)}; }}" for shade in range(STEPS))
     return (
@@ -62,7 +62,7 @@ def _between(anchors: tuple[float, ...], along: float) -> float:
 
 
 def _hex(lightness: float, chroma: float, hue: float) -> str:
-    """OKLCH as sRGB; a colour that no screen shows loses chroma until one does.
+    """Convert OKLCH to sRGB. A colour outside sRGB loses chroma until it fits.
 
     Source:
         Björn Ottosson, "A perceptual color space for image processing" (2020).

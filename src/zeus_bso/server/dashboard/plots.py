@@ -1,4 +1,4 @@
-"""Which data each chart of a job gets: few enough points to be drawn at once, and it says which they are."""
+"""Selects the data of a job's charts: few enough points to draw quickly, and a sentence that says which."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from zeus_bso.common import EnergySource
+from zeus_bso import units
+from zeus_bso.protocol.views import BatchSizeView
+from zeus_bso.protocol.words import EnergySource
 from zeus_bso.server import presenter
-from zeus_bso.server.dashboard import formats
 from zeus_bso.server.dashboard.charts import Chart, Colours, cost_chart
-from zeus_bso.server.dashboard.charts_of_sizes import BelievedCost, SizeMeans, belief_chart, plane_chart
+from zeus_bso.server.dashboard.charts_of_sizes import BelievedCostCurve, SizeMeans, belief_chart, plane_chart
 from zeus_bso.server.dashboard.charts_over_time import curves_chart, savings_chart
 from zeus_bso.server.dashboard.queries import TrialPoint
 from zeus_bso.server.dashboard.reader import Reader
 from zeus_bso.server.job.models import JobState
-from zeus_bso.views import BatchSizeView
 
 ChartName = Literal["cost", "belief", "plane", "curves", "savings"]
 Span = Literal["200", "1000", "all"]
 
 MAX_POINTS = 1_000
 ALWAYS_SHOWN = 100
-"""However many trials there are, the latest so many are all shown."""
+"""The charts always show all of the latest trials, up to this number."""
 
 OBSERVATIONS_SHOWN = 400
 CURVES_SHOWN = 24
@@ -40,7 +40,7 @@ def chart(reader: Reader, job_id: str, name: ChartName, span: Span) -> Chart:
 
 @dataclass(frozen=True, slots=True)
 class DataPage:
-    """The data of a chart as a page of its own."""
+    """A page with the data of a chart."""
 
     job_id: str
     name: ChartName
@@ -57,15 +57,16 @@ def data_page(reader: Reader, job_id: str, name: ChartName, span: Span) -> DataP
 
 
 def _cost(reader: Reader, job: JobState, span: Span) -> Chart:
-    last = job.last_trial_number
+    total = reader.queries.count_trials(job.job_id)
     if span == "all":
-        stride = -(-last // MAX_POINTS) or 1
-        points = reader.queries.points(job.job_id, after=0, stride=stride, recent=last - ALWAYS_SHOWN)
-        shown = f"Every {stride}{_th(stride)} of {formats.count(last)} trials, and all of the latest {ALWAYS_SHOWN}."
-        shown = shown if stride > 1 else f"All {formats.count(len(points))} trials."
+        stride = -(-total // MAX_POINTS) or 1
+        recent = reader.queries.number_before_latest(job.job_id, ALWAYS_SHOWN)
+        points = reader.queries.points(job.job_id, after=0, stride=stride, recent=recent)
+        shown = f"Every {stride}{_th(stride)} of {units.count(total)} trials, and all of the latest {ALWAYS_SHOWN}."
+        shown = shown if stride > 1 else f"All {units.count(len(points))} trials."
     else:
         points = _latest(reader, job, int(span))
-        shown = f"The latest {formats.count(len(points))} of {formats.count(last)} trials."
+        shown = f"The latest {units.count(len(points))} of {units.count(total)} trials."
     costs = {p.trial_number: job.cost(p.energy, p.time) if p.cost is None else p.cost for p in points}
     return cost_chart(points, costs, Colours(job.spec.batch_sizes), shown=shown)
 
@@ -100,7 +101,7 @@ def _plane(reader: Reader, job: JobState, span: Span) -> Chart:
 
 def _curves(reader: Reader, job: JobState, span: Span) -> Chart:
     sizes = {point.trial_number: point.batch_size for point in _latest(reader, job, CURVES_SHOWN)}
-    curves = reader.queries.curves(job.job_id, after=job.last_trial_number - CURVES_SHOWN)
+    curves = reader.queries.curves(job.job_id, after=reader.queries.number_before_latest(job.job_id, CURVES_SHOWN))
     return curves_chart(curves, sizes, job.spec.target_metric, Colours(job.spec.batch_sizes))
 
 
@@ -119,15 +120,15 @@ _CHARTS: dict[ChartName, Callable[[Reader, JobState, Span], Chart]] = {
 }
 
 
-def believed_cost(size: BatchSizeView) -> BelievedCost:
-    """What the job's policy believes of the cost of a run."""
-    return BelievedCost(
+def believed_cost(size: BatchSizeView) -> BelievedCostCurve:
+    """The belief of the job's policy about the cost of a run."""
+    return BelievedCostCurve(
         size.batch_size, size.believed_cost, size.believed_cost_low, size.believed_cost_high, size.observations
     )
 
 
 def _latest(reader: Reader, job: JobState, most: int) -> list[TrialPoint]:
-    after = job.last_trial_number - most
+    after = reader.queries.number_before_latest(job.job_id, most)
     return reader.queries.points(job.job_id, after=after, stride=1, recent=0)
 
 

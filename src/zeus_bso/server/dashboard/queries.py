@@ -1,4 +1,4 @@
-"""What the dashboard reads beside the repositories: few columns of many rows, each by an index of the trials."""
+"""Queries of the dashboard that the repositories lack: few columns of many rows, each through an index of trials."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
-from zeus_bso.common import INT32_MAX, EnergySource, FailReason, Outcome, TrialStatus, TrialType
+from zeus_bso.protocol.words import INT32_MAX, EnergySource, FailReason, Outcome, TrialStatus, TrialType
 from zeus_bso.server.database.schema import job, trial, trial_report
-from zeus_bso.server.security.reach import Reach
+from zeus_bso.server.security.job_access import JobAccess
 
 TrialFilter = Literal["running", "converged", "stopped", "failed"]
 
@@ -28,12 +28,12 @@ _OPEN = trial.c.status == TrialStatus.DISPATCHED.value
 
 @dataclass(frozen=True, slots=True)
 class TrialPoint:
-    """A trial as a chart needs it.
+    """The columns of a trial that charts need.
 
     Attributes:
         time: Training time so far [s].
-        energy: Energy so far [J].
-        cost: Its cost [J]; None before it is decided.
+        energy: Energy used so far [J].
+        cost: Cost [J], or None before the trial is decided.
     """
 
     trial_number: int
@@ -50,13 +50,13 @@ class TrialPoint:
 
     @property
     def converged(self) -> bool:
-        """Whether it reached the target within its bounds."""
+        """Whether the trial reached the target within its bounds."""
         return self.outcome is Outcome.CONVERGED
 
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """The metric of a trial after an epoch; None when it was not finite."""
+    """The metric of a trial after an epoch, or None if it was not finite."""
 
     trial_number: int
     epoch: int
@@ -65,11 +65,11 @@ class CurvePoint:
 
 @dataclass(frozen=True, slots=True)
 class TrialPage:
-    """Which trials to list: the newest first, those before a number, of some batch size or state.
+    """A selection of trials, newest first, optionally of one batch size or state.
 
     Attributes:
-        before: Numbers below this one.
-        limit: How many at most.
+        before: Only trials with numbers below this one.
+        limit: Largest number of trials.
     """
 
     job_id: str
@@ -81,7 +81,7 @@ class TrialPage:
 
 @dataclass(frozen=True, slots=True)
 class TrialRow(TrialPoint):
-    """A trial as the table of trials shows it.
+    """The columns of a trial for the table of trials.
 
     Attributes:
         wasted_energy: Energy of work that was discarded at a restart [J].
@@ -109,6 +109,9 @@ _POINTS = (
     )
     .order_by(trial.c.trial_number)
 )
+_NUMBERED = trial.c.trial_number > 0  # true of all: a range of the primary key, which every database then reads
+_COUNT = select(func.count()).select_from(trial).where(_OF_JOB, _NUMBERED)
+_NUMBERS = select(trial.c.trial_number).where(_OF_JOB, _NUMBERED).order_by(trial.c.trial_number.desc())
 _CURVES = (
     select(trial_report.c.trial_number, trial_report.c.epoch, trial_report.c.metric)
     .where(trial_report.c.job_id == bindparam("job"), trial_report.c.trial_number > bindparam("after"))
@@ -133,31 +136,40 @@ _FLEET_VERSION = (
 
 
 class DashboardQueries:
-    """Reads within the caller's transaction.
+    """Queries within the caller's transaction.
 
     Args:
         connection: The transaction.
-        reach: What is said of all jobs leaves out those beyond.
+        reach: The jobs that the caller can reach. Figures over all jobs cover only these.
     """
 
-    def __init__(self, connection: Connection, reach: Reach) -> None:
+    def __init__(self, connection: Connection, reach: JobAccess) -> None:
         self._connection = connection
         self._reach = reach
 
+    def count_trials(self, job_id: str) -> int:
+        """Count the trials of a job. Their numbers may have gaps, so the last number says less."""
+        return int(self._connection.execute(_COUNT, {"job": job_id}).scalar_one())
+
+    def number_before_latest(self, job_id: str, most: int) -> int:
+        """The number after which the latest trials of a job begin, at most so many; 0 if it has no more."""
+        numbers = _NUMBERS.offset(most).limit(1)
+        return int(self._connection.execute(numbers, {"job": job_id}).scalar() or 0)
+
     def points(self, job_id: str, *, after: int, stride: int, recent: int) -> list[TrialPoint]:
-        """Read trials by number: those after ``after``, every ``stride``-th, and all after ``recent``."""
+        """Read every ``stride``-th trial after ``after``, and all trials after ``recent``, by number."""
         rows = self._connection.execute(
             _POINTS, {"job": job_id, "after": after, "stride": stride, "recent": recent}
         ).mappings()
         return [TrialPoint(**_typed(row)) for row in rows]
 
     def curves(self, job_id: str, *, after: int) -> list[CurvePoint]:
-        """Read the reported metrics of the trials after a number, by trial and epoch."""
+        """Read the reported metrics of all trials after a number, by trial and epoch."""
         rows = self._connection.execute(_CURVES, {"job": job_id, "after": after})
         return [CurvePoint(*row) for row in rows]
 
     def trials(self, page: TrialPage) -> list[TrialRow]:
-        """Read the trials of a page, and one more if there are more."""
+        """Read the trials of a page, and one more if there is a next page."""
         conditions = [trial.c.job_id == page.job_id, trial.c.trial_number < page.before]
         if page.batch_size is not None:
             conditions.append(trial.c.batch_size == page.batch_size)
@@ -169,15 +181,15 @@ class DashboardQueries:
         return [TrialRow(**_typed(row)) for row in rows]
 
     def job_version(self, job_id: str) -> str:
-        """Say in a text that differs whenever something that a job's page shows has changed."""
+        """A text that changes whenever the content of a job's page changes."""
         if not self._reach.covers(job_id):
-            return "None[]"  # as of a job that does not exist
+            return "None[]"  # the version of a job that does not exist
         state = self._connection.execute(_JOB_VERSION, {"job": job_id}).first()
         running = self._connection.execute(_OPEN_TRIALS, {"job": job_id}).all()
         return f"{state}{running}"
 
     def fleet_version(self) -> str:
-        """Say in a text that differs whenever something that the list of jobs shows has changed."""
+        """A text that changes whenever the content of the list of jobs changes."""
         rows = self._connection.execute(_FLEET_VERSION)
         return str(sorted(tuple(map(str, row)) for row in rows if self._reach.covers(row.job_id)))
 

@@ -1,29 +1,27 @@
-"""What the pages are made of, read within one transaction."""
+"""Reads the content of pages within one transaction."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
-from zeus_bso.policy.explanations import Explanation
+from zeus_bso.policy.explanation import Explanation
+from zeus_bso.protocol.views import JobSummary
 from zeus_bso.server.dashboard.queries import DashboardQueries
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.overview.commands import ListJobs
 from zeus_bso.server.overview.overview import Overview
-from zeus_bso.server.security.reach import Reach
 from zeus_bso.server.services.service import ZeusService
-from zeus_bso.views import JobSummary
+from zeus_bso.server.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The house's ways to look at jobs, in one transaction.
+    """All sources of a page's content, within one transaction.
 
     Attributes:
-        service: Jobs, batch sizes and trials as the optimizer knows them.
+        service: Jobs, batch sizes and trials.
         overview: Summaries and savings.
-        queries: What only the dashboard reads.
+        queries: Queries that only the dashboard uses.
     """
 
     service: ZeusService
@@ -31,12 +29,12 @@ class Reader:
     queries: DashboardQueries
 
     @classmethod
-    def over(cls, service: ZeusService, overview: Overview, connection: Connection, reach: Reach) -> Reader:
-        """A reader within the transaction of a connection."""
-        return cls(service, overview, DashboardQueries(connection, reach))
+    def of(cls, unit: UnitOfWork) -> Reader:
+        """All sources within a transaction."""
+        return cls(unit.service, Overview.of(unit), DashboardQueries(unit.connection, unit.access))
 
     def jobs(self) -> list[JobSummary]:
-        """Summarize all jobs, with what they have saved; by job id."""
+        """Summarize all jobs with their savings, sorted by job id."""
         page = self.overview.jobs(ListJobs())
         found = page.jobs
         while page.jobs and len(found) < page.total:
@@ -48,10 +46,10 @@ class Reader:
         """Read a job.
 
         Raises:
-            UnknownJobError: There is no such job; answered with 404.
+            UnknownJobError: There is no such job. The answer is 404.
         """
         return self.service.get_job(job_id, status_code=404)
 
     def explain(self, job: JobState) -> Explanation:
-        """Say what a job would run if it were asked now and no lease had ended since."""
-        return job.policy.explain(self.service.situation(self.service.with_sizes(job)))
+        """Explain what the next ask would get now, if no lease has ended in the meantime."""
+        return job.policy.explain(self.service.choice_input(job))

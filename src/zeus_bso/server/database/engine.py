@@ -1,4 +1,4 @@
-"""Which database a URL names."""
+"""Opens the database that a URL names."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _EXAMPLES = (
 
 
 def open_database(url: str, *, pool_size: int = 10) -> Database:
-    """Make the database that a URL names; nothing is opened yet.
+    """Create the database object for a URL. It opens no connection yet.
 
     Args:
-        url: SQLite, MySQL, MariaDB or PostgreSQL; the driver need not be named.
-        pool_size: Connections to a database server at most.
+        url: URL of an SQLite, MySQL, MariaDB or PostgreSQL database. The driver is optional.
+        pool_size: Largest number of connections to a database server.
 
     Raises:
         ZeusBSOConfigError: The URL is malformed, or names a database that is not supported.
@@ -35,13 +35,19 @@ def parse_url(url: str) -> URL:
     """Parse a database URL.
 
     Raises:
-        ZeusBSOConfigError: It is malformed, or names a database that is not supported. The message does not repeat it,
-            since it may hold a password.
+        ZeusBSOConfigError: The URL is malformed, or names a database that is not supported. The message does not repeat
+            the URL, because it may contain a password.
     """
+    options = url.rpartition("@")[2].partition("?")[2]  # a password may have a question mark too
+    if "" in (option.partition("=")[1] for option in options.split("&") if option):
+        raise ZeusBSOConfigError("The options of the database URL must be name=value, with & between them")
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise ZeusBSOConfigError(f"The database URL cannot be read; it should look like {_EXAMPLES}") from None
+    dialect, plus, driver = parsed.drivername.partition("+")
+    if dialect == "postgres":  # the name that hosts of databases give
+        parsed = parsed.set(drivername=f"postgresql{plus}{driver}")
     backend = parsed.get_backend_name()
     if backend != "sqlite" and backend not in DRIVERS:
         raise ZeusBSOConfigError(f"The database '{backend}' is not supported; the URL should look like {_EXAMPLES}")

@@ -1,4 +1,4 @@
-"""Which kind of file system a path lies on."""
+"""Detects the kind of file system of a path."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _NETWORK_FILE_SYSTEMS = frozenset(
 
 
 def is_network_file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
-    """Whether a path lies on a file system that several machines share.
+    """Whether a path is on a file system that several machines share.
 
     Args:
-        path: A file; it need not exist.
-        mounts: The kernel's table of mounts. Where there is none, the answer is no.
+        path: A file, which need not exist.
+        mounts: The kernel's table of mounts. If there is no such table, the answer is no.
     """
     try:
         lines = mounts.read_text().splitlines()

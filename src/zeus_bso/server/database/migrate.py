@@ -1,4 +1,4 @@
-"""Schema migrations: Alembic versions that ship with the package, run without any configuration file."""
+"""Schema migrations. The package contains the Alembic versions and runs them without a configuration file."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from zeus_bso.exceptions import DatabaseUnavailableError, ZeusBSOConfigError
+from zeus_bso.server.database import restored
 from zeus_bso.server.database.engine import parse_url
+from zeus_bso.server.database.failures import describe
+from zeus_bso.server.database.migrations.unfinished import BASE, ends_of, is_upgrade, set_revision
 from zeus_bso.server.database.networked import networked_engine
-from zeus_bso.server.database.revision import VERSION_TABLE
+from zeus_bso.server.database.revision import VERSION_TABLE, check_encoding, describe_older_schema
+from zeus_bso.server.database.schema import metadata
 from zeus_bso.server.database.sqlite import database_file, sqlite_engine, use_write_ahead_log, writing
-from zeus_bso.server.database.turn import Turn
+from zeus_bso.server.database.write_queue_lock import WriteQueueLock
 
 T = TypeVar("T")
 
@@ -32,57 +36,96 @@ _LOCK_WAIT_S = 300
 
 
 class SchemaError(ZeusBSOConfigError):
-    """The database's schema is not the one that this version works with."""
+    """This version does not work with the schema of the database."""
 
 
 def upgrade(url: str, revision: str = "head", *, sql: bool = False) -> None:
-    """Bring the schema to a revision; with ``sql``, print the statements instead.
+    """Upgrade the schema to a revision. With ``sql``, print the statements instead.
 
-    Of several servers that start together one migrates, and the others wait and find it done.
+    If several servers start together, one migrates. The others wait and find the schema up to date.
     """
     _run(url, lambda config: command.upgrade(config, revision, sql=sql), offline=sql)
 
 
+def loss(url: str, revision: str) -> list[str]:
+    """What a downgrade to ``revision`` loses of the jobs that the database has; empty if it loses nothing."""
+
+    def find(connection: Connection) -> list[str]:
+        scripts = ScriptDirectory.from_config(_config())
+        present = _known_revision(connection, scripts)
+        if present is None or not inspect(connection).has_table("job"):
+            return []
+        if connection.execute(text("SELECT 1 FROM job LIMIT 1")).first() is None:
+            return []
+        begun = ends_of(present)
+        newer = begun[is_upgrade(*begun)] if begun else present
+        steps = scripts.iterate_revisions(newer, revision, select_for_downgrade=True)
+        return [found for step in steps if (found := getattr(step.module, "loses", None))]
+
+    try:
+        return _in_transaction(url, find)
+    except CommandError as error:
+        raise SchemaError(f"{error}") from error
+
+
 def downgrade(url: str, revision: str, *, sql: bool = False) -> None:
-    """Take the schema back to a revision (``base``: to nothing); with ``sql``, print the statements instead."""
+    """Downgrade the schema to a revision (``base`` removes everything). With ``sql``, print the statements instead."""
     _run(url, lambda config: command.downgrade(config, revision, sql=sql), offline=sql)
 
 
+def skip_numbers(url: str) -> None:
+    """Skip trial numbers, because the database was set back to an older state (``restored.py``).
+
+    The schema may be of any revision that this version knows, because a backup may be older than the server.
+
+    Raises:
+        SchemaError: The database has no such schema.
+    """
+
+    def skip(connection: Connection) -> None:
+        if _known_revision(connection, ScriptDirectory.from_config(_config())) is None:
+            raise SchemaError("The database has no schema, so there is nothing restored in it.")
+        restored.skip_numbers(connection)
+
+    _in_transaction(url, skip)
+
+
 def current(url: str) -> str | None:
-    """The revision of the schema; None: the database has none of our tables."""
+    """The revision of the schema, or None if the database has none of our tables."""
     return _in_transaction(url, _revision)
 
 
 def check(url: str) -> None:
-    """Check that the schema is the one that this version works with.
+    """Check that this version works with the schema.
 
     Raises:
-        SchemaError: It is not; the message says what to do.
+        SchemaError: It does not. The message says what to do.
     """
     _in_transaction(url, check_connection)
 
 
 def upgrade_connection(connection: Connection) -> None:
-    """Bring the schema up to date, in a transaction that was begun."""
+    """Upgrade the schema to the latest revision, in a transaction that has already begun."""
     _act(_config(), connection, lambda config: command.upgrade(config, "head"))
 
 
 def check_connection(connection: Connection) -> None:
-    """Check the schema, in a transaction that was begun.
+    """Check the schema, in a transaction that has already begun.
 
     Raises:
-        SchemaError: It is not the one that this version works with; the message says what to do.
+        SchemaError: This version does not work with it. The message says what to do.
     """
     scripts = ScriptDirectory.from_config(_config())
     revision = _known_revision(connection, scripts)
-    head = scripts.get_current_head()
-    if revision == head:
+    if revision == scripts.get_current_head():
         return
+    if begun := ends_of(revision):
+        raise SchemaError(
+            f"A change of the database's schema from {begun[0]} to {begun[1]} was interrupted. Run: zeus-bso db upgrade"
+        )
     if revision is None:
         raise SchemaError("The database has no schema yet. Run: zeus-bso db upgrade")
-    raise SchemaError(
-        f"The database's schema ({revision}) is older than this version's ({head}). Run: zeus-bso db upgrade"
-    )
+    raise SchemaError(describe_older_schema(revision))
 
 
 def _revision(connection: Connection) -> str | None:
@@ -92,10 +135,11 @@ def _revision(connection: Connection) -> str | None:
 
 def _known_revision(connection: Connection, scripts: ScriptDirectory) -> str | None:
     revision = _revision(connection)
-    if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
+    known = {script.revision for script in scripts.walk_revisions()} | {BASE}
+    if revision is not None and not known.issuperset(ends_of(revision) or [revision]):
         raise SchemaError(
-            f"The database's schema ({revision}) comes from another version of zeus-bso; this one does not know it. "
-            "Run the version that made it, or a newer one."
+            f"The database's schema ({revision}) is from another version of zeus-bso, and this one does not know it. "
+            "Run the version that created it, or a newer one."
         )
     return revision
 
@@ -119,15 +163,31 @@ def _run(url: str, action: Callable[[Config], None], *, offline: bool) -> None:
 
 
 def _act(config: Config, connection: Connection, action: Callable[[Config], None]) -> None:
-    _known_revision(connection, ScriptDirectory.from_config(config))
+    found = _known_revision(connection, ScriptDirectory.from_config(config))
+    _check_that_tables_are_ours(connection)
     config.attributes["connection"] = connection
+    if begun := ends_of(found):
+        before, after = begun
+        set_revision(connection, before)
+        (command.upgrade if is_upgrade(before, after) else command.downgrade)(config, after)
     action(config)
 
 
-def _in_transaction(url: str, work: Callable[[Connection], T]) -> T:
-    """Run work in one transaction, of all processes one at a time.
+def _check_that_tables_are_ours(connection: Connection) -> None:
+    """A migration takes tables that exist for its own, so it must not begin among those of another program."""
+    existing = set(inspect(connection).get_table_names())
+    if VERSION_TABLE not in existing and (strange := existing & set(metadata.tables)):
+        raise SchemaError(
+            f"The database already has a table '{min(strange)}', and zeus-bso did not create it. "
+            "Give zeus-bso a database of its own."
+        )
 
-    MySQL commits every change of the schema by itself; there the lock alone keeps others out.
+
+def _in_transaction(url: str, work: Callable[[Connection], T]) -> T:
+    """Run work in one transaction, in only one process at a time.
+
+    MySQL commits every change of the schema by itself. There only the lock keeps other processes out, and a mark in the
+    table of the revision tells the next process what was interrupted (``migrations/unfinished.py``).
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -137,8 +197,8 @@ def _in_transaction(url: str, work: Callable[[Connection], T]) -> T:
 
 def _in_file(url: URL, work: Callable[[Connection], T]) -> T:
     engine = sqlite_engine(url)
-    # SQLite's own lock is waited for about a second only.
-    turn = Turn(database_file(url))
+    # SQLite itself waits for its lock for about a second only.
+    turn = WriteQueueLock(database_file(url))
     try:
         with turn:
             use_write_ahead_log(engine, database_file(url))
@@ -153,11 +213,12 @@ async def _in_server(url: URL, work: Callable[[Connection], T]) -> T:
     engine = networked_engine(url)
 
     def locked(connection: Connection) -> T:
+        check_encoding(connection)
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
             return work(connection)
-        # MySQL warns that it names no primary keys.
+        # MySQL warns about a table without a primary key.
         logging.getLogger("asyncmy").setLevel(logging.ERROR)
         got = connection.execute(text("SELECT get_lock(:name, :seconds)"), {"name": _LOCK, "seconds": _LOCK_WAIT_S})
         if got.scalar_one() != 1:
@@ -171,7 +232,6 @@ async def _in_server(url: URL, work: Callable[[Connection], T]) -> T:
         async with engine.begin() as connection:
             return await connection.run_sync(locked)
     except (DBAPIError, OSError) as error:
-        reason = next(iter(str(getattr(error, "orig", error)).splitlines()), "no answer")
-        raise DatabaseUnavailableError(f"The database cannot be reached: {reason}") from error
+        raise DatabaseUnavailableError(describe(error)) from error
     finally:
         await engine.dispose()

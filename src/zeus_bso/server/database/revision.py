@@ -1,6 +1,6 @@
-"""Which revision of the schema a database has, told without Alembic: no server with a current schema ever loads it.
+"""Finds the schema revision of a database without Alembic, so that a server with a current schema never loads it.
 
-Alembic, with what it brings along, is a tenth of a server's memory.
+Alembic and its dependencies take a tenth of a server's memory.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from zeus_bso.exceptions import ZeusBSOConfigError
+
 VERSION_TABLE = "zeus_bso_schema_version"
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
@@ -17,31 +19,32 @@ _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 @cache
 def head() -> str:
-    """The revision that this version works with: that of the last of its migrations, ``vREVISION_name.py``."""
+    """The revision that this version needs, which is that of its last migration, ``vREVISION_name.py``."""
     return max(path.stem.removeprefix("v").partition("_")[0] for path in _VERSIONS.glob("v*_*.py"))
 
 
-def upgrade_connection(connection: Connection) -> None:
-    """Bring the schema up to date, in a transaction that was begun."""
-    if not _is_current(connection):
-        from zeus_bso.server.database import migrate
-
-        migrate.upgrade_connection(connection)
+def describe_older_schema(revision: str) -> str:
+    """The sentence about a schema of an older release."""
+    return f"The database's schema ({revision}) is older than this version's ({head()}). Run: zeus-bso db upgrade"
 
 
-def check_connection(connection: Connection) -> None:
-    """Check the schema, in a transaction that was begun.
+def check_encoding(connection: Connection) -> None:
+    """Check that the database stores text as Unicode. Tables of MySQL and files of SQLite always do.
 
     Raises:
-        SchemaError: It is not the one that this version works with; the message says what to do.
+        ZeusBSOConfigError: It does not. The message says how to create one that does.
     """
-    if not _is_current(connection):
-        from zeus_bso.server.database import migrate
+    if connection.dialect.name == "postgresql":
+        encoding = connection.scalar(text("SELECT current_setting('server_encoding')"))
+        if encoding != "UTF8":
+            raise ZeusBSOConfigError(
+                f"The database stores text as {encoding}, but zeus-bso needs UTF8. "
+                "Create another one: CREATE DATABASE name ENCODING 'UTF8' TEMPLATE template0"
+            )
 
-        migrate.check_connection(connection)
 
-
-def _is_current(connection: Connection) -> bool:
+def is_current(connection: Connection) -> bool:
+    """Whether the schema is the one that this version needs."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return False
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all() == [head()]

@@ -1,6 +1,7 @@
 """The tables.
 
-No column ever holds an infinity or NaN: what cannot be a number is null. Costs and energies are joules, times seconds.
+No column ever holds an infinity or NaN: such a value is stored as null. Costs and energies are in joules, times in
+seconds.
 """
 
 from __future__ import annotations
@@ -64,12 +65,11 @@ job = Table(
     Column("gpu_model", Identifier, nullable=False),
     Column("stage", String(16), nullable=False),
     Column("generation", Integer, nullable=False),
-    Column("wide", Boolean, nullable=False),
+    Column("try_all_sizes", Boolean, nullable=False),
     Column("round", Integer, nullable=False),
     Column("round_start", Integer, nullable=False),
     Column("round_sizes", Json, nullable=False),
     Column("min_cost", Double),
-    Column("min_cost_since", Integer, nullable=False),
     Column("cost_bound_in_row", Integer, nullable=False),
     Column("rng_state", Json),
     Column("last_trial_number", Integer, nullable=False),
@@ -98,7 +98,7 @@ batch_size_state = Table(
     Column("ever_converged", Boolean, nullable=False),
     Column("best_cost", Double),
     Column("missed_in_row", Integer, nullable=False),
-    Column("barren_in_row", Integer, nullable=False),
+    Column("no_result_in_row", Integer, nullable=False),
     Column("oom_in_row", Integer, nullable=False),
     Column("retired", String(16)),
     Column("surrogate", Json),
@@ -147,10 +147,12 @@ trial = Table(
     ForeignKeyConstraint(["job_id"], ["job.job_id"], ondelete="CASCADE"),
     Index(None, "job_id", "status", "trial_number"),
     Index(None, "job_id", "run_id", "trial_number"),
-    Index(None, "job_id", "generation", "round", "trial_number"),
     Index(None, "job_id", "batch_size", "generation", "decision"),
     **TABLE_OPTIONS,
 )
+
+BY_ROUND = Index(None, trial.c.job_id, trial.c.generation, trial.c.round, trial.c.trial_number)
+"""Finds the explorations of a round."""
 
 trial_report = Table(
     "trial_report",
@@ -177,4 +179,7 @@ job_tombstone = Table(
     PrimaryKeyConstraint("job_id"),
     **TABLE_OPTIONS,
 )
-"""What a deleted job leaves behind: a namesake counts on from here, so that a late report cannot land on it."""
+"""What a deleted job leaves behind. A new job of the same id continues the trial numbers, so no late report hits it."""
+
+EVERY_OTHER_JOB = ""
+"""The id, which no job has, of the tombstone for all jobs that a database set back to an older state has lost."""

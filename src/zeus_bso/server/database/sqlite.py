@@ -14,17 +14,20 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool, StaticPool
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool, StaticPool
 
-from zeus_bso.exceptions import ZeusBSOConfigError
+from zeus_bso.exceptions import DatabaseUnavailableError, ZeusBSOConfigError
+from zeus_bso.server.database.failures import is_full
 from zeus_bso.server.database.filesystem import is_network_file_system
+from zeus_bso.server.database.probes import write_for_real, write_nothing
 from zeus_bso.server.database.transactions import WRITE_ATTEMPTS, WRITE_BUDGET_S, Work, give_up, lost_a_race
-from zeus_bso.server.database.turn import Turn
+from zeus_bso.server.database.url_options import connection_of
+from zeus_bso.server.database.write_queue_lock import WriteQueueLock
 
 logger = logging.getLogger(__name__)
 
@@ -34,39 +37,49 @@ BUSY_TIMEOUT_S = 1.0
 """How long a transaction waits for another process's lock before it counts as one lost attempt."""
 
 LARGEST_GROUP = 32
-"""So many units of work share a commit at most, so that another process gets its turn soon."""
+"""Largest number of units of work that share a commit. The limit lets other processes write soon."""
 
-READERS = 2
+READERS = 4
+"""Number of reader threads: more than pages and exports may hold at once."""
 
 _WRITES = "zeus_bso_writes"
+_FILE = "zeus_bso_file"
 
 
 def sqlite_engine(url: URL) -> Engine:
-    """An engine over an SQLite file, its transactions begun by us.
+    """Create an engine for an SQLite file. Our code begins its transactions, not the driver.
 
     Raises:
-        ZeusBSOConfigError: The folder of the file cannot be made.
+        ZeusBSOConfigError: The folder of the file cannot be created.
     """
     file = database_file(url)
     if file is not None:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ZeusBSOConfigError(f"The folder of the database file cannot be made: {error.strerror}") from error
+        _make_folder(file)
+    plain, _ = connection_of(url)
+    timeout = {} if "timeout" in plain.query else {"timeout": BUSY_TIMEOUT_S}
     engine = create_engine(
-        url.set(drivername="sqlite+pysqlite"),
-        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        plain.set(drivername="sqlite+pysqlite"),
+        connect_args=timeout | {"check_same_thread": False},
         poolclass=StaticPool if file is None else QueuePool,
     )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-        # The driver must not begin transactions by itself: it would begin deferred ones.
+        # The driver must not begin transactions itself, because it would begin deferred ones.
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.close()
+        if file is not None:
+            record.info[_FILE] = file_identity(file)
+
+    @event.listens_for(engine, "checkout")
+    def _refuse_another_file(
+        connection: DBAPIConnection, record: ConnectionPoolEntry, fairy: PoolProxiedConnection
+    ) -> None:
+        if file is not None and record.info[_FILE] != file_identity(file):
+            raise DisconnectionError("Another file has taken the place of this one.")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -76,25 +89,41 @@ def sqlite_engine(url: URL) -> Engine:
     return engine
 
 
+def _make_folder(file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ZeusBSOConfigError(f"The folder of the database file cannot be created: {error.strerror}") from error
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one that takes its place; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def writing(engine: Engine) -> Engine:
-    """The same engine, its transactions taking the write lock at once, so that none is refused half-way."""
+    """The same engine for writes: each transaction takes the write lock at once, so that none fails halfway."""
     return engine.execution_options(**{_WRITES: True})
 
 
 def database_file(url: URL) -> Path | None:
-    """The file that a URL names; None: the database lives in memory."""
+    """The file that a URL names, or None if the database is in memory."""
     return None if url.database in (None, "", ":memory:") else Path(str(url.database))
 
 
 def use_write_ahead_log(engine: Engine, path: Path | None) -> None:
-    """Switch the file to the write-ahead log, which readers and the writer share; not on a network file system."""
+    """Switch the file to a write-ahead log, which readers and writer can share. Not on a network file system."""
     if path is None:
         return
     local = not is_network_file_system(path)
     if not local:
         logger.warning(
-            "%s lies on a network file system, where SQLite cannot share its write-ahead log: fewer processes can use "
-            "it at once. Prefer a local disk, or a server.",
+            "%s is on a network file system, where processes cannot share SQLite's write-ahead log, so fewer processes "
+            "can use it at once. Use a local disk or a server instead.",
             path.name,
         )
     connection = engine.raw_connection()
@@ -106,7 +135,7 @@ def use_write_ahead_log(engine: Engine, path: Path | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """A unit of work that waits for its thread."""
+    """A unit of work that waits for the writer thread."""
 
     work: Callable[..., Any]
     deadline: float = math.inf
@@ -114,13 +143,13 @@ class _Unit:
 
 
 class SqliteDatabase:
-    """An SQLite file: one writer thread that runs whole units of work, and a few reader threads.
+    """An SQLite file with one writer thread, which runs whole units of work, and a few reader threads.
 
-    SQLite has one writer at a time anyway, and to run a unit in one go on one thread is several times as fast as to
-    hand each statement to a thread. Units that wait while others commit share the next commit, each behind a savepoint
-    of its own: under load most of the time would go into waiting for the disk. None is answered before that commit.
+    SQLite has one writer at a time anyway. One thread that runs a whole unit is several times as fast as one that
+    runs statement by statement. Units that wait during a commit share the next commit, each behind its own savepoint,
+    because under load most of the time would be spent waiting for the disk. No unit is answered before that commit.
 
-    ``sqlite://`` names a database in memory, for tests; it lives as long as this object.
+    ``sqlite://`` names a database in memory, for tests. It exists as long as this object.
     """
 
     def __init__(self, url: URL) -> None:
@@ -128,7 +157,8 @@ class SqliteDatabase:
         self._path = database_file(url)
         self._writing = writing(self._engine)
         self._connection: Connection | None = None
-        self._turn = Turn(self._path)
+        self._is_full = False
+        self._turn = WriteQueueLock(self._path)
         self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="zeus-bso-writer", daemon=True)
         self._reading: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
@@ -138,13 +168,13 @@ class SqliteDatabase:
 
     @property
     def connections(self) -> int:
-        """Connections of this process at most: the writer's and the readers'."""
+        """Largest number of connections of this process: one for the writer and one for each reader."""
         return 1 + READERS
 
     async def start(self) -> None:
         """Open the file."""
-        # Threads of our own, and daemons: a pool takes no work any more when an embedded client ends its run at the
-        # interpreter's exit.
+        # Daemon threads instead of a pool: a pool accepts no work any more when an embedded client ends its run at the
+        # exit of the interpreter.
         for thread in (self._writer, *self._readers):
             thread.start()
         await self._in_reader(lambda: use_write_ahead_log(self._engine, self._path))
@@ -160,8 +190,11 @@ class SqliteDatabase:
         self._turn.close()
         self._engine.dispose()
 
-    async def write(self, work: Work[T], *, budget_s: float = WRITE_BUDGET_S) -> T:
-        """Run ``work`` in a transaction and commit it; begin with it within ``budget_s`` seconds."""
+    async def write(self, work: Work[T], *, job_id: str | None = None, budget_s: float = WRITE_BUDGET_S) -> T:
+        """Run ``work`` in a transaction and commit it. The work begins within ``budget_s`` seconds.
+
+        All jobs share the writer.
+        """
         unit = _Unit(work, time.monotonic() + budget_s)
         self._waiting.put(unit)
         answer = asyncio.wrap_future(unit.done)
@@ -171,23 +204,45 @@ class SqliteDatabase:
         result: T = await answer
         return result
 
+    async def check(self) -> None:
+        """Check that the file can be written. Only a disk that was full is tried with a real write.
+
+        The check does not queue behind the writer: where somebody else holds the lock for writing, the file is written.
+        """
+        if self._is_full or self._path is None:
+            await self.write(write_for_real)
+            self._is_full = False
+            return
+
+        def try_to_write() -> None:
+            self._check_that_the_file_exists()
+            try:
+                with self._engine.begin() as connection:
+                    write_nothing(connection)
+            except DBAPIError as error:
+                if not lost_a_race(error):
+                    self._give_up(error)
+
+        await self._in_reader(try_to_write)
+
     async def read(self, work: Work[T]) -> T:
-        """Run ``work`` in a read transaction of its own."""
+        """Run ``work`` in its own read transaction."""
         if self._path is None:
-            # A database in memory is one connection, and that is the writer's.
+            # A database in memory has one connection, which belongs to the writer.
             return await self.write(work)
 
         def transact() -> T:
+            self._check_that_the_file_exists()
             try:
                 with self._engine.begin() as connection:
                     return work(connection)
             except DBAPIError as error:
-                give_up(error)
+                self._give_up(error)
 
         return await self._in_reader(transact)
 
     async def snapshot(self, work: Work[T], *, budget_s: float) -> T:
-        """Run ``work`` in a read transaction of its own: on SQLite each sees the state at its beginning."""
+        """Run ``work`` in its own read transaction. On SQLite each one sees the state at its beginning."""
         return await self.read(work)
 
     async def _in_reader(self, function: Callable[[], T]) -> T:
@@ -215,15 +270,16 @@ class SqliteDatabase:
         self._disconnect()
 
     def _write_group(self, group: list[_Unit]) -> None:
-        """Run a group of units and commit once; units that lost a race run again, each on its own."""
+        """Run a group of units and commit once. Units that lost a race run again, each on its own."""
         if not group:
             return
         try:
+            self._follow_the_file()
             answers = self._commit(group)
         except DBAPIError:
-            # What one unit may have done to the others is not worth finding out.
+            # It is not worth finding out how one unit may have affected the others.
             answers = [functools.partial(self._on_its_own, unit) for unit in group]
-        except Exception as error:  # noqa: BLE001 - the writer must outlive every group
+        except Exception as error:  # noqa: BLE001 - the writer thread must survive every group
             answers = [functools.partial(_raise, error) for _ in group]
         for unit, answer in zip(group, answers, strict=True):
             _settle(unit, answer)
@@ -247,7 +303,7 @@ class SqliteDatabase:
             result = unit.work(connection)
         except DBAPIError:
             raise
-        except Exception as error:  # noqa: BLE001 - belongs to whoever asked for the work
+        except Exception as error:  # noqa: BLE001 - the caller who requested the work gets the error
             driver.execute("ROLLBACK TO unit")
             return functools.partial(_raise, error)
         finally:
@@ -256,7 +312,7 @@ class SqliteDatabase:
         return lambda: result
 
     def _on_its_own(self, unit: _Unit) -> Any:
-        """Run one unit in a transaction of its own, again if it lost a race."""
+        """Run one unit in its own transaction, and again if it lost a race."""
         for attempt in range(1, WRITE_ATTEMPTS + 1):
             if time.monotonic() > unit.deadline:
                 break
@@ -266,8 +322,30 @@ class SqliteDatabase:
             except DBAPIError as error:
                 self._disconnect()
                 if not lost_a_race(error) or attempt == WRITE_ATTEMPTS:
-                    give_up(error)
+                    self._give_up(error)
         return give_up()
+
+    def _give_up(self, error: DBAPIError) -> NoReturn:
+        self._is_full = self._is_full or is_full(error)
+        give_up(error)
+
+    def _follow_the_file(self) -> None:
+        """Leave a file that another one has replaced, so that no write goes where nobody can see it.
+
+        Raises:
+            DatabaseUnavailableError: There is no file. SQLite would create an empty one.
+        """
+        self._check_that_the_file_exists()
+        if self._path is None or self._connection is None:
+            return
+        if self._connection.info.get(_FILE) != file_identity(self._path):
+            logger.warning("Another file has taken the place of %s. The server continues with it.", self._path)
+            self._disconnect()
+
+    def _check_that_the_file_exists(self) -> None:
+        if self._path is not None and not self._path.exists():
+            logger.error("The database file %s is gone. Put it back.", self._path)
+            raise DatabaseUnavailableError("The database is not available. Send the request again.")
 
     def _connected(self) -> Connection:
         if self._connection is None:
@@ -289,7 +367,7 @@ def _raise(error: Exception) -> Any:
 def _settle(unit: _Unit, answer: Callable[[], Any]) -> None:
     try:
         result = answer()
-    except Exception as error:  # noqa: BLE001 - belongs to whoever asked for the work
+    except Exception as error:  # noqa: BLE001 - the caller who requested the work gets the error
         unit.done.set_exception(error)
     else:
         unit.done.set_result(result)

@@ -1,7 +1,7 @@
 """Transactions: one request, one unit of work, committed before the answer is sent.
 
-A *unit of work* is a plain function of a connection. The database runs it in a transaction, commits, and runs it again
-when it lost a race, so that a request either happened as a whole or not at all.
+A *unit of work* is a plain function of a connection. The database runs it in a transaction and commits. If the
+transaction lost a race, the database runs it again. So a request takes effect as a whole or not at all.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from zeus_bso.exceptions import DatabaseUnavailableError
+from zeus_bso.server.database.failures import LOST_RACES, codes_of, describe
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +22,10 @@ T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 WRITE_ATTEMPTS = 4
-"""A write is run at most so often: once, and three times again."""
+"""How often a write runs at most: once, and three times again."""
 
 WRITE_BUDGET_S = 4.0
-"""A write gives up after so long: clients of the protocol time out at 5 s."""
+"""How long a write tries before it gives up [s]. Clients of the protocol time out at 5 s."""
 
 
 class Database(Protocol):
@@ -32,7 +33,7 @@ class Database(Protocol):
 
     @property
     def connections(self) -> int:
-        """Connections of this process at most."""
+        """Largest number of connections of this process."""
 
     async def start(self) -> None:
         """Open the database."""
@@ -40,16 +41,28 @@ class Database(Protocol):
     async def close(self) -> None:
         """Finish what runs and close all connections."""
 
-    async def write(self, work: Work[T], *, budget_s: float = WRITE_BUDGET_S) -> T:
-        """Run ``work`` in a transaction of its own and commit it, within ``budget_s`` seconds.
+    async def write(self, work: Work[T], *, job_id: str | None = None, budget_s: float = WRITE_BUDGET_S) -> T:
+        """Run ``work`` in its own transaction and commit it, within ``budget_s`` seconds.
+
+        Args:
+            work: The work.
+            job_id: The job that the work locks, if it locks one.
+            budget_s: The time for all attempts [s].
 
         Raises:
-            DatabaseUnavailableError: The database did not acknowledge it. Nothing was stored, unless the connection
-                broke in the middle of the commit.
+            DatabaseUnavailableError: The database did not acknowledge the commit. Nothing was stored, unless the
+                connection broke during the commit.
+        """
+
+    async def check(self) -> None:
+        """Check that the database can be written, without writing.
+
+        Raises:
+            DatabaseUnavailableError: It cannot.
         """
 
     async def read(self, work: Work[T]) -> T:
-        """Run ``work`` in a read transaction of its own.
+        """Run ``work`` in its own read transaction.
 
         Raises:
             DatabaseUnavailableError: The database did not answer.
@@ -63,31 +76,24 @@ class Database(Protocol):
         """
 
 
-_RACES = frozenset({1205, 1213, "40001", "40P01", "55P03"})
-"""Codes of a lock not granted in time, a deadlock or a serialization failure, in MySQL and PostgreSQL."""
-
-
 def lost_a_race(error: DBAPIError) -> bool:
-    """Whether the transaction would succeed if it ran again.
+    """Whether the transaction may succeed if it runs again.
 
-    It was refused a lock, was chosen as the victim of a deadlock, or another one took a unique key that it had found
-    free.
+    This is so if it got no lock, was the victim of a deadlock, or found a unique key free that another transaction
+    then took.
     """
     if isinstance(error, IntegrityError):
         return True
-    # MySQL's number says more than its SQL state, which is HY000 for a lock not granted in time.
-    codes = {getattr(error.orig, "sqlstate", None), *getattr(error.orig, "args", ())[:1]}
-    return not _RACES.isdisjoint(codes) or "database is locked" in str(error.orig)
+    return not LOST_RACES.isdisjoint(codes_of(error)) or "database is locked" in str(error.orig)
 
 
 def give_up(error: BaseException | None = None) -> NoReturn:
-    """Say that the database did not take the transaction; the details are for the log.
+    """Report that the database did not accept the transaction. Only the log gets the details.
 
     Raises:
         DatabaseUnavailableError: Always.
     """
     if error is None:
         raise DatabaseUnavailableError("The database is busy; nothing was stored. Try again.")
-    reason = getattr(error, "orig", error)
-    logger.error("The database did not take a transaction: %s", str(reason) or type(reason).__name__)
+    logger.error("The database did not accept a transaction. %s", describe(error))
     raise DatabaseUnavailableError("The database is not available. Send the request again.") from error

@@ -1,4 +1,4 @@
-"""Column types and expressions that mean the same in every database."""
+"""Column types and expressions with the same meaning in every database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SQLITE_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC timestamp to the microsecond. SQLite keeps it as text that sorts by time."""
+    """An aware UTC timestamp with microseconds. SQLite stores it as text that sorts by time."""
 
     impl = DateTime
     cache_ok = True
@@ -32,7 +32,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return dialect.type_descriptor(DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Write an aware timestamp as the database keeps it."""
+        """Convert an aware timestamp to the database's form."""
         if value is None:
             return None
         value = value.astimezone(timezone.utc)
@@ -49,13 +49,13 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Identifier(TypeDecorator[str]):
-    """A name that is compared byte by byte: by case, and by trailing blanks."""
+    """A name that is compared byte by byte, including case and trailing blanks."""
 
     impl = String
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Choose a binary collation where the default one is not."""
+        """Choose a binary collation where the default collation is not binary."""
         if dialect.name not in ("mysql", "mariadb"):
             return dialect.type_descriptor(String(255))
         collation = "utf8mb4_nopad_bin" if getattr(dialect, "is_mariadb", False) else "utf8mb4_0900_bin"
@@ -63,7 +63,7 @@ class Identifier(TypeDecorator[str]):
 
 
 class Json(TypeDecorator[Any]):
-    """A JSON document, kept as text so that every database returns it unchanged."""
+    """A JSON document, stored as text so that every database returns it unchanged."""
 
     impl = Text
     cache_ok = True

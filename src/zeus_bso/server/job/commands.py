@@ -1,4 +1,4 @@
-"""What the repository of jobs is asked; each command validates its arguments."""
+"""Commands for the repository of jobs. Each command validates its arguments."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from zeus_bso.common import EnergySource, JobSettings, JobSpecFromClient
-from zeus_bso.policy.values import Progress
+from zeus_bso.policy.state import Progress
+from zeus_bso.protocol.job_spec import JobSettings, JobSpecFromClient
+from zeus_bso.protocol.words import EnergySource
 
 _Number = Annotated[int, Field(ge=0)]
 
@@ -16,10 +17,10 @@ class CreateJob(BaseModel):
     """Store a new job.
 
     Attributes:
-        spec: Its spec; ``job_id`` is set.
-        derived_id: The job id was derived from the spec.
-        progress: Its first generation.
-        last_trial_number: Trials are numbered on from here: 0, or where a deleted namesake stopped.
+        spec: The spec of the job, with its ``job_id``.
+        derived_id: Whether the server derived the job id from the spec.
+        progress: The first generation of the job.
+        last_trial_number: Trial numbers continue from here: 0, or the last number of a deleted job of the same id.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,7 +33,7 @@ class CreateJob(BaseModel):
     @model_validator(mode="after")
     def _has_an_id(self) -> CreateJob:
         if self.spec.job_id is None:
-            raise ValueError("a job is stored under its id")
+            raise ValueError("a job needs its id before it can be stored")
         return self
 
 
@@ -46,13 +47,12 @@ class UpdateSettings(BaseModel):
 
 
 class SaveProgress(BaseModel):
-    """Replace what changes in a job from request to request; see :class:`~zeus_bso.server.job.models.JobState`."""
+    """Replace the values that requests change in a job. See :class:`~zeus_bso.server.job.models.JobState`."""
 
     model_config = ConfigDict(frozen=True)
 
     job_id: str
     progress: Progress
-    min_cost_since: _Number
     rng_state: dict[str, Any] | None
     last_trial_number: _Number
     last_decision: _Number

@@ -1,4 +1,4 @@
-"""The state of a job, as it was read."""
+"""The state of a job as it was read."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from zeus_bso.common import EnergySource, JobSpecFromClient
 from zeus_bso.cost import zeus_cost
-from zeus_bso.policy.policies import Policy, policy_of
-from zeus_bso.policy.values import Knobs, Progress
+from zeus_bso.policy.policy import Policy, policy_of
+from zeus_bso.policy.state import Knobs, Progress
+from zeus_bso.protocol.job_spec import JobSpecFromClient
+from zeus_bso.protocol.words import EnergySource
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,26 +18,23 @@ class JobState:
     """A job.
 
     Attributes:
-        spec: The spec as registered, ``job_id`` filled in.
-        derived_id: The job id was derived from the spec.
-        progress: How far the job is.
-        min_cost_since: Number of the first decision that ``progress.min_cost`` takes into account. Nothing reads it any
-            more; it stays since the schema demands it, and servers of the release before may run on it too.
-        rng_state: State of the job's random number generator, between requests; None without a seed.
-        last_trial_number: Number of its latest trial.
-        last_decision: Number of its latest decided trial, counted in the order of the decisions.
-        longest_epoch_s: Longest epoch that any of its trials has reported [s].
-        energy_source: What its energy readings rest on; None before the first that says so.
-        foreign_source_in_row: Decided trials in a row whose energy rests on something else.
-        created_at: When it was registered.
-        updated_at: When it last changed.
-        read_at: The database's clock at the time of reading.
+        spec: The spec as registered, including ``job_id``.
+        derived_id: Whether the server derived the job id from the spec.
+        progress: The progress of the job's policy.
+        rng_state: State of the job's random number generator between requests, or None without a seed.
+        last_trial_number: Number of the job's latest trial.
+        last_decision: Number of the job's latest decided trial, in the order of the decisions.
+        longest_epoch_s: Duration of the longest epoch that any trial of the job has reported [s].
+        energy_source: Source of the job's energy readings, or None until a report names one.
+        foreign_source_in_row: Number of decided trials in a row with another energy source.
+        created_at: Time of the registration.
+        updated_at: Time of the last change.
+        read_at: Time on the database's clock when the job was read.
     """
 
     spec: JobSpecFromClient
     derived_id: bool
     progress: Progress
-    min_cost_since: int
     rng_state: dict[str, Any] | None
     last_trial_number: int
     last_decision: int
@@ -55,7 +53,7 @@ class JobState:
 
     @property
     def knobs(self) -> Knobs:
-        """What the policy needs to know of the spec."""
+        """The part of the spec that the policy needs."""
         spec = self.spec
         return Knobs(
             batch_sizes=tuple(sorted(spec.batch_sizes)),
@@ -73,7 +71,7 @@ class JobState:
 
     @property
     def policy(self) -> Policy:
-        """What chooses and judges."""
+        """The policy that chooses batch sizes and decides trials."""
         return policy_of(self.spec.policy)
 
     def cost(self, energy: float, time: float) -> float:
@@ -83,10 +81,10 @@ class JobState:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """What a deleted job left behind.
+    """The trace of a deleted job.
 
     Attributes:
-        last_trial_number: Its latest trial's number.
+        last_trial_number: Number of its latest trial.
         generation: Its latest generation.
     """
 

@@ -1,4 +1,4 @@
-"""A job's random numbers, which go on between requests where it has a seed."""
+"""The random numbers of a job. With a seed, their sequence continues from request to request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zeus_bso.server.job.models import JobState
 
 
 def generator(job: JobState) -> np.random.Generator:
-    """The job's generator, as the request before left it; without a seed one of fresh entropy."""
+    """The job's generator in the state after the previous request. Without a seed, a generator with fresh entropy."""
     rng = np.random.default_rng(job.spec.mab_seed)
     if job.rng_state is not None and job.spec.mab_seed is not None:
         rng.bit_generator.state = job.rng_state
@@ -18,7 +18,7 @@ def generator(job: JobState) -> np.random.Generator:
 
 
 def state_to_keep(job: JobState, rng: np.random.Generator) -> dict[str, Any] | None:
-    """The generator's state for the next request, in plain numbers that JSON keeps exactly; None without a seed."""
+    """The generator's state for the next request, in plain numbers that JSON stores exactly. None without a seed."""
     return None if job.spec.mab_seed is None else _plain(rng.bit_generator.state)
 
 

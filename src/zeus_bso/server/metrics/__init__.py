@@ -1,1 +1,1 @@
-"""What a monitoring system asks of the server, for Prometheus."""
+"""Metrics of the server for Prometheus."""

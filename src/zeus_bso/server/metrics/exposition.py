@@ -1,4 +1,4 @@
-"""What the database knows, in Prometheus' words."""
+"""Metrics from the database, in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from zeus_bso.savings import Saving
-from zeus_bso.server.metrics.ledger import Totals
+from zeus_bso.server.metrics.job_totals import AllJobsTotals
 
 
 class _Once(Collector):
-    """Hands metrics over once."""
+    """Collector for metrics that are exported once."""
 
     def __init__(self, metrics: Iterable[Metric]) -> None:
         self._metrics = list(metrics)
@@ -25,11 +25,11 @@ class _Once(Collector):
         return self._metrics
 
 
-def text(totals: Totals | None) -> bytes:
-    """The totals in Prometheus' text format; they are the same whichever server of a database is asked.
+def text(totals: AllJobsTotals | None) -> bytes:
+    """The totals in Prometheus' text format. Every server on the same database gives the same text.
 
     Args:
-        totals: What the database knows; None: it does not answer.
+        totals: The totals, or None if the database does not answer.
     """
     registry = CollectorRegistry()
     up = GaugeMetricFamily("zeus_bso_database_up", "Whether the database answers.", int(totals is not None))
@@ -37,27 +37,27 @@ def text(totals: Totals | None) -> bytes:
     return generate_latest(registry)
 
 
-def _families(totals: Totals) -> Iterable[Metric]:
+def _families(totals: AllJobsTotals) -> Iterable[Metric]:
     jobs = GaugeMetricFamily("zeus_bso_jobs", "Jobs by stage.", labels=["stage"])
     for stage, count in sorted(totals.jobs.items()):
         jobs.add_metric([stage], count)
     yield jobs
     trials = GaugeMetricFamily(
         "zeus_bso_trials",
-        "Trials by status and reason; the reason of a decided trial is its outcome.",
+        "Trials by status and reason. The reason of a decided trial is its outcome.",
         labels=["status", "reason"],
     )
     for (status, reason), count in sorted(totals.trials.items()):
         trials.add_metric([status, reason], count)
     yield trials
-    yield GaugeMetricFamily("zeus_bso_open_trials", "Trials that run.", totals.open_trials)
+    yield GaugeMetricFamily("zeus_bso_open_trials", "Trials that are running.", totals.open_trials)
     yield GaugeMetricFamily("zeus_bso_alarmed_jobs", "Jobs whose last 5 runs did not converge.", totals.alarmed_jobs)
     yield GaugeMetricFamily("zeus_bso_energy_spent_joules", "Energy that ended trials used.", totals.spent_energy)
     yield from _saving("zeus_bso_energy_saved_joules", "Energy saved against the default batch sizes", totals.energy)
     yield from _saving("zeus_bso_time_saved_seconds", "Time saved against the default batch sizes", totals.time)
     of_jobs = GaugeMetricFamily(
         "zeus_bso_job_energy_saved_joules",
-        "Energy saved by a job against its default batch size; the latest active jobs only.",
+        "Energy saved by a job against its default batch size, for the most recently active jobs only.",
         labels=["job_id", "estimated"],
     )
     for job_id, energy, estimated in totals.saved_of_jobs:
@@ -66,7 +66,7 @@ def _families(totals: Totals) -> Iterable[Metric]:
 
 
 def _saving(name: str, documentation: str, saving: Saving | None) -> Iterable[Metric]:
-    """The figure and the ends of its 95 % interval; nothing while there is not enough data."""
+    """The figure and the ends of its 95 % interval. There is no metric until there is enough data."""
     if saving is not None:
         family = GaugeMetricFamily(name, f"{documentation}, and its 95 % interval.", labels=["bound"])
         for bound, value in (("estimate", saving.saved), ("low", saving.low), ("high", saving.high)):

@@ -1,1 +1,1 @@
-"""Reading for people: what jobs did and saved, over many trials or many jobs at once. It never writes."""
+"""Read-only views for people: results and savings over many trials or many jobs at once."""

@@ -1,4 +1,4 @@
-"""What the overview is asked; each command validates its arguments."""
+"""The queries of the overview. Each command validates its arguments."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from zeus_bso.common import INT32_MAX, Count, Text
+from zeus_bso.protocol.words import INT32_MAX, Count, Text
 
 _PageSize = Annotated[int, Field(ge=1, le=1000)]
 
 
 class JobOrder(str, Enum):
-    """What a list of jobs is sorted by; with a minus, the greatest first."""
+    """The order of a list of jobs. A minus puts the greatest first."""
 
     JOB_ID = "job_id"
     JOB_ID_DOWN = "-job_id"
@@ -31,10 +31,10 @@ class ListJobs(BaseModel):
     """A page of the list of jobs.
 
     Attributes:
-        search: Part of the job id or of the GPU model, whatever its case; None: all jobs.
-        sort: The order; jobs without a saving come last, whichever way savings are sorted.
-        offset: Jobs to leave out at the beginning.
-        limit: Jobs to show at most.
+        search: Part of the job id or of the GPU model, in any case. None for all jobs.
+        sort: The order. Jobs without a saving come last in either direction.
+        offset: Number of jobs to skip at the beginning.
+        limit: Largest number of jobs on the page.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,8 +51,8 @@ class ReadReports(BaseModel):
     Attributes:
         job_id: The job.
         trial_number: The trial.
-        after: The last epoch of the page before; -1: the first page.
-        limit: Reports to show at most.
+        after: The last epoch of the previous page, or -1 for the first page.
+        limit: Largest number of reports on the page.
     """
 
     model_config = ConfigDict(frozen=True)

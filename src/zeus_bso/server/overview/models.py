@@ -1,4 +1,4 @@
-"""What the overview reads."""
+"""Values that the overview reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zeus_bso.savings import Use
 
 @dataclass(frozen=True, slots=True)
 class JobKey:
-    """What a list of jobs is sorted by, as far as the job's own row tells."""
+    """The sort keys of a job that its own row contains."""
 
     job_id: str
     created_at: datetime
@@ -18,16 +18,16 @@ class JobKey:
 
 
 @dataclass(frozen=True, slots=True)
-class JobMark:
-    """Tells whether a job's trials have changed: whatever a trial does moves one of these.
+class JobVersion:
+    """The version of a job. Every change of one of its trials changes one of these values.
 
     Attributes:
         job_id: The job.
-        stage: Its stage.
-        updated_at: When its row last changed.
-        last_trial_number: Its latest trial.
-        last_decision: Its latest decided trial, in the order of the decisions.
-        open_trials: Its trials that run.
+        stage: Stage of the job.
+        updated_at: Time of the last change to its row.
+        last_trial_number: Number of its latest trial.
+        last_decision: Number of its latest decided trial, in the order of the decisions.
+        open_trials: Number of its open trials.
     """
 
     job_id: str
@@ -39,15 +39,15 @@ class JobMark:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """The first report of an epoch; figures are cumulative since the run began.
+class StoredReport:
+    """The first report of an epoch. Its figures are cumulative since the run began.
 
     Attributes:
-        epoch: Epochs trained.
+        epoch: Number of trained epochs.
         time: Training time [s].
         energy: Energy used [J].
-        metric: The metric; None when it was not finite.
-        reported_at: When it was reported.
+        metric: The metric, or None if it was not finite.
+        reported_at: Time of the report.
     """
 
     epoch: int
@@ -59,22 +59,22 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class SizeRecord:
-    """What the trials of one batch size did and used, over all generations.
+    """Results and use of the trials of one batch size, over all generations.
 
-    All but ``trials``, ``running`` and ``foreign`` is about ended trials whose energy was measured as the job's is.
+    All values except ``trials``, ``running`` and ``foreign`` cover ended trials with the energy source of the job.
 
     Attributes:
-        batch_size: The size.
-        trials: All trials.
-        running: Those that are open.
-        foreign: Ended ones whose energy rests on another source than the job's; they are not compared with the others.
-        converged: Those that converged.
-        unconverged: Those that were decided without converging.
-        failed: Those that ended without a decision.
-        energy: Their energy [J].
-        time: Their time [s].
-        cost: Cost of the converged ones [J]; what was ``lost`` is not counted here.
-        last_converged_at: When the latest of them converged.
+        batch_size: The batch size.
+        trials: Number of all trials.
+        running: Number of open trials.
+        foreign: Number of ended trials whose energy source differs from the job's. They are compared with nothing.
+        converged: Number of trials that converged.
+        unconverged: Number of trials that were decided without converging.
+        failed: Number of trials that ended without a decision.
+        energy: Energy of the trials [J].
+        time: Time of the trials [s].
+        cost: Cost of the converged trials [J], without what is ``lost``.
+        last_converged_at: Time when the latest of them converged.
     """
 
     batch_size: int
@@ -92,15 +92,15 @@ class SizeRecord:
 
 @dataclass(frozen=True, slots=True)
 class EndedTrial:
-    """An ended trial whose energy was measured as the job's is.
+    """An ended trial with the energy source of the job.
 
     Attributes:
-        trial_number: Its number.
-        batch_size: Its batch size.
-        converged: It converged.
-        ended_at: When it ended.
-        energy: What it used [J].
-        time: How long it took [s].
+        trial_number: Number of the trial.
+        batch_size: Batch size of the trial.
+        converged: Whether it converged.
+        ended_at: Time when it ended.
+        energy: Energy used [J].
+        time: Training time [s].
         wasted_energy: Energy of work that was discarded at a restart [J].
         wasted_time: Time of work that was discarded at a restart [s].
     """

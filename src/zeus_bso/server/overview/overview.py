@@ -1,24 +1,25 @@
-"""What people want to see of jobs; the counterpart of the service for those who only look."""
+"""Reads jobs for people. It is the read-only counterpart of the service."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from zeus_bso.common import EnergySource
+from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView, ReportView, SavingsPoint
+from zeus_bso.protocol.words import EnergySource
 from zeus_bso.savings import Saving, saving
 from zeus_bso.server import presenter
 from zeus_bso.server.job.models import JobState
-from zeus_bso.server.overview import savings
+from zeus_bso.server.overview import job_savings
 from zeus_bso.server.overview.commands import ListJobs, ReadReports
-from zeus_bso.server.overview.models import JobKey, JobMark
-from zeus_bso.server.overview.prices import Prices
+from zeus_bso.server.overview.models import JobKey, JobVersion
+from zeus_bso.server.overview.prices import EnergyPrices
 from zeus_bso.server.overview.repository import OverviewRepository
 from zeus_bso.server.services.service import ZeusService
-from zeus_bso.views import FleetSavings, JobSavings, JobSummary, JobView, ReportView, SavingsPoint
+from zeus_bso.server.unit_of_work import UnitOfWork
 
 _AT_ONCE = 1000
-"""A statement names so many jobs at most."""
+"""Largest number of jobs in one SQL statement."""
 
 _SORTED_BY: dict[str, Callable[[JobSummary], tuple[float, str]]] = {
     "trials": lambda summary: (summary.trials, summary.job_id),
@@ -27,12 +28,12 @@ _SORTED_BY: dict[str, Callable[[JobSummary], tuple[float, str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class JobPage:
+class JobSummaries:
     """A page of the list of jobs.
 
     Attributes:
-        jobs: The jobs.
-        total: How many there are on all pages.
+        jobs: The jobs on the page.
+        total: Number of jobs on all pages.
     """
 
     jobs: list[JobSummary]
@@ -41,15 +42,15 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class JobFigures:
-    """What the metrics tell of a job.
+    """The figures of a job for the metrics.
 
     Attributes:
-        trials: Its trials by status and reason.
-        energy: What it saved of energy [J]; None: there is not enough data.
-        time: What it saved of time [s]; likewise.
+        trials: Number of its trials by status and reason.
+        energy: Saved energy [J], or None if there is not enough data.
+        time: Saved time [s], or None if there is not enough data.
         spent_energy: Energy that its ended trials used [J].
-        energy_source: What its energy readings rest on.
-        alarmed: None of its latest runs converged.
+        energy_source: Source of its energy readings.
+        alarmed: Whether none of its latest runs converged.
     """
 
     trials: Mapping[tuple[str, str], int]
@@ -64,18 +65,25 @@ class Overview:
     """Reads within one transaction.
 
     Args:
-        service: The jobs and trials.
-        repository: Queries over many of them.
-        prices: What energy costs.
+        service: Access to jobs and trials.
+        repository: Queries over many jobs or trials.
+        prices: Price and emissions of energy.
     """
 
-    def __init__(self, service: ZeusService, repository: OverviewRepository, prices: Prices) -> None:
+    def __init__(self, service: ZeusService, repository: OverviewRepository, prices: EnergyPrices) -> None:
         self._service = service
         self._repository = repository
         self._prices = prices
 
-    def jobs(self, command: ListJobs) -> JobPage:
-        """A page of the list of jobs; as many queries for a page of a thousand jobs as for one of one."""
+    @classmethod
+    def of(cls, unit: UnitOfWork) -> Overview:
+        """The overview within a transaction."""
+        settings = unit.settings
+        prices = EnergyPrices(settings.electricity_price, settings.currency, settings.carbon_intensity)
+        return cls(unit.service, OverviewRepository(unit.connection, unit.access), prices)
+
+    def jobs(self, command: ListJobs) -> JobSummaries:
+        """A page of the list of jobs. The number of queries does not depend on the number of jobs on the page."""
         keys = self._repository.job_keys(command.search)
         column = command.sort.value.removeprefix("-")
         down = command.sort.value.startswith("-")
@@ -84,17 +92,17 @@ class Overview:
             page = keys[command.offset : command.offset + command.limit]
             place = {key.job_id: number for number, key in enumerate(page)}
             summaries = self._summaries(list(place))
-            return JobPage(sorted(summaries, key=lambda summary: place[summary.job_id]), len(keys))
+            return JobSummaries(sorted(summaries, key=lambda summary: place[summary.job_id]), len(keys))
         job_ids = [key.job_id for key in keys]
         chunks = (job_ids[start : start + _AT_ONCE] for start in range(0, len(job_ids), _AT_ONCE))
         summaries = [summary for chunk in chunks for summary in self._summaries(chunk)]
         summaries.sort(key=_SORTED_BY[column], reverse=down)
         if column == "saved":
             summaries.sort(key=lambda summary: summary.savings is None or summary.savings.energy is None)
-        return JobPage(summaries[command.offset : command.offset + command.limit], len(keys))
+        return JobSummaries(summaries[command.offset : command.offset + command.limit], len(keys))
 
     def job(self, job_id: str) -> JobView:
-        """One job with its spec, what is known about each batch size, and what it has saved.
+        """One job with its spec, its results for each batch size, and its savings.
 
         Raises:
             UnknownJobError: There is no such job.
@@ -103,36 +111,36 @@ class Overview:
         return view.model_copy(update={"savings": self.savings(job_id)})
 
     def savings(self, job_id: str) -> JobSavings:
-        """What a job has saved.
+        """The savings of a job.
 
         Raises:
             UnknownJobError: There is no such job.
         """
         job = self._job(job_id)
         since = self._repository.ended_since_converged(job_id)
-        return savings.job_savings(job, self._repository.records(job_id), since, self._prices)
+        return job_savings.job_savings(job, self._repository.records(job_id), since, self._prices)
 
     def savings_over_time(self, job_id: str) -> list[SavingsPoint]:
-        """What a job had saved after each run.
+        """The savings of a job after each run.
 
         Raises:
             UnknownJobError: There is no such job.
         """
-        return savings.savings_over_time(self._job(job_id), self._repository.ended_trials(job_id), self._prices)
+        return job_savings.savings_over_time(self._job(job_id), self._repository.ended_trials(job_id), self._prices)
 
     def fleet(self) -> FleetSavings:
-        """What all jobs have saved together."""
+        """The savings of all jobs together."""
         records = self._repository.records_of()
         since = self._repository.ended_since_converged_of()
         jobs = [(job, records.get(job.job_id, [])) for job in self._service.jobs()]
-        return savings.fleet_savings(jobs, sum(map(savings.alarmed, since.values())), self._prices)
+        return job_savings.fleet_savings(jobs, sum(map(job_savings.alarmed, since.values())), self._prices)
 
-    def marks(self) -> list[JobMark]:
-        """The marks of all jobs: those of a job change when its trials do."""
+    def marks(self) -> list[JobVersion]:
+        """The versions of all jobs. A job's version changes when its trials change."""
         return self._repository.marks()
 
     def figures(self, job_ids: Sequence[str]) -> dict[str, JobFigures]:
-        """What the metrics tell of several jobs."""
+        """The figures of several jobs for the metrics."""
         kinds = self._repository.trial_kinds(job_ids)
         records = self._repository.records_of(job_ids)
         since = self._repository.ended_since_converged_of(job_ids)
@@ -145,7 +153,7 @@ class Overview:
                 time=saving({record.batch_size: record.time for record in of_job}, default),
                 spent_energy=sum(record.energy.total + record.energy.lost for record in of_job),
                 energy_source=job.energy_source,
-                alarmed=savings.alarmed(since[job.job_id]),
+                alarmed=job_savings.alarmed(since[job.job_id]),
             )
         return found
 
@@ -170,7 +178,7 @@ class Overview:
             of_job = records.get(job.job_id, [])
             trials, running = sum(r.trials for r in of_job), sum(r.running for r in of_job)
             summary = presenter.summarize(job, sizes[job.job_id], trials, running)
-            saved = savings.job_savings(job, of_job, since[job.job_id], self._prices)
+            saved = job_savings.job_savings(job, of_job, since[job.job_id], self._prices)
             found.append(summary.model_copy(update={"savings": saved}))
         return found
 

@@ -1,4 +1,4 @@
-"""Queries over many trials, or many jobs, at once; none of them writes."""
+"""Read-only queries over many trials, or many jobs, at once."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select
 
-from zeus_bso.common import Outcome, TrialStatus
+from zeus_bso.protocol.words import Outcome, TrialStatus
 from zeus_bso.savings import Use
 from zeus_bso.server.database.schema import job, trial, trial_report
 from zeus_bso.server.overview.commands import ReadReports
-from zeus_bso.server.overview.models import EndedTrial, JobKey, JobMark, Report, SizeRecord
-from zeus_bso.server.security.reach import EVERYTHING, Reach
+from zeus_bso.server.overview.models import EndedTrial, JobKey, JobVersion, SizeRecord, StoredReport
+from zeus_bso.server.security.job_access import EVERYTHING, JobAccess
 
 _ENDED = trial.c.status != TrialStatus.DISPATCHED.value
 _OWN = or_(trial.c.energy_source.is_(None), trial.c.energy_source == job.c.energy_source)
@@ -33,7 +33,7 @@ def _sum(condition: ColumnElement[bool], value: ColumnElement[float]) -> ColumnE
 def _use(name: str, value: Any, wasted: Any = None) -> list[ColumnElement[Any]]:
     columns: list[ColumnElement[Any]] = [
         _sum(_CONVERGED, value).label(f"{name}_total"),
-        # PostgreSQL refuses a product that is too small for a number, instead of calling it 0.
+        # PostgreSQL raises an error for a product that underflows, instead of rounding it to 0.
         _sum(and_(_CONVERGED, value > _SMALLEST_TO_SQUARE), value * value).label(f"{name}_squares"),
     ]
     if wasted is not None:
@@ -87,15 +87,15 @@ class OverviewRepository:
 
     Args:
         connection: The transaction.
-        reach: Where a method does not name its jobs, those beyond are left out.
+        reach: The jobs that the caller can reach. A method that names no jobs covers only these.
     """
 
-    def __init__(self, connection: Connection, reach: Reach = EVERYTHING) -> None:
+    def __init__(self, connection: Connection, reach: JobAccess = EVERYTHING) -> None:
         self._connection = connection
         self._reach = reach
 
     def job_keys(self, search: str | None = None) -> list[JobKey]:
-        """Find jobs by a part of their id or GPU model, whatever its case; None: all."""
+        """Find jobs by a part of their id or GPU model, in any case. None for all jobs."""
         statement = select(*(job.c[name] for name in JobKey.__dataclass_fields__))
         if search:
             found = (column.icontains(search, autoescape=True) for column in (job.c.job_id, job.c.gpu_model))
@@ -103,9 +103,9 @@ class OverviewRepository:
         rows = self._connection.execute(statement).mappings()
         return [JobKey(**row) for row in rows if self._reach.covers(row["job_id"])]
 
-    def marks(self) -> list[JobMark]:
-        """Read the marks of all jobs."""
-        names = [name for name in JobMark.__dataclass_fields__ if name != "open_trials"]
+    def marks(self) -> list[JobVersion]:
+        """Read the versions of all jobs."""
+        names = [name for name in JobVersion.__dataclass_fields__ if name != "open_trials"]
         running = (
             select(func.count())
             .select_from(trial)
@@ -114,10 +114,10 @@ class OverviewRepository:
             .scalar_subquery()
         )
         rows = self._connection.execute(select(*(job.c[name] for name in names), running.label("open_trials")))
-        return [JobMark(**row) for row in rows.mappings() if self._reach.covers(row["job_id"])]
+        return [JobVersion(**row) for row in rows.mappings() if self._reach.covers(row["job_id"])]
 
     def trial_kinds(self, job_ids: Sequence[str]) -> dict[str, dict[tuple[str, str], int]]:
-        """Count the trials of several jobs by status and reason; the reason of a decided trial is its outcome."""
+        """Count the trials of several jobs by status and reason. The reason of a decided trial is its outcome."""
         reason = func.coalesce(trial.c.outcome, trial.c.reason, "open")
         rows = self._connection.execute(
             select(trial.c.job_id, trial.c.status, reason.label("reason"), func.count().label("trials"))
@@ -135,7 +135,7 @@ class OverviewRepository:
         return [_record(row) for row in self._connection.execute(statement)]
 
     def records_of(self, job_ids: Sequence[str] | None = None) -> dict[str, list[SizeRecord]]:
-        """Sum up the trials of each batch size of several jobs; None: of all."""
+        """Sum up the trials of each batch size of several jobs, or of all jobs for None."""
         statement = _RECORDS.add_columns(trial.c.job_id).group_by(trial.c.job_id, trial.c.batch_size)
         if job_ids is not None:
             statement = statement.where(trial.c.job_id.in_(job_ids))
@@ -146,17 +146,17 @@ class OverviewRepository:
         return found
 
     def ended_since_converged(self, job_id: str) -> int:
-        """Count the ended trials of a job since the latest that converged."""
+        """Count the ended trials of a job since the latest converged trial."""
         return int(self._connection.execute(_ENDED_SINCE.where(job.c.job_id == job_id)).one().ended)
 
     def ended_since_converged_of(self, job_ids: Sequence[str] | None = None) -> dict[str, int]:
-        """Count the ended trials of several jobs since the latest that converged; None: of all jobs."""
+        """Count the ended trials of several jobs since the latest that converged, or of all jobs for None."""
         statement = _ENDED_SINCE if job_ids is None else _ENDED_SINCE.where(job.c.job_id.in_(job_ids))
         rows = self._connection.execute(statement)
         return {row.job_id: row.ended for row in rows if self._reach.covers(row.job_id)}
 
     def ended_trials(self, job_id: str) -> list[EndedTrial]:
-        """Read what every ended trial of a job used, in the order in which they ended."""
+        """Read energy and time of every ended trial of a job, in the order in which they ended."""
         converged = case((trial.c.outcome == Outcome.CONVERGED.value, 1), else_=0)
         columns = (converged if name == "converged" else trial.c[name] for name in EndedTrial.__dataclass_fields__)
         rows = self._connection.execute(
@@ -167,10 +167,10 @@ class OverviewRepository:
         ended = [EndedTrial(*row) for row in rows]
         return sorted(ended, key=lambda one: (one.ended_at, one.trial_number))
 
-    def reports(self, command: ReadReports) -> list[Report]:
+    def reports(self, command: ReadReports) -> list[StoredReport]:
         """Read reports of a trial, by epoch."""
         rows = self._connection.execute(
-            select(*(trial_report.c[name] for name in Report.__dataclass_fields__))
+            select(*(trial_report.c[name] for name in StoredReport.__dataclass_fields__))
             .where(
                 trial_report.c.job_id == command.job_id,
                 trial_report.c.trial_number == command.trial_number,
@@ -179,7 +179,7 @@ class OverviewRepository:
             .order_by(trial_report.c.epoch)
             .limit(command.limit)
         ).mappings()
-        return [Report(**row) for row in rows]
+        return [StoredReport(**row) for row in rows]
 
 
 def _record(row: Row[Any]) -> SizeRecord:

@@ -1,1 +1,1 @@
-"""Who may ask for what: tokens and their scopes, sessions of the dashboard, and what every answer carries."""
+"""Access control: tokens and their scopes, sessions of the dashboard, and security headers."""

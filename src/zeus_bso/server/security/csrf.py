@@ -1,4 +1,4 @@
-"""Requests that another site makes a browser send."""
+"""Protection against requests that another site makes a browser send."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 def refuse_other_sites(request: Request) -> None:
-    """Refuse a request that a page of another site has sent; what is no browser says nothing about sites.
+    """Refuse a request that a page of another site has sent. Only browsers name the site of the page.
 
     Raises:
-        ForbiddenError: It was sent by one.
+        ForbiddenError: A page of another site has sent the request.
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
@@ -31,28 +31,28 @@ def refuse_other_sites(request: Request) -> None:
 
 
 async def refuse_without_csrf(request: Request, expected: str, *, in_form: bool) -> None:
-    """Refuse a request with a cookie that does not prove to come from one of our pages.
+    """Refuse a request with a cookie if it has no CSRF token from one of our pages.
 
     Args:
         request: The request.
-        expected: What the page was given.
-        in_form: The proof may be a field of the form in the body.
+        expected: The CSRF token of the page.
+        in_form: Whether the CSRF token may be a field of the form in the body.
 
     Raises:
-        ForbiddenError: The proof is missing, or of another session.
+        ForbiddenError: The CSRF token is missing or belongs to another session.
     """
     given = request.headers.get(CSRF_HEADER) or ""
     if in_form and not given:
         given = (await read_form(request)).get(CSRF_FIELD, "")
     if not same(given, expected):
         raise ForbiddenError(
-            f"A browser's session changes something here only from our own pages: the header {CSRF_HEADER} is missing "
-            "or wrong. Reload the page, or send a token."
+            f"The header {CSRF_HEADER} is missing or wrong. A browser session can make changes only from the pages of "
+            "this server. Reload the page, or send a token."
         )
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """Read the fields of a form; each once. Another body than a form has none."""
+    """Read the fields of a form. Of a repeated field only the first value counts. Other bodies have no fields."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         return {}
     fields = parse_qs((await request.body()).decode(errors="replace"), keep_blank_values=True, max_num_fields=None)
@@ -60,7 +60,7 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 def same(given: str, expected: str) -> bool:
-    """Whether two secrets are the same, in the same time whether they are or not."""
+    """Whether two secrets are the same, compared in constant time."""
     return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode(errors="surrogatepass"))
 
 

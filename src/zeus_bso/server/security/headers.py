@@ -1,11 +1,14 @@
-"""What every answer tells a browser."""
+"""Headers of every answer: security for browsers, and the mark of a zeus-bso server for clients."""
 
 from __future__ import annotations
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from zeus_bso.protocol.urls import MARK_HEADER
+
 HEADERS = {
+    MARK_HEADER: "1",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
@@ -13,11 +16,11 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-"""For an answer that does not say otherwise: no page, and for nobody else's eyes."""
+"""The defaults, for answers that are not pages: no browser caches or frames them, and they load nothing."""
 
 
 class SecurityHeaders:
-    """Adds the headers to each answer; those that it has already stay.
+    """Adds the headers to each answer and keeps those that the answer already has.
 
     Args:
         app: The application.
@@ -27,7 +30,7 @@ class SecurityHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the request on, and look at its answer."""
+        """Pass the request on, and add headers to its answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,8 +1,10 @@
-"""By which names a server is called that asks nobody who they are."""
+"""Host-header check against DNS rebinding, for servers without tokens."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
+import socket
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -10,41 +12,44 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class LocalNames:
-    """Refuses requests to another name than this machine's own.
+    """Refuses requests whose host name is not one of this machine.
 
-    A page of any site can let its own name point to 127.0.0.1, and then read what a server there answers to that name.
-    An address in numbers cannot be such a name.
+    Any web site can let its own name point to an address of this machine or of its network, and its pages can then read
+    the answers of a server there. A numeric address cannot be such a name.
 
     Args:
-        app: The application, which listens on loopback and asks for no token.
+        app: The application, which has no tokens.
+        allowed: More names that are allowed, separated by spaces or commas.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, allowed: str = "") -> None:
         self._app = app
+        names = ("", "localhost", socket.gethostname(), *re.split(r"[\s,]+", allowed))  # every browser names a host
+        self._names = {name.lower().rstrip(".") for name in names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the request on, if its name is one of ours."""
-        if scope["type"] != "http" or _is_local(Headers(scope=scope).get("host", "")):
+        """Pass the request on if its host name is allowed."""
+        if scope["type"] != "http" or all(map(self._allows, Headers(scope=scope).getlist("host"))):
             await self._app(scope, receive, send)
             return
         await _REFUSED(scope, receive, send)
 
-
-def _is_local(host: str) -> bool:
-    name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
-    if not name or name.lower().rstrip(".") == "localhost" or name.lower().endswith(".localhost"):
+    def _allows(self, host: str) -> bool:
+        name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
+        name = name.lower().rstrip(".")
+        if name in self._names or name.endswith(".localhost"):
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
         return True
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 _REFUSED = JSONResponse(
     {
-        "message": "This server asks for no token, so it answers to 127.0.0.1 and localhost alone. "
-        "To reach it by another name, set ZEUS_BSO_API_TOKENS."
+        "message": "This server has no tokens, so it answers only to numeric addresses, localhost and the name of its "
+        "machine. To reach it by another name, add the name to ZEUS_BSO_ALLOWED_HOSTS, or set ZEUS_BSO_API_TOKENS."
     },
     403,
 )

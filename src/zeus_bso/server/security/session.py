@@ -1,7 +1,7 @@
-"""Sessions of the dashboard: a signed cookie instead of the token, so that the browser keeps no secret of ours.
+"""Sessions of the dashboard: the browser keeps a signed cookie instead of the token.
 
-Nothing is stored. A session is signed with a key that comes from its token's secret: every replica can read it, and it
-ends when the token is taken away, or replaced.
+The server stores nothing. It signs a session with a key that is derived from the token's secret. So every replica can
+read the cookie, and the session ends when the token is removed or replaced.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _LONGEST_COOKIE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Someone who has logged in.
+    """The session of a person who has logged in.
 
     Attributes:
-        token: With which token.
-        number: Differs from every other session's.
+        token: The token that was used for the login.
+        number: A number that no other session has.
     """
 
     token: ApiToken
@@ -35,7 +35,7 @@ class Session:
 
     @property
     def csrf(self) -> str:
-        """What proves that a request was made by a page of this session."""
+        """The CSRF token, which proves that a page of this session has sent a request."""
         return hmac.new(self.token.session_key, f"csrf {self.number}".encode(), "sha256").hexdigest()
 
 
@@ -43,8 +43,8 @@ class Sessions:
     """Begins and reads sessions.
 
     Args:
-        tokens: Who may log in.
-        session_s: How long a session lasts [s].
+        tokens: The tokens that are valid for a login.
+        session_s: Duration of a session [s].
     """
 
     def __init__(self, tokens: ApiTokens, session_s: int) -> None:
@@ -54,23 +54,23 @@ class Sessions:
         self._login_key = hmac.digest(digests, b"zeus-bso login", "sha256")
 
     def begin(self, token: ApiToken) -> str:
-        """Begin a session; returns the cookie."""
+        """Begin a session, and return its cookie."""
         [signer] = [signer for other, signer in self._signers if other is token]
         return str(signer.dumps(secrets.token_urlsafe(16)))
 
     def find(self, cookie: str) -> Session | None:
-        """The session of a cookie; None: it is not ours, too old, or of a token that is no more."""
+        """The session of a cookie, or None if the cookie is foreign, expired, or of a removed token."""
         if len(cookie) > _LONGEST_COOKIE or not cookie.isascii():
             return None
         for token, signer in self._signers:
             try:
                 return Session(token, str(signer.loads(cookie, max_age=self.session_s)))
-            except BadData:  # noqa: PERF203 - which token signed it is found out by trying
+            except BadData:  # noqa: PERF203 - only trying shows which token signed it
                 continue
         return None
 
     def login_csrf(self, nonce: str) -> str:
-        """What proves that a login was sent from a login page that this browser, which has the nonce, was given."""
+        """The CSRF token of a login form. It belongs to the browser that has the nonce."""
         return hmac.new(self._login_key, nonce.encode(errors="surrogatepass"), "sha256").hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""How often an address may be wrong about who it is."""
+"""Limits how often an address may send wrong tokens."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 BURST = 10
-"""So many wrong tokens in a row an address has free."""
+"""How many wrong tokens in a row an address may send."""
 
 REFILL_S = 6.0
-"""After so long it has one more [s]."""
+"""The time after which an address may try once more [s]."""
 
 _MOST_ADDRESSES = 10_000
 
 
 class Throttle:
-    """A bucket of wrong tokens for each address, in this process's memory.
+    """Counts wrong tokens of each address in the memory of this process, as a token bucket.
 
-    It spares the log and the processor, and slows guessing down; what makes guessing hopeless is the length of the
-    secrets. Each replica counts by itself. It never refuses a token that is right.
+    It saves log lines and CPU time, and it slows guessing down. The real protection against guessing is the length of
+    the secrets. Each replica counts by itself. A correct token is never refused here.
 
     Args:
-        clock: Tells the time [s].
+        clock: Returns the time [s].
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -32,7 +32,7 @@ class Throttle:
         self._full_at: OrderedDict[str, float] = OrderedDict()
 
     def wait_s(self, address: str) -> int:
-        """How long an address has to wait before it may be wrong again [s]; 0: it need not."""
+        """How long an address must wait before its next try [s]. 0 means that it need not wait."""
         missing_s = self._full_at.get(_network(address), 0.0) - self._clock()
         return max(0, math.ceil(missing_s - (BURST - 1) * REFILL_S))
 
@@ -45,7 +45,7 @@ class Throttle:
 
 
 def _network(address: str) -> str:
-    """An IPv6 address as its network of 64 bits, of which one machine has all."""
+    """The /64 network of an IPv6 address, because one machine may own all addresses in it."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -1,16 +1,15 @@
-"""The tokens of the API: how they are written down, and how one is found by its secret.
+"""The tokens of the API: their format, and how to find one by its secret.
 
-In the setting and in the file they stand with blanks, line ends or commas between them, each as::
+In the setting and in the file, spaces, line ends or commas separate tokens. Each token has the form::
 
     name:scope=SECRET
     name:scope:job-id-prefix=SECRET
 
-or all together as JSON, for prefixes and secrets of other characters::
+Prefixes and secrets with other characters need JSON for all tokens together::
 
     [{"name": "team-a", "scope": "report", "token": "SECRET", "job_id_prefix": "team-a-"}]
 
-A single secret alone is the token ``default``, which may do everything. In a file, a line that begins with ``#`` is a
-comment.
+A single secret is the token ``default``, which may do everything. In a file, lines that begin with ``#`` are comments.
 """
 
 from __future__ import annotations
@@ -27,22 +26,22 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from zeus_bso.exceptions import ZeusBSOConfigError
-from zeus_bso.server.security.reach import Reach
+from zeus_bso.server.security.job_access import JobAccess
 
 MIN_SECRET = 16
-"""The shortest secret that is taken."""
+"""The smallest number of characters in a secret."""
 
 _SECRET = re.compile(r"[\x21-\x7e]+")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Scope(IntEnum):
-    """What a token may do; each includes those before it."""
+    """What a token may do. Each scope includes the ones before it."""
 
     READ = 1
-    """Look at jobs."""
+    """See jobs."""
     REPORT = 2
-    """Whatever a training script does: register a job, ask, report, change settings."""
+    """Do everything that a training script does: register a job, ask, report, change settings."""
     ADMIN = 3
     """Delete, reset and import jobs."""
 
@@ -55,24 +54,24 @@ class ApiToken:
     """One token, without its secret.
 
     Attributes:
-        name: What logs call it.
-        scope: What it may do.
-        reach: With which jobs.
-        digest: By which its secret is known.
-        session_key: Signs the sessions that were begun with it.
+        name: The name of the token in logs.
+        scope: What the token may do.
+        reach: The jobs that the token can reach.
+        digest: The digest of its secret.
+        session_key: The key that signs the sessions of this token.
     """
 
     name: str
     scope: Scope
-    reach: Reach
+    reach: JobAccess
     digest: bytes = field(repr=False)
     session_key: bytes = field(repr=False)
 
     @classmethod
     def of(cls, name: str, scope: Scope, secret: str, job_id_prefix: str | None = None) -> ApiToken:
-        """Make a token."""
+        """Create a token."""
         key = hmac.digest(secret.encode(), b"zeus-bso session", "sha256")
-        return cls(name, scope, Reach.of(job_id_prefix), _digest(secret), key)
+        return cls(name, scope, JobAccess.of(job_id_prefix), _digest(secret), key)
 
 
 class ApiTokens:
@@ -82,7 +81,7 @@ class ApiTokens:
         tokens: The tokens.
 
     Raises:
-        ZeusBSOConfigError: Two have one name or one secret.
+        ZeusBSOConfigError: Two tokens have the same name or the same secret.
     """
 
     def __init__(self, tokens: Sequence[ApiToken] = ()) -> None:
@@ -101,7 +100,7 @@ class ApiTokens:
         return iter(self._tokens)
 
     def find(self, secret: str) -> ApiToken | None:
-        """The token of a secret; in the same time whichever it is, and if there is none."""
+        """The token of a secret, or None. The search takes the same time in every case."""
         digest, found = _digest(secret), None
         for token in self._tokens:
             if hmac.compare_digest(token.digest, digest):
@@ -113,11 +112,11 @@ def read_tokens(text: str | None, path: str | None) -> ApiTokens:
     """Read the tokens of the settings ``ZEUS_BSO_API_TOKENS`` and ``ZEUS_BSO_API_TOKENS_FILE``.
 
     Args:
-        text: The tokens themselves; None or blank: none.
-        path: A file with tokens; None or blank: none.
+        text: The tokens. None or blank means no tokens.
+        path: A file with tokens. None or blank means no file.
 
     Raises:
-        ZeusBSOConfigError: They make no sense; the message repeats no secret.
+        ZeusBSOConfigError: A token is malformed. The message repeats no secret.
     """
     tokens = _parse(text or "", "ZEUS_BSO_API_TOKENS")
     if path:
@@ -162,7 +161,7 @@ def _read_item(item: str, place: str, *, alone: bool) -> _Given:
     if not equals or not colon:
         raise ZeusBSOConfigError(f"{place} must look like name:scope=SECRET or name:scope:job-id-prefix=SECRET.")
     if second_colon and not prefix:
-        raise ZeusBSOConfigError(f"{place} has an empty job-id prefix; leave out the second colon to reach every job.")
+        raise ZeusBSOConfigError(f"{place} has an empty job-id prefix. Leave out the second colon to reach every job.")
     try:
         return _Given.model_validate({"name": name, "scope": scope, "token": secret, "job_id_prefix": prefix or None})
     except ValidationError as error:
@@ -174,15 +173,15 @@ def _read_json(text: str, origin: str) -> list[_Given]:
         return _GIVEN.validate_json(text)
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        # The parser's own message quotes what it read.
-        what = "it is no valid JSON" if detail["type"] == "json_invalid" else _first(error)
+        # The parser's own message would quote its input.
+        what = "it is not valid JSON" if detail["type"] == "json_invalid" else _first(error)
         raise ZeusBSOConfigError(f"{origin}: {what}.") from None
 
 
 def _first(error: ValidationError) -> str:
     detail = error.errors(include_url=False, include_input=False, include_context=False)[0]
     if detail["type"] == "extra_forbidden":
-        return "a token has name, scope, token and job_id_prefix, nothing else"
+        return "a token may have name, scope, token and job_id_prefix, nothing else"
     place = " ".join(str(part + 1) if isinstance(part, int) else part for part in detail["loc"])
     return f"{place}: {detail['msg']}"
 
@@ -200,9 +199,9 @@ def _token(given: _Given, place: str) -> ApiToken:
 
 def _read_file(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
         raise ZeusBSOConfigError(f"{path} (ZEUS_BSO_API_TOKENS_FILE) cannot be read: {reason}.") from None
 
 

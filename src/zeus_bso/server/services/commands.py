@@ -1,69 +1,39 @@
-"""What the service is asked; each command validates its arguments."""
+"""What the service is asked to write; each command validates its arguments."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from zeus_bso.common import AskForTrial, EnergySource, Totals, TrialId
-from zeus_bso.policy.values import Sizes
+from zeus_bso.policy.state import SizeState
+from zeus_bso.server.batch_size_state.models import Trial
 from zeus_bso.server.job.models import JobState
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A locked job and the states of its batch sizes; changed copies are saved at the end of the request."""
-
-    job: JobState
-    sizes: Sizes
-
-
-class TakeUpTrial(BaseModel):
-    """A process takes up a trial that was begun before.
+class SaveChanges(BaseModel):
+    """Write what an event has changed: each row at most once.
 
     Attributes:
-        ask: What it asked.
-        anew: The process is another one than before; it starts from ``checkpoint``, and work beyond is discarded.
+        job_id: The job.
+        state: The job's row; None: it is as it was.
+        sizes: States of batch sizes that have changed.
+        begun: A new trial.
+        trials: Trials that have changed.
+        reported: A trial that has told of a new epoch.
+        rewound: Number of a trial, and the epoch beyond which its reports were discarded.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    ask: AskForTrial
-    anew: bool
+    job_id: str
+    state: JobState | None
+    sizes: tuple[SizeState, ...]
+    begun: Trial | None
+    trials: tuple[Trial, ...]
+    reported: Trial | None
+    rewound: tuple[int, int] | None
 
-    @property
-    def checkpoint(self) -> Totals:
-        """Where the process starts from."""
-        return self.ask.checkpoint or Totals()
-
-
-class RecordResult(BaseModel):
-    """A report that is news, with totals that never fall.
-
-    Attributes:
-        trial: The trial.
-        time: Training time so far [s].
-        energy: Energy used so far [J].
-        metric: The metric; None when it was not finite.
-        epoch: Epochs trained.
-        new_epoch: It is the first report of its epoch.
-        non_finite_in_row: Metrics in a row, up to this one, that were not finite.
-        target_reached: The metric has reached its target.
-        energy_source: What the energy reading rests on.
-        message: The answer.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    trial: TrialId
-    time: float
-    energy: float
-    metric: float | None
-    epoch: Annotated[int, Field(ge=0)]
-    new_epoch: bool
-    non_finite_in_row: Annotated[int, Field(ge=0)]
-    target_reached: bool
-    energy_source: EnergySource | None
-    message: str
+    @model_validator(mode="after")
+    def _a_new_trial_is_counted(self) -> SaveChanges:
+        if self.begun is not None and (self.state is None or self.state.last_trial_number != self.begun.trial_number):
+            raise ValueError("a new trial is the job's latest")
+        return self

@@ -1,1 +1,1 @@
-"""Whole jobs as files, from one database to another."""
+"""Export of whole jobs to files, and import into another database."""

@@ -1,4 +1,4 @@
-"""A request's body into a file, and a file into an answer's body: neither is ever held in memory as a whole."""
+"""Writes a request's body to a file, and sends a file as an answer. Memory never holds a whole file."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from zeus_bso.exceptions import TooLargeError
-from zeus_bso.server.transfer.format import MEDIA_TYPE
-from zeus_bso.server.transfer.transfer import temporary_file
+from zeus_bso.server.transfer.export_format import MEDIA_TYPE
+from zeus_bso.server.transfer.staging import temporary_file
 
 _CHUNK_BYTES = 2**16
 
 
 async def receive_file(request: Request, max_bytes: int) -> IO[bytes]:
-    """Write a request's body into a temporary file.
+    """Write a request's body to a temporary file.
 
     Raises:
-        TooLargeError: It is larger than ``max_bytes``.
+        TooLargeError: The body is larger than ``max_bytes``.
     """
     too_large = TooLargeError(
-        f"The exported job is larger than {max_bytes} bytes; the server's setting ZEUS_BSO_IMPORT_MAX_BYTES says how "
-        "much it takes."
+        f"The exported job is larger than {max_bytes} bytes, the limit in the server's setting "
+        "ZEUS_BSO_IMPORT_MAX_BYTES."
     )
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > max_bytes:

@@ -1,25 +1,28 @@
-"""Rows of a job as they are, from any table."""
+"""Raw rows of a job, from any table."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Table, insert, select, tuple_
+from sqlalchemy import Connection, Table, column, insert, select, table, tuple_
 
 from zeus_bso.server.database.schema import job, job_tombstone, metadata
 
 PAGE = 1000
 
 JobTable: TypeAlias = Table
-"""A table that holds rows of jobs."""
+"""A table with rows of jobs."""
 
 TABLES: tuple[JobTable, ...] = tuple(
     table for table in metadata.sorted_tables if "job_id" in table.columns and table is not job_tombstone
 )
-"""The tables that hold a job, parents before children."""
+"""The tables of a job, parents before children."""
 
 assert TABLES[0] is job
+
+_WITHOUT_TYPES = {known.name: insert(table(known.name, *map(column, known.columns.keys()))) for known in TABLES}
+"""Statements that convert no values."""
 
 
 class TransferRepository:
@@ -41,7 +44,10 @@ class TransferRepository:
             following = statement.where(tuple_(*keys) > tuple_(*last))
             page = [dict(row) for row in self._connection.execute(following).mappings()]
 
-    def insert(self, table: JobTable, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Store rows as they are."""
-        if rows:
-            self._connection.execute(insert(table), rows)
+    def insert_job(self, row: Mapping[str, Any]) -> None:
+        """Store the row of the job itself without changes."""
+        self._connection.execute(insert(job), row)
+
+    def insert_bound(self, into: JobTable, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Store rows whose values already have the form that the driver takes."""
+        self._connection.execute(_WITHOUT_TYPES[into.name], rows)

@@ -1,46 +1,27 @@
-"""Whole jobs out of a database and into another."""
+"""Exports and imports whole jobs."""
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 
-from pydantic import BaseModel, ConfigDict
-
-from zeus_bso.common import Text
 from zeus_bso.exceptions import JobExistsError
-from zeus_bso.server.database.schema import job, trial
 from zeus_bso.server.services.service import ZeusService
-from zeus_bso.server.transfer.check import rows
-from zeus_bso.server.transfer.format import FORMAT, VERSION, write_line, write_row
-from zeus_bso.server.transfer.repository import PAGE, TABLES, JobTable, TransferRepository
-
-_IN_MEMORY_BYTES = 2**20
-
-
-class ImportJob(BaseModel):
-    """Store a job that was exported.
-
-    Attributes:
-        job_id: Under which id.
-        replace: In the place of the job that has this id.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    job_id: Text
-    replace: bool = False
+from zeus_bso.server.transfer.check import Row
+from zeus_bso.server.transfer.export_format import FORMAT, VERSION, write_line, write_row
+from zeus_bso.server.transfer.repository import TABLES, TransferRepository
+from zeus_bso.server.transfer.staging import StagedJob, temporary_file
+from zeus_bso.server.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of an import.
+    """The result of an import.
 
     Attributes:
-        job_id: The job's id here.
-        trials: Its trials.
-        replaced: It took the place of another job.
+        job_id: The id of the job in this database.
+        trials: Number of its trials.
+        replaced: Whether it replaced another job.
     """
 
     job_id: str
@@ -52,16 +33,21 @@ class Transfer:
     """Exports and imports jobs within one transaction.
 
     Args:
-        service: The jobs.
-        repository: Their rows.
+        service: Access to jobs.
+        repository: Access to their raw rows.
     """
 
     def __init__(self, service: ZeusService, repository: TransferRepository) -> None:
         self._service = service
         self._repository = repository
 
+    @classmethod
+    def of(cls, unit: UnitOfWork) -> Transfer:
+        """Exports and imports within a transaction."""
+        return cls(unit.service, TransferRepository(unit.connection))
+
     def export(self, job_id: str) -> IO[bytes]:
-        """Write a job into a temporary file.
+        """Write a job to a temporary file.
 
         Raises:
             UnknownJobError: There is no such job.
@@ -78,41 +64,32 @@ class Transfer:
         file.seek(0)
         return file
 
-    def import_job(self, command: ImportJob, file: IO[bytes]) -> Imported:
-        """Store a job from a file that was found sound.
+    def import_job(self, staged: StagedJob, *, replace: bool) -> Imported:
+        """Store a job.
+
+        Args:
+            staged: The job.
+            replace: Whether to replace an existing job of this id.
 
         Raises:
-            JobExistsError: There is a job of this id, and it is not to be replaced.
+            JobExistsError: A job of this id exists, and ``replace`` is false.
         """
-        existing = self._service.find_job(command.job_id, for_update=True)
+        job_id = staged.job_id
+        existing = self._service.find_job(job_id, for_update=True)
         if existing is not None:
-            if not command.replace:
+            if not replace:
                 raise JobExistsError(
-                    f"Job {command.job_id!r} exists. Import under another id (as=NEW_ID), or replace it (replace=true)."
+                    f"Job {job_id!r} exists. Import under another id (as=NEW_ID), or replace it (replace=true)."
                 )
             self._service.delete_job(existing)
-        numbers_before = self._service.forget_deleted(command.job_id)
-        trials, pending, table = 0, list[dict[str, Any]](), job
-        for owner, row in rows(file):
-            if owner is not table or len(pending) == PAGE:
-                self._repository.insert(table, pending)
-                table, pending = owner, []
-            pending.append(_adopted(owner, row, command.job_id, numbers_before))
-            trials += owner is trial
-        self._repository.insert(table, pending)
-        return Imported(command.job_id, trials, replaced=existing is not None)
+        self._repository.insert_job(_adopted(staged.row, job_id, self._service.forget_deleted(job_id)))
+        for table, rows in staged.pages():
+            self._repository.insert_bound(table, rows)
+        return Imported(job_id, staged.trials, replaced=existing is not None)
 
 
-def temporary_file() -> IO[bytes]:
-    """A file that lives in memory while it is small, and is gone when it is closed."""
-    file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115
-    return file
-
-
-def _adopted(table: JobTable, row: dict[str, Any], job_id: str, numbers_before: int) -> dict[str, Any]:
-    """The row under the job's id here; trials are numbered on beyond those of a namesake that was here before."""
-    if table is not job:
-        return row | {"job_id": job_id}
+def _adopted(row: Row, job_id: str, numbers_before: int) -> Row:
+    """The job with its new id. Its trial numbers continue after those of an earlier job of the same id."""
     return row | {
         "job_id": job_id,
         "derived_id": row["derived_id"] and row["job_id"] == job_id,

@@ -23,7 +23,7 @@ function plotly() {
   return loading;
 }
 
-/** Replace names of CSS variables by what they mean in the theme. */
+/** Replace names of CSS variables with their values in the theme. */
 function resolved(value, style) {
   if (typeof value === "string") {
     const name = /^var\((--[\w-]+)\)$/.exec(value)?.[1];

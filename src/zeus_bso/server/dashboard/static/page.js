@@ -1,4 +1,4 @@
-// What every page does beside what its server sent: times as people say them, filters at once, live figures, charts.
+// Enhances every page: readable times, filters without a button, live figures, charts.
 
 import "./charts.js";
 import { read, visit } from "./swap.js";

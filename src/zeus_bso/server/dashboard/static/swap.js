@@ -1,4 +1,4 @@
-// Takes the regions marked data-live of a freshly read page over into this one, and leaves focus and all else alone.
+// Copies the regions marked data-live from a newly loaded page to this one, and leaves the focus and everything else.
 
 const served = new Map();
 for (const region of document.querySelectorAll("[data-live]")) served.set(region.id, region.innerHTML);
@@ -13,14 +13,14 @@ export async function read(url, { always = false } = {}) {
   const headers = etag && !always ? { "If-None-Match": etag } : {};
   const response = await fetch(url, { headers, cache: "no-store", credentials: "same-origin", signal: own.signal });
   if (response.status === 304) return false;
-  if (response.status === 401) location.reload(); // The session has ended; the server knows where to log in.
+  if (response.status === 401) location.reload(); // The session has ended, and the server redirects to the login page.
   if (!response.ok) throw new Error(`${response.status}`);
   const html = await response.text();
   etag = response.headers.get("ETag");
   return show(new DOMParser().parseFromString(html, "text/html"));
 }
 
-/** Show an address, and let the address bar say so. */
+/** Show an address, and put it into the address bar. */
 export async function visit(url) {
   const shown = new URL(url, location.href);
   history.replaceState(null, "", shown);
@@ -33,7 +33,7 @@ function show(page) {
   const missing = fresh.some((region) => !document.getElementById(region.id));
   const gone = [...document.querySelectorAll("[data-live]")].some((region) => !page.getElementById(region.id));
   if (missing || gone) {
-    location.reload(); // The first job has registered, or the last is gone: another page altogether.
+    location.reload(); // The first job has registered or the last one was deleted, so the page is a different one.
     return true;
   }
   for (const region of fresh) {

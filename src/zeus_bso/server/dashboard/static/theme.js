@@ -7,7 +7,7 @@
   try {
     theme = localStorage.getItem("zeus-bso-theme") ?? theme;
   } catch {
-    // Without storage the theme is that of the system until it is changed, on each page anew.
+    // Without storage each page starts with the theme of the system.
   }
   if (!order.includes(theme)) theme = "system";
 

@@ -1,1 +1,1 @@
-"""Alembic migrations; shipped with the package."""
+"""Alembic migrations, which are part of the package."""

@@ -1,4 +1,4 @@
-"""Jobs, batch size states, trials, their reports, and what deleted jobs leave behind.
+"""Create the tables of jobs, batch size states, trials, reports, and traces of deleted jobs.
 
 Revision ID: 0001
 Revises:
@@ -12,11 +12,15 @@ import sqlalchemy as sa
 from alembic import op
 
 from zeus_bso.server.database import types
+from zeus_bso.server.database.migrations import steps
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+
+loses = "all jobs, trials and reports"
+"""What a downgrade loses."""
 
 OPTIONS: dict[str, Any] = {
     f"{dialect}_{name}": value
@@ -26,7 +30,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def upgrade() -> None:
-    op.create_table(
+    steps.create_table(
         "job",
         sa.Column("job_id", types.Identifier(), nullable=False),
         sa.Column("job_id_prefix", types.Identifier(), nullable=False),
@@ -68,7 +72,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id"),
         **OPTIONS,
     )
-    op.create_table(
+    steps.create_table(
         "job_tombstone",
         sa.Column("job_id", types.Identifier(), nullable=False),
         sa.Column("last_trial_number", sa.Integer(), nullable=False),
@@ -77,7 +81,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id"),
         **OPTIONS,
     )
-    op.create_table(
+    steps.create_table(
         "batch_size_state",
         sa.Column("job_id", types.Identifier(), nullable=False),
         sa.Column("batch_size", sa.Integer(), nullable=False),
@@ -96,7 +100,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", "batch_size"),
         **OPTIONS,
     )
-    op.create_table(
+    steps.create_table(
         "trial",
         sa.Column("job_id", types.Identifier(), nullable=False),
         sa.Column("trial_number", sa.Integer(), nullable=False),
@@ -135,25 +139,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("job_id", "trial_number"),
         **OPTIONS,
     )
-    op.create_index(
-        op.f("ix_trial_job_id_batch_size_generation_decision"),
-        "trial",
-        ["job_id", "batch_size", "generation", "decision"],
-        unique=False,
+    steps.create_index(
+        "ix_trial_job_id_batch_size_generation_decision", "trial", ["job_id", "batch_size", "generation", "decision"]
     )
-    op.create_index(
-        op.f("ix_trial_job_id_generation_round_trial_number"),
-        "trial",
-        ["job_id", "generation", "round", "trial_number"],
-        unique=False,
+    steps.create_index(
+        "ix_trial_job_id_generation_round_trial_number", "trial", ["job_id", "generation", "round", "trial_number"]
     )
-    op.create_index(
-        op.f("ix_trial_job_id_run_id_trial_number"), "trial", ["job_id", "run_id", "trial_number"], unique=False
-    )
-    op.create_index(
-        op.f("ix_trial_job_id_status_trial_number"), "trial", ["job_id", "status", "trial_number"], unique=False
-    )
-    op.create_table(
+    steps.create_index("ix_trial_job_id_run_id_trial_number", "trial", ["job_id", "run_id", "trial_number"])
+    steps.create_index("ix_trial_job_id_status_trial_number", "trial", ["job_id", "status", "trial_number"])
+    steps.create_table(
         "trial_report",
         sa.Column("job_id", types.Identifier(), nullable=False),
         sa.Column("trial_number", sa.Integer(), nullable=False),
@@ -174,8 +168,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("trial_report")
-    op.drop_table("trial")
-    op.drop_table("batch_size_state")
-    op.drop_table("job_tombstone")
-    op.drop_table("job")
+    steps.drop_table("trial_report")
+    steps.drop_table("trial")
+    steps.drop_table("batch_size_state")
+    steps.drop_table("job_tombstone")
+    steps.drop_table("job")

@@ -1,0 +1,1 @@
+"""What the product does and costs on a real GPU."""

@@ -1,0 +1,1 @@
+"""Connects the client to a server."""

@@ -1,0 +1,1 @@
+"""Delivers the messages of a run to the server, and keeps them until then."""

@@ -1,0 +1,1 @@
+"""Adapters for monitors of other packages."""

@@ -1,0 +1,1 @@
+"""Energy sensors, one module per kind of device."""

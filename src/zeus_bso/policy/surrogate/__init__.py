@@ -1,0 +1,1 @@
+"""Our own algorithm, which needs fewer runs."""

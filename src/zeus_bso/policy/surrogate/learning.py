@@ -1,0 +1,211 @@
+"""What the surrogate policy keeps of a run: costs per epoch, epochs to the target, and how much both vary."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from zeus_bso.policy.retirement import after_success
+from zeus_bso.policy.state import Knobs, RunState, Sizes, SizeState, SurrogateArmState, SurrogateState
+from zeus_bso.policy.surrogate.beliefs import cost_per_epoch, noise_variance, pace_variance
+from zeus_bso.policy.surrogate.curves import blended
+
+OTHER_MACHINE = 2.0
+"""When the cost per epoch of a size changes by more than this factor, the machine is another one."""
+
+OUTLIER_STDS = 4.0
+"""But not where it varies so much from run to run that the change is within so many standard deviations."""
+
+MEMORY_RUNS = 20
+"""A size's mean follows its latest runs as if it rested on so many at most: what has drifted is unlearnt."""
+
+OUTLIER_DOF = 10
+"""And not before so many changes have told how much it varies."""
+
+PACE_DRIFT_STD, EPOCHS_DRIFT_STD = 0.015, 0.004
+"""What all sizes drift by, in common, from run to run: standard deviations of log cost per epoch and log epochs."""
+
+TELLING_RUNS = 2
+"""A size tells of drift when it has run so often before."""
+
+CLIPPED_STDS = 2.5
+MOST_GAIN = 0.5
+LARGEST_LEVEL = 50.0
+
+LARGEST_CHANGE = 1e6
+"""No larger change of the cost per epoch is carried over from one size to the others: a reading was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunCost:
+    """The parts of a run's cost.
+
+    Attributes:
+        warm_up: What its first part cost beyond as many later epochs [J]; None: it cannot be told.
+        cost: Cost of the epochs without the warm-up [J].
+        epochs: How many these are; where the first part can be told from the others, without it.
+        log_needed: Logarithm of all epochs of the run.
+    """
+
+    warm_up: float | None
+    cost: float
+    epochs: int
+    log_needed: float
+
+    @property
+    def pace(self) -> float:
+        """Cost per epoch, above 0 [J]."""
+        return cost_per_epoch(self.cost, self.epochs)
+
+
+def split_cost(run: RunState, warm_up: float) -> RunCost:
+    """The parts of a run's cost: its first report tells what is particular to the first part.
+
+    Args:
+        run: The run.
+        warm_up: What the warm-up is believed to cost, for a run that has reported once only [J].
+    """
+    epochs, needed = run.epoch - run.first_epoch, math.log(max(1, run.epoch))
+    if run.first_cost is None or epochs < 1 or not 0.0 <= run.first_cost < run.cost:
+        return RunCost(None, run.cost - min(warm_up, run.cost / 2), max(1, run.epoch), needed)
+    cost = run.cost - run.first_cost
+    return RunCost(run.first_cost - run.first_epoch * cost / epochs, cost, epochs, needed)
+
+
+def without_drift(state: SurrogateState, found: RunCost) -> RunCost:
+    """The parts of a run's cost, counted from the level to which all costs have drifted."""
+    cost = found.cost * math.exp(-state.pace_level)
+    return replace(found, cost=cost, log_needed=found.log_needed - state.epochs_level)
+
+
+def follow_drift(state: SurrogateState, before: SurrogateArmState, found: RunCost) -> SurrogateState:
+    """The state after one more run of a size that is known: all costs are taken to drift a little as it does.
+
+    The gain is that of a Kalman filter whose level moves so little from run to run that noise is most of a surprise.
+    """
+    if before.runs < TELLING_RUNS or found.cost <= 0.0 or before.cost_sum <= 0.0:
+        return state
+    variance = pace_variance(state)
+    # The mean of costs lies above the exponential of the mean logarithm.
+    pace = math.log(found.pace / cost_per_epoch(before.cost_sum, before.epoch_sum)) + variance / 2
+    return replace(
+        state,
+        pace_level=_filtered_level(state.pace_level, pace, variance, PACE_DRIFT_STD),
+        epochs_level=_filtered_level(
+            state.epochs_level, found.log_needed - before.mean_log_epochs, noise_variance(state), EPOCHS_DRIFT_STD
+        ),
+    )
+
+
+def _filtered_level(level: float, surprise: float, variance: float, drift_std: float) -> float:
+    most = CLIPPED_STDS * math.sqrt(variance)
+    gain = min(MOST_GAIN, drift_std / math.sqrt(variance))
+    return min(max(level + gain * min(max(surprise, -most), most), -LARGEST_LEVEL), LARGEST_LEVEL)
+
+
+def add_cost(size: SizeState, run: RunState, found: RunCost, reward: float, started: int) -> SizeState:
+    """Whatever came of it, a run tells what an epoch costs, unless its cost was not measured.
+
+    Args:
+        size: What is known about its size.
+        run: The run.
+        found: The parts of its cost.
+        reward: The observation that the arm gets [-J].
+        started: Recurrences started so far.
+    """
+    arm = replace(size.surrogate, seen=started)
+    if run.cost > 0.0:
+        arm = _scale_history(arm, (MEMORY_RUNS - 1) / MEMORY_RUNS) if arm.runs >= MEMORY_RUNS else arm
+        last = found.pace if size.converged else None
+        arm = replace(arm, cost_sum=arm.cost_sum + found.cost, epoch_sum=arm.epoch_sum + found.epochs, last_pace=last)
+        if found.warm_up is not None:
+            runs = min(arm.warm_up_runs + 1, MEMORY_RUNS)
+            arm = replace(arm, warm_up_runs=runs, warm_up=arm.warm_up + (found.warm_up - arm.warm_up) / runs)
+    return replace(size, arm=size.arm.observe(reward), surrogate=arm)
+
+
+def _scale_history(arm: SurrogateArmState, share: float) -> SurrogateArmState:
+    """The arm with this share of the epochs that its cost per epoch rests on; the cost per epoch stays."""
+    if not arm.epoch_sum:
+        return arm
+    kept = max(1, int(arm.epoch_sum * share))
+    return replace(arm, cost_sum=arm.cost_sum / arm.epoch_sum * kept, epoch_sum=kept)
+
+
+def discount_history(sizes: Sizes, run: RunState, found: RunCost, before: SurrogateArmState, change: float) -> Sizes:
+    """What was learnt before costs drifted weighs no more than one run, and is taken to have drifted half as far.
+
+    That goes for epochs to the target: the size that showed the drift becomes the mean of one old run and the new one,
+    half way between them; with the others moved as far, the order of the sizes stays until they are tried. If the
+    machine is another one, the cost per epoch of all sizes changes as it does.
+
+    Args:
+        sizes: What is known about each size.
+        run: The run that showed the drift.
+        found: The parts of its cost.
+        before: What was learnt about its size before it.
+        change: Of :func:`machine_change`.
+    """
+    moved = (found.log_needed - before.mean_log_epochs) / 2 if before.runs else 0.0
+    after = {}
+    for size, state in sizes.items():
+        arm = state.surrogate
+        own = size == run.batch_size
+        if change and own:
+            arm = replace(arm, cost_sum=found.cost, epoch_sum=found.epochs)
+        elif change:
+            arm = _scale_history(arm, 1 / max(1, arm.runs))
+            arm = replace(arm, cost_sum=arm.cost_sum * math.exp(change), last_pace=None)
+        if arm.runs:
+            arm = replace(arm, runs=1, mean_log_epochs=arm.mean_log_epochs + (0.0 if own else moved))
+        after[size] = replace(state, surrogate=arm)
+    return after
+
+
+def machine_change(state: SurrogateState, before: SurrogateArmState, found: RunCost) -> float:
+    """By how much the log cost per epoch of a proven size has changed; 0: no more than it does from run to run."""
+    known = state.pace_dof >= OUTLIER_DOF and before.last_pace is not None
+    if not known or not before.epoch_sum or before.cost_sum <= 0.0:
+        return 0.0
+    change = math.log(found.pace / cost_per_epoch(before.cost_sum, before.epoch_sum))
+    usual = max(math.log(OTHER_MACHINE), OUTLIER_STDS * math.sqrt(pace_variance(state) * (1 + 1 / max(1, before.runs))))
+    if abs(change) <= usual:
+        return 0.0
+    return min(max(change, -math.log(LARGEST_CHANGE)), math.log(LARGEST_CHANGE))
+
+
+def add_pace_change(state: SurrogateState, before: SurrogateArmState, found: RunCost) -> SurrogateState:
+    """The state after one more change of a size's pace.
+
+    Changes from run to run, not deviations from the mean: a machine that has become slower for good counts once.
+    """
+    if before.last_pace is None or found.cost <= 0.0:
+        return state
+    change = math.log(found.pace / before.last_pace)
+    return replace(state, pace_ss=state.pace_ss + change**2 / 2, pace_dof=state.pace_dof + 1)
+
+
+def add_success(
+    knobs: Knobs, state: SurrogateState, size: SizeState, run: RunState, found: RunCost, *, noisy: bool
+) -> tuple[SurrogateState, SizeState]:
+    """What a converged run teaches of epochs to the target; ``noisy``: also of how much they vary."""
+    arm = size.surrogate
+    if not size.converged:
+        arm = replace(arm, runs=0, mean_log_epochs=0.0, guess=None)
+    deviation = found.log_needed - arm.mean_log_epochs
+    if arm.runs and noisy:
+        state = replace(
+            state,
+            noise_ss=state.noise_ss + arm.runs / (arm.runs + 1) * deviation**2,
+            noise_dof=state.noise_dof + 1,
+        )
+    arm = replace(
+        add_epochs(arm, found.log_needed), last_pace=found.pace, curve=blended(knobs, arm.curve, run.curve), stops=0
+    )
+    return state, replace(after_success(size, run.cost), surrogate=arm, is_arm=True)
+
+
+def add_epochs(arm: SurrogateArmState, log_epochs: float) -> SurrogateArmState:
+    """The arm after one more run of so many epochs."""
+    count = min(arm.runs + 1, MEMORY_RUNS)
+    return replace(arm, runs=count, mean_log_epochs=arm.mean_log_epochs + (log_epochs - arm.mean_log_epochs) / count)

@@ -1,0 +1,1 @@
+"""The reference algorithm: pruning, then a bandit."""

@@ -1,0 +1,1 @@
+"""The wire protocol: what the client and the server share."""

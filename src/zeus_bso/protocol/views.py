@@ -1,0 +1,300 @@
+"""Read models of jobs and trials, which the server, the command line and the dashboard share.
+
+They are not in :mod:`zeus_bso.protocol`, because a training script never needs them and should not import them.
+Units: time in seconds, energy in joules, power in watts; timestamps are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from zeus_bso.protocol.job_spec import JobSpecFromClient
+from zeus_bso.protocol.messages import TrialId
+from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, Stage, TrialStatus, TrialType
+
+
+class TrialView(TrialId):
+    """A trial in the API. Times are in seconds, energies in joules, timestamps in ISO 8601 and UTC."""
+
+    generation: int
+    type: TrialType
+    status: TrialStatus
+    outcome: Outcome | None
+    reason: FailReason | None
+    round: int | None
+    uncapped: bool
+    run_id: str | None
+    time: float
+    energy: float
+    metric: float | None
+    current_epoch: int
+    cost: float | None
+    target_reached: bool
+    wasted_time: float
+    wasted_energy: float
+    energy_source: EnergySource | None
+    started_at: str
+    ended_at: str | None
+    message: str
+
+
+class ReportView(BaseModel):
+    """A point of a trial's learning curve. Its figures are cumulative since the run began.
+
+    Attributes:
+        epoch: Number of trained epochs.
+        time: Training time [s].
+        energy: Energy used [J].
+        metric: The metric, or null if it was not finite.
+        reported_at: Time of the report.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    epoch: int
+    time: float
+    energy: float
+    metric: float | None
+    reported_at: str
+
+
+class BatchSizeView(BaseModel):
+    """Results and beliefs for one batch size of a job.
+
+    Attributes:
+        trials: Number of trials of this size, over all generations and with any status.
+        converged: Number of trials that converged.
+        unconverged: Number of trials that were decided without converging.
+        failed: Number of trials that ended without a decision.
+        mean_energy: Mean energy of the converged trials [J].
+        mean_time: Mean time of the converged trials [s].
+        mean_cost: Mean cost of the converged trials [J].
+        observations: Number of observations in this generation.
+        belief_mean: Posterior mean of the reward [-J]. Null before the first observation.
+        belief_std: Posterior standard deviation of the reward [J].
+        believed_cost: Cost of a run of this size as the job's policy believes [J]. Null if nothing is known.
+        believed_cost_low: Lower end of the 95 % interval of that cost [J]: normal for ``zeus``, lognormal for
+            ``surrogate``.
+        believed_cost_high: Upper end of that interval [J].
+        retired: The reason why this size is not chosen any more. Null if it may be chosen.
+        is_arm: Whether the size is an arm of the bandit.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    batch_size: int
+    trials: int
+    converged: int
+    unconverged: int
+    failed: int
+    mean_energy: float | None
+    mean_time: float | None
+    mean_cost: float | None
+    observations: int
+    belief_mean: float | None
+    belief_std: float | None
+    believed_cost: float | None = None
+    believed_cost_low: float | None = None
+    believed_cost_high: float | None = None
+    retired: str | None
+    is_arm: bool
+
+
+class SavedView(BaseModel):
+    """The saving of one quantity against the default batch size. See :mod:`zeus_bso.savings` for the formula.
+
+    Attributes:
+        saved: The saved amount. A negative amount is a loss so far.
+        low: Lower end of the 95 % interval.
+        high: Upper end of the interval.
+        spent: Everything that was used.
+        lost: The part of ``spent`` that delivered no model: stopped and failed runs, and discarded work.
+        per_default_run: Mean of the default size's converged runs.
+        fraction: ``saved`` as a fraction of what the default size would have used.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    saved: float
+    low: float
+    high: float
+    spent: float
+    lost: float
+    per_default_run: float
+    fraction: float
+
+
+class SavedAmount(BaseModel):
+    """Saved energy in another unit, with the ends of its 95 % interval."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    saved: float
+    low: float
+    high: float
+
+
+class RunCounts(BaseModel):
+    """Numbers of the ended runs behind a saving.
+
+    Attributes:
+        converged: Runs that delivered a model.
+        unconverged: Runs that were decided without converging. They count as pure cost.
+        failed: Runs that ended without a decision. They count as pure cost.
+        left_out: Runs with another energy source than the job's. They are not compared.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    converged: int
+    unconverged: int
+    failed: int
+    left_out: int
+
+
+class Savings(BaseModel):
+    """Savings. Every figure is null until there is enough data.
+
+    Attributes:
+        energy: Saved energy [J].
+        time: Saved time [s].
+        energy_kwh: Saved energy [kWh].
+        money: Price of the saved energy in ``currency``. It is also null if no price is set.
+        co2e_kg: Emissions of the saved energy [kg CO2e]. They are also null if no carbon intensity is set.
+        currency: Currency of ``money``.
+        runs: The runs behind the figures.
+        estimated: Whether some of the energy was estimated instead of measured.
+        message: One sentence with the figure and its baseline, or with the reason why there is none.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    energy: SavedView | None
+    time: SavedView | None
+    energy_kwh: SavedAmount | None
+    money: SavedAmount | None
+    co2e_kg: SavedAmount | None
+    currency: str
+    runs: RunCounts
+    estimated: bool
+    message: str
+
+
+class JobSavings(Savings):
+    """The savings of a job.
+
+    Attributes:
+        cost: Saved cost [J].
+        baseline_batch_size: The default batch size, with which all runs are compared.
+        baseline_runs: Number of its converged runs.
+        baseline_last_at: Time when the latest of them ended. Null before the first.
+        alarm: A sentence that says that none of the latest runs converged. Null if there is no alarm.
+    """
+
+    job_id: str
+    cost: SavedView | None
+    baseline_batch_size: int
+    baseline_runs: int
+    baseline_last_at: str | None
+    energy_source: EnergySource | None
+    alarm: str | None
+
+
+class FleetSavings(Savings):
+    """The savings of all jobs together.
+
+    Attributes:
+        jobs: Number of all jobs.
+        compared_jobs: Number of jobs with a figure. The totals cover these jobs.
+        estimated_jobs: Number of jobs whose energy is an estimate.
+        alarmed_jobs: Number of jobs with an alarm.
+        spent_energy: Energy that the runs of all jobs used, compared or not [J].
+        spent_time: Time that these runs took [s].
+    """
+
+    jobs: int
+    compared_jobs: int
+    estimated_jobs: int
+    alarmed_jobs: int
+    spent_energy: float
+    spent_time: float
+
+
+class SavingsPoint(BaseModel):
+    """The savings at the end of a run, against the current baseline.
+
+    Attributes:
+        trial_number: Trial number of the run.
+        batch_size: Batch size of the run.
+        ended_at: Time when the run ended.
+        energy_kwh: Saved energy up to then [kWh].
+        time: Saved time up to then [s].
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    trial_number: int
+    batch_size: int
+    ended_at: str
+    energy_kwh: SavedAmount
+    time: SavedAmount
+
+
+class JobSummary(BaseModel):
+    """A job in the list of jobs.
+
+    Attributes:
+        chosen_batch_size: The best size known so far. Null before any size has converged.
+        min_cost: Least cost of a converged trial in this generation [J].
+        no_size_converges: Whether no size reached the target within ``max_epochs`` in the last generation.
+        savings: The savings of the job.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    job_id: str
+    stage: Stage
+    policy: str
+    gpu_model: str
+    number_of_gpus: int
+    generation: int
+    trials: int
+    open_trials: int
+    chosen_batch_size: int | None
+    default_batch_size: int
+    min_cost: float | None
+    energy_source: EnergySource | None
+    no_size_converges: bool
+    created_at: str
+    updated_at: str
+    savings: JobSavings | None = None
+
+
+class JobView(JobSummary):
+    """A job with its spec and the results for each batch size.
+
+    Attributes:
+        next_batch_size: The batch size that the next ask would get if no run ends before. Null if chance decides.
+        next_run: One sentence with this size, or with the chances, and the reason.
+    """
+
+    next_batch_size: int | None = None
+    next_run: str = ""
+    spec: JobSpecFromClient
+    batch_sizes: list[BatchSizeView]
+
+
+class ImportedJob(BaseModel):
+    """Answer to an import.
+
+    Attributes:
+        job_id: The id of the job on this server.
+        trials: Number of its trials.
+        replaced: Whether it replaced another job.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    job_id: str
+    trials: int
+    replaced: bool

@@ -1,1 +1,0 @@
-"""The description of the API as a page that needs no other host."""

@@ -1,0 +1,183 @@
+"""The savings of jobs, for the API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+
+from zeus_bso import savings, units
+from zeus_bso.protocol.views import FleetSavings, JobSavings, RunCounts, SavedView, SavingsPoint
+from zeus_bso.protocol.words import EnergySource
+from zeus_bso.savings import EndedRun, Saving, Use
+from zeus_bso.server.job.models import JobState
+from zeus_bso.server.overview.models import EndedTrial, SizeRecord
+from zeus_bso.server.overview.prices import EnergyPrices, scaled
+
+ALARM_AFTER = 5
+"""Number of ended runs in a row without a converged one that raises an alarm."""
+
+MOST_POINTS = 500
+"""Largest number of points in a saving over time."""
+
+
+def job_savings(
+    job: JobState, records: Sequence[SizeRecord], ended_since_converged: int, prices: EnergyPrices
+) -> JobSavings:
+    """The savings of a job.
+
+    Args:
+        job: The job.
+        records: Results and use of its trials by batch size.
+        ended_since_converged: Number of ended trials since the latest converged trial.
+        prices: Price and emissions of energy.
+    """
+    default = job.spec.default_batch_size
+    energy = savings.saving({record.batch_size: record.energy for record in records}, default)
+    time = savings.saving({record.batch_size: record.time for record in records}, default)
+    baseline = next((record for record in records if record.batch_size == default and record.converged), None)
+    last_at = baseline.last_converged_at.isoformat() if baseline and baseline.last_converged_at else None
+    return JobSavings(
+        job_id=job.job_id,
+        energy=_view(energy),
+        time=_view(time),
+        cost=_view(savings.saving(_costs(job, records), default)),
+        energy_kwh=prices.kwh(energy),
+        money=prices.money(energy),
+        co2e_kg=prices.co2e_kg(energy),
+        currency=prices.currency,
+        runs=_counts(records),
+        energy_source=job.energy_source,
+        estimated=job.energy_source is EnergySource.ESTIMATE,
+        baseline_batch_size=default,
+        baseline_runs=baseline.converged if baseline else 0,
+        baseline_last_at=last_at,
+        alarm=_alarm(ended_since_converged),
+        message=_message(job, energy, baseline.converged if baseline else 0, last_at),
+    )
+
+
+def fleet_savings(
+    jobs: Sequence[tuple[JobState, Sequence[SizeRecord]]], alarmed_jobs: int, prices: EnergyPrices
+) -> FleetSavings:
+    """The savings of all jobs together.
+
+    Args:
+        jobs: All jobs, each with the results and use of its trials.
+        alarmed_jobs: Number of jobs with an alarm.
+        prices: Price and emissions of energy.
+    """
+    energies, times = [], []
+    for job, records in jobs:
+        default = job.spec.default_batch_size
+        energies.append(savings.saving({record.batch_size: record.energy for record in records}, default))
+        times.append(savings.saving({record.batch_size: record.time for record in records}, default))
+    compared = [each for each in energies if each is not None]
+    energy, time = savings.total(compared), savings.total([each for each in times if each is not None])
+    records = [record for _, of_job in jobs for record in of_job]
+    estimated = sum(job.energy_source is EnergySource.ESTIMATE for job, _ in jobs)
+    return FleetSavings(
+        energy=_view(energy),
+        time=_view(time),
+        energy_kwh=prices.kwh(energy),
+        money=prices.money(energy),
+        co2e_kg=prices.co2e_kg(energy),
+        currency=prices.currency,
+        runs=_counts(records),
+        estimated=estimated > 0,
+        message=_fleet_message(len(jobs), len(compared), energy, estimated),
+        jobs=len(jobs),
+        compared_jobs=len(compared),
+        estimated_jobs=estimated,
+        alarmed_jobs=alarmed_jobs,
+        spent_energy=sum(record.energy.total + record.energy.lost for record in records),
+        spent_time=sum(record.time.total + record.time.lost for record in records),
+    )
+
+
+def savings_over_time(job: JobState, trials: Sequence[EndedTrial], prices: EnergyPrices) -> list[SavingsPoint]:
+    """The savings of a job after each run, thinned to at most ``MOST_POINTS`` points that include the last one."""
+    default = job.spec.default_batch_size
+    shown = thinned(len(trials), MOST_POINTS)
+    energy_runs = [EndedRun(t.batch_size, t.converged, t.energy, t.wasted_energy) for t in trials]
+    time_runs = [EndedRun(t.batch_size, t.converged, t.time, t.wasted_time) for t in trials]
+    energies = savings.over_time(energy_runs, default, shown)
+    times = savings.over_time(time_runs, default, shown)
+    if energies is None or times is None:
+        return []
+    points = []
+    for index, energy_saved, time_saved in zip(shown, energies, times, strict=True):
+        energy_kwh, time = prices.kwh(energy_saved), scaled(time_saved, 1.0)
+        assert energy_kwh is not None
+        assert time is not None
+        points.append(
+            SavingsPoint(
+                trial_number=trials[index].trial_number,
+                batch_size=trials[index].batch_size,
+                ended_at=trials[index].ended_at.isoformat(),
+                energy_kwh=energy_kwh,
+                time=time,
+            )
+        )
+    return points
+
+
+def thinned(count: int, most: int) -> list[int]:
+    """At most ``most`` of the indexes below ``count``, evenly spaced, including the first and the last."""
+    if count <= most:
+        return list(range(count))
+    return [round(i * (count - 1) / (most - 1)) for i in range(most)]
+
+
+def alarmed(ended_since_converged: int) -> bool:
+    """Whether so many ended trials without a converged one raise an alarm."""
+    return ended_since_converged >= ALARM_AFTER
+
+
+def _alarm(ended_since_converged: int) -> str | None:
+    if not alarmed(ended_since_converged):
+        return None
+    return f"None of the last {ended_since_converged} runs converged. Check target_metric, max_epochs and the data."
+
+
+def _costs(job: JobState, records: Iterable[SizeRecord]) -> dict[int, Use]:
+    return {
+        record.batch_size: replace(record.cost, lost=job.cost(record.energy.lost, record.time.lost))
+        for record in records
+    }
+
+
+def _counts(records: Sequence[SizeRecord]) -> RunCounts:
+    return RunCounts(
+        converged=sum(record.converged for record in records),
+        unconverged=sum(record.unconverged for record in records),
+        failed=sum(record.failed for record in records),
+        left_out=sum(record.foreign for record in records),
+    )
+
+
+def _view(saving: Saving | None) -> SavedView | None:
+    return None if saving is None else SavedView(**asdict(saving))
+
+
+def _message(job: JobState, energy: Saving | None, runs: int, last_at: str | None) -> str:
+    default = job.spec.default_batch_size
+    if energy is None or last_at is None:
+        return f"Not enough data yet: no run with the default batch size {default} has converged."
+    estimated = " (estimated)" if job.energy_source is EnergySource.ESTIMATE else ""
+    return (
+        f"{_amount(energy)}{estimated} against batch size {default}; "
+        f"baseline: {runs} run{'s' if runs != 1 else ''}, last on {last_at[:10]}."
+    )
+
+
+def _fleet_message(jobs: int, compared: int, energy: Saving | None, estimated: int) -> str:
+    if energy is None:
+        return "Not enough data yet: no job has a converged run with its default batch size."
+    partly = "" if not estimated else " (estimated)" if estimated == jobs else " (partly estimated)"
+    return f"{_amount(energy)}{partly} over {compared} of {jobs} job{'s' if jobs != 1 else ''}."
+
+
+def _amount(energy: Saving) -> str:
+    unit = units.energy_unit([energy.saved])
+    low, high = (units.number(amount_j / units.JOULES[unit]) for amount_j in (energy.low, energy.high))
+    return units.plain(f"{units.energy(energy.saved, unit)} saved ({low} to {high})")

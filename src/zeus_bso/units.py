@@ -1,0 +1,105 @@
+"""Figures for people: three significant digits and a unit that fits, on pages, in tables and in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+MINUS = "\N{MINUS SIGN}"
+SPACE = "\N{NO-BREAK SPACE}"
+"""The space between a figure and its unit."""
+NARROW = "\N{NARROW NO-BREAK SPACE}"
+NOTHING = "\N{EN DASH}"
+
+JOULES = {"MWh": 3.6e9, "kWh": 3.6e6, "Wh": 3.6e3, "J": 1.0}
+"""Units of energy, the largest first [J]."""
+_MASS_UNITS = ((1e3, "t"), (1.0, "kg"), (1e-3, "g"), (1e-6, "mg"))
+
+
+def plain(text: str) -> str:
+    """A figure in ASCII, for logs and terminals."""
+    for sign, said in ((SPACE, " "), (NARROW, ","), (MINUS, "-"), (NOTHING, "-")):
+        text = text.replace(sign, said)
+    return text
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with so many significant digits, separated thousands, and a true minus sign."""
+    if value is None:
+        return NOTHING
+    if value == 0:
+        return "0"
+    if abs(value) >= 1e15 or abs(value) < 1e-6:
+        return f"{value:.{digits - 1}e}".replace("-", MINUS)
+    magnitude = f"{value:.{digits - 1}e}"
+    decimals = max(0, digits - 1 - int(magnitude.partition("e")[2]))
+    return f"{float(magnitude):,.{decimals}f}".replace(",", NARROW).replace("-", MINUS)
+
+
+def count(value: int | None) -> str:
+    """A whole number with separated thousands."""
+    return NOTHING if value is None else f"{value:,}".replace(",", NARROW).replace("-", MINUS)
+
+
+def energy(value_j: float | None, unit: str | None = None) -> str:
+    """An energy in the given unit, or else in one that fits. From a tenth of a kWh on, that is kWh rather than Wh."""
+    if unit is not None and value_j is not None:
+        return f"{number(value_j / JOULES[unit])}{SPACE}{unit}"
+    return _in_unit(value_j, [(size, size / 10 if unit == "kWh" else size, unit) for unit, size in JOULES.items()])
+
+
+def energy_unit(values_j: Iterable[float | None]) -> str:
+    """One unit for a column of figures, which fits the largest."""
+    most = max((abs(value) for value in values_j if value is not None), default=0.0)
+    return next((unit for unit, size in JOULES.items() if most >= size), "J")
+
+
+def duration(value_s: float | None) -> str:
+    """A duration in its two largest units."""
+    if value_s is None:
+        return NOTHING
+    sign, rest = (MINUS if value_s < 0 else ""), abs(value_s)
+    if rest < 60:
+        return f"{sign}{number(rest)}{SPACE}s"
+    for unit, length, below, step in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
+        whole, part = divmod(round(rest / step), length // step)
+        if whole:
+            return f"{sign}{count(whole)}{SPACE}{unit}" + (f"{SPACE}{part}{SPACE}{below}" if part else "")
+    raise AssertionError("every duration has a unit")
+
+
+def mass(value_kg: float | None) -> str:
+    """A mass in mg, g, kg or t."""
+    return _in_unit(value_kg, [(size, size, unit) for size, unit in _MASS_UNITS])
+
+
+def money(value: float | None, currency: str) -> str:
+    """An amount of money, rounded to the cent."""
+    if value is None:
+        return NOTHING
+    if 0 < abs(value) < 0.01:
+        return f"{MINUS if value < 0 else ''}<0.01{SPACE}{currency}"
+    return f"{value:,.2f}".replace(",", NARROW).replace("-", MINUS) + f"{SPACE}{currency}"
+
+
+def percent(share: float | None) -> str:
+    """A share in whole percent. Only an exact 0 is shown as 0 %, and only an exact 1 as 100 %."""
+    if share is None:
+        return NOTHING
+    if 0 < share < 0.01:
+        return f"<1{SPACE}%"
+    if 0.99 < share < 1:
+        return f">99{SPACE}%"
+    return f"{100 * share:.0f}{SPACE}%".replace("-", MINUS)
+
+
+def less(share: float) -> str:
+    """A saving as a share of the baseline, for example ``12 % less``."""
+    return f"{percent(abs(share))} {'more' if share < 0 else 'less'}"
+
+
+def _in_unit(value: float | None, units: list[tuple[float, float, str]]) -> str:
+    """The value in the first unit ``(size, least value, name)`` whose least value it reaches, else in the last unit."""
+    if value is None:
+        return NOTHING
+    size, _, unit = next((found for found in units if abs(value) >= found[1]), units[-1])
+    return f"{number(value / size)}{SPACE}{unit}"

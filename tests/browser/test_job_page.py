@@ -1,0 +1,118 @@
+"""A job's page, in a browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+from tests.browser.conftest import BIG_JOB, ODD_JOB, Visit
+from tests.support.requests import request
+
+CHARTS = ("cost", "belief", "plane", "curves", "savings")
+
+
+@pytest.mark.parametrize("job_id", [None, BIG_JOB, ODD_JOB], ids=["real runs", "5,000 trials", "odd name"])
+def test_every_chart_is_drawn_and_says_in_words_what_it_shows(visit: Visit, job_id: str | None) -> None:
+    page = visit.open_job(job_id)
+    visit.draw_all()
+
+    for name in CHARTS:
+        chart = page.locator(f"#chart-{name}")
+        expect(chart.locator(".summary")).not_to_be_empty()
+        expect(chart.get_by_role("img").first).to_have_attribute("aria-label", chart.locator(".summary").inner_text())
+        if name != "savings":  # The real runs may not have converged at the default size yet.
+            expect(chart.locator(".plot .main-svg").first).to_be_visible()
+            assert chart.locator(".plot .points path, .plot .scatterlayer path").count() > 0
+
+
+def test_it_says_what_it_will_choose_next_and_why(visit: Visit) -> None:
+    page = visit.open_job(BIG_JOB)
+    shares = page.locator(".chances .num").all_inner_texts()
+
+    expect(page.locator(".next")).to_contain_text(re.compile("batch size 1\\d\\d"))
+    expect(page.locator(".next .reason")).to_contain_text("Thompson sampling")
+    assert 90 <= sum(int(share.rstrip("\xa0%").lstrip("<>")) for share in shares) <= 101
+    visit.open_job()
+    expect(page.locator(".next .reason")).to_contain_text("The next run")
+
+
+def test_more_trials_are_drawn_on_demand(visit: Visit) -> None:
+    page = visit.open_job(BIG_JOB)
+    summary = page.locator("#chart-cost .summary")
+
+    expect(summary).to_contain_text("The latest 200 of 5\u202f000 trials.")
+    page.get_by_role("radio", name="Latest 1,000").check(force=True)
+    expect(summary).to_contain_text("The latest 1\u202f000 of 5\u202f000 trials.")
+    page.get_by_role("radio", name="All").check(force=True)
+    expect(summary).to_contain_text("Every 5th of 5\u202f000 trials, and all of the latest 100.")
+    page.locator("#chart-cost").get_by_role("link", name="Data as a table").click()
+    expect(page.locator(".reason")).to_contain_text("Every 5th of 5\u202f000 trials")
+    assert page.locator("tbody tr").count() > 1000
+
+
+def test_trials_are_filtered_and_paged_in_place(visit: Visit) -> None:
+    page = visit.open_job(BIG_JOB)
+    page.evaluate("window.sameDocument = true")
+    rows = page.locator("#trials tbody tr")
+    expect(rows.first).to_contain_text("running")
+    page.get_by_label("State").select_option("failed")
+
+    expect(rows.first).to_contain_text("error")
+    older = page.get_by_role("link", name="Older")
+    last = rows.last.locator("th").inner_text()
+    older.focus()
+    page.keyboard.press("Enter")
+    expect(rows.last.locator("th")).not_to_have_text(last)
+    expect(older).to_be_focused()
+    page.locator("#trial-filter [name=size]").select_option("8")
+    expect(page.locator("#trials")).to_contain_text("No trial matches.")
+    assert page.evaluate("window.sameDocument")
+
+
+def test_the_whole_job_can_be_taken_away(visit: Visit) -> None:
+    page = visit.open_job(ODD_JOB)
+    link = page.get_by_role("link", name="Export").get_attribute("href")
+    answer = page.request.get(f"{visit.site.url}{link}")
+
+    assert answer.ok
+    assert ODD_JOB in answer.text().encode().decode("unicode_escape" if "\\u05d0" in answer.text() else "utf-8")
+
+
+def test_a_run_appears_as_it_goes_without_a_reload_and_without_loss_of_focus(visit: Visit) -> None:
+    page = visit.open_job()
+    page.evaluate("window.sameDocument = true")
+    expect(page.get_by_role("status")).to_have_text("Live")
+    field = page.get_by_label("State")
+    field.focus()
+    offer = request("POST", f"{visit.site.url}/api/v1/trials", json={"job_id": visit.site.real_job}).json()
+    running = page.locator("#running")
+    number = offer["trial_number"]
+
+    expect(running).to_contain_text(f"Trial {number}")
+    trial = {name: offer[name] for name in ("job_id", "batch_size", "trial_number")}
+    report = trial | {"time": 0.001, "energy": 0.001, "metric": 0.4321, "current_epoch": 1}
+    assert request("POST", f"{visit.site.url}/report", json=report).status == 200
+    expect(running).to_contain_text("0.4321")
+    assert request("PATCH", f"{visit.site.url}/trials", json=trial | {"reason": "cancelled"}).status == 200
+    expect(running).to_be_empty()
+    expect(page.locator("#trials tbody tr").first).to_contain_text("cancelled")
+    expect(field).to_be_focused()
+    page.locator("#chart-cost").scroll_into_view_if_needed()
+    expect(page.locator("#chart-cost .summary")).to_contain_text(f"of {number} trials")
+    assert page.evaluate("window.sameDocument")
+
+
+def test_nothing_is_sent_again_while_nothing_happens_and_nothing_is_asked_in_a_hidden_tab(visit: Visit) -> None:
+    page = visit.open_job(ODD_JOB)
+    with page.expect_response(lambda answer: "/job?" in answer.url):
+        pass
+    with page.expect_response(lambda answer: "/job?" in answer.url) as second:
+        pass
+
+    assert second.value.status == 304
+    page.evaluate(
+        "Object.defineProperty(document, 'hidden', { value: true });"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    expect(page.get_by_role("status")).to_have_text("Paused")

@@ -1,0 +1,156 @@
+"""The dashboard for every eye, hand and screen."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from tests.browser.conftest import BIG_JOB, ODD_JOB, WIDE, Site, Visit, missing
+
+AXE = "axe-core@4.10.3"
+GROUND = "getComputedStyle(document.body).backgroundColor"
+LIGHT, DARK = "rgb(247, 246, 243)", "rgb(18, 19, 20)"
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The rules of accessibility, from npm; kept beside other caches."""
+    folder = platformdirs.user_cache_path("zeus-bso-tests") / AXE
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.is_file():
+        npm = shutil.which("npm")
+        if npm is None:
+            missing("NO NPM: accessibility cannot be judged; on Debian: apt install npm")
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [str(npm), "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", AXE]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=240)
+        if done.returncode:
+            missing(f"NO AXE: npm could not install it: {done.stderr[-300:]}")
+    return script.read_text()
+
+
+def pages(visit: Visit) -> Iterator[Page]:
+    """Every kind of page, one after the other."""
+    yield visit.open("/")
+    yield visit.open_job(ODD_JOB)
+    visit.open_job()
+    visit.draw_all()
+    yield visit.page
+    yield visit.open("/fleet")
+    yield visit.open(f"/job/data?job_id={visit.site.real_job}&name=belief")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious(visit: Visit, axe: str, theme: Any) -> None:
+    visit.page.emulate_media(color_scheme=theme)
+    found = []
+    for page in pages(visit):
+        page.evaluate(axe)
+        # A drawing is one picture with a text to those who do not see it; its parts are nobody's.
+        result = page.evaluate("axe.run({ exclude: ['.plot .plot-container'] })")
+        assert len(result["passes"]) > 10
+        found += [
+            f"{page.url}: {rule['id']} at {rule['nodes'][0]['target']}: {rule['nodes'][0]['failureSummary']}"
+            for rule in result["violations"]
+            if rule["impact"] in ("serious", "critical")
+        ]
+    assert found == []
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_no_page_is_wider_than_a_phone(visit: Visit, width: int) -> None:
+    visit.page.set_viewport_size({"width": width, "height": 700})
+    for page in pages(visit):
+        excess = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert excess == 0, page.url
+
+
+def test_on_a_phone_jobs_are_cards_that_can_be_sorted(visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 360, "height": 700})
+    page = visit.open("/")
+    row = page.get_by_role("row").filter(has_text=BIG_JOB)
+
+    expect(row.locator("[data-name='Chosen size']")).to_be_in_viewport()
+    expect(row.locator("[data-name='Energy saved']")).to_be_in_viewport()
+    page.get_by_label("Sort by").select_option("-runs")
+    expect(page.locator("tbody tr").first).to_contain_text(BIG_JOB)
+
+
+def test_the_theme_follows_the_system_and_a_choice_is_remembered(visit: Visit) -> None:
+    page = visit.open_job()
+    visit.draw_all()
+    toggle = page.get_by_role("button", name="Theme")
+    mark = page.locator("#chart-belief .xtitle")
+    light = mark.evaluate("e => getComputedStyle(e).fill")
+
+    assert page.evaluate(GROUND) == LIGHT
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(GROUND) == DARK
+    expect(mark).not_to_have_css("fill", light)
+    toggle.click()
+    assert page.evaluate(GROUND) == LIGHT
+    expect(mark).to_have_css("fill", light)
+    page.reload()
+    assert page.evaluate(GROUND) == LIGHT
+    expect(toggle).to_have_text("Theme: light")
+    toggle.click()
+    assert page.evaluate(GROUND) == DARK
+    toggle.click()
+    expect(toggle).to_have_text("Theme: system")
+
+
+def test_a_job_is_found_and_read_by_keyboard_alone(visit: Visit) -> None:
+    page = visit.open("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    expect(page.get_by_role("link", name="Skip to content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("resnet")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    link = page.get_by_role("link", name=BIG_JOB)
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        if link.evaluate("link => link === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text(BIG_JOB)
+    reached = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.textContent.trim() || document.activeElement.value || ''"))
+    assert {"Export", "Data as a table"} <= reached
+    assert any(text.startswith("200") for text in reached)
+
+
+def test_without_scripts_everything_is_there_but_the_drawings(browser: Browser, site: Site) -> None:
+    context: BrowserContext = browser.new_context(viewport=WIDE, java_script_enabled=False)  # type: ignore[arg-type]
+    visit = Visit(context.new_page(), site)
+    try:
+        page = visit.open("/")
+        page.get_by_role("searchbox").fill("resnet")
+        page.get_by_role("button", name="Search").click()
+        expect(page.locator("tbody tr")).to_have_count(1)
+        page.get_by_role("columnheader", name="Job").get_by_role("button").click()
+        expect(page.get_by_role("columnheader", name="Job")).to_have_attribute("aria-sort", "ascending")
+        page.get_by_role("link", name=BIG_JOB).click()
+        expect(page.locator(".next .reason")).to_be_visible()
+        page.locator("#chart-belief").get_by_role("link", name="Data as a table").click()
+        expect(page.locator("tbody tr")).to_have_count(40)
+    finally:
+        context.close()
+
+
+def test_the_pictures_of_the_readme_are_there() -> None:
+    root = Path(__file__).resolve().parents[2]
+    for name in ("jobs", "job"):
+        assert f"docs/images/dashboard-{name}.png" in (root / "README.md").read_text()
+        assert (root / "docs" / "images" / f"dashboard-{name}.png").stat().st_size < 500_000

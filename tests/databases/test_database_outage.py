@@ -1,0 +1,82 @@
+"""The database server is killed and comes back: only 503s in between, nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from benchmarks.audit import audit
+from benchmarks.load import Connection, Tally, drive
+from tests.support.databases import fresh_database
+from tests.support.private_servers import PrivateServer, started_server
+from tests.support.process import ServerProcess
+
+from zeus_bso.server.database import migrate
+
+
+@pytest.fixture(params=["mariadb", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
+    with started_server(request.param) as server:
+        yield server
+
+
+def test_a_killed_database_costs_503s_and_no_acknowledged_report(database: PrivateServer, tmp_path: Path) -> None:
+    with fresh_database(database.url) as url:
+        migrate.upgrade(url)
+        with ServerProcess(url, tmp_path) as server:
+            tally = asyncio.run(_kill_and_restart(server.port, database))
+            acknowledged = set(tally.acknowledged)
+            assert audit(url, acknowledged) == []
+    assert set(tally.statuses) <= {200, 201, 503}, tally.unexpected
+    assert tally.statuses[503] > 0
+    assert acknowledged
+
+
+def test_the_first_request_after_an_idle_restart_of_the_database_succeeds(
+    database: PrivateServer, tmp_path: Path
+) -> None:
+    with fresh_database(database.url) as url:
+        migrate.upgrade(url)
+        with ServerProcess(url, tmp_path) as server:
+            asyncio.run(drive([server.port], ["job"], 8, 1.0))
+            database.stop()
+            database.start()
+            tally = asyncio.run(_ask_once(server.port))
+            assert tally.statuses[200] == 1
+            assert tally.statuses[503] == 0
+
+
+def test_no_request_hangs_while_the_database_is_away(database: PrivateServer, tmp_path: Path) -> None:
+    with fresh_database(database.url) as url:
+        migrate.upgrade(url)
+        with ServerProcess(url, tmp_path) as server:
+            database.kill()
+            started = time.monotonic()
+            with pytest.raises(urllib.error.HTTPError, match="503"):
+                urllib.request.urlopen(f"http://127.0.0.1:{server.port}/readyz", timeout=10)
+            assert time.monotonic() - started < 5.0
+            database.start()
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/readyz", timeout=10) as answer:
+                assert answer.status == 200
+
+
+async def _ask_once(port: int) -> Tally:
+    tally = Tally()
+    connection = Connection("127.0.0.1", port, tally)
+    await connection.request("GET", "/jobs/batch_size?job_id=job")
+    await connection.close()
+    return tally
+
+
+async def _kill_and_restart(port: int, database: PrivateServer) -> Tally:
+    load = asyncio.create_task(drive([port], ["a", "b"], 8, 8.0))
+    await asyncio.sleep(2.0)
+    database.kill()
+    await asyncio.sleep(1.0)
+    await asyncio.to_thread(database.start)
+    return await load

@@ -1,0 +1,84 @@
+"""The ``zeus-bso`` command as a process, and against a server in another process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support.process import ServerProcess
+from tests.support.server import Server
+
+from zeus_bso import __version__
+from zeus_bso.cli.demo_server import started_server
+from zeus_bso.cli.errors import CommandError
+
+
+@pytest.mark.parametrize("module", ["zeus_bso", "zeus_bso.cli.main"])
+def test_it_runs_as_a_module(module: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, "version"], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"zeus-bso {__version__}\n"
+
+
+def test_help_loads_neither_server_nor_client() -> None:
+    program = (
+        "import sys; from zeus_bso.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('pydantic', 'rich', 'fastapi', 'sqlalchemy', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_server_that_does_not_start_is_an_error_with_its_last_words(tmp_path: Path) -> None:
+    (tmp_path / "zeus-bso.db").mkdir()
+
+    with pytest.raises(CommandError, match="the server did not start: zeus-bso: "), started_server(tmp_path):
+        pytest.fail("there is no server to use")
+
+
+def leave_a_job(path: Path) -> None:
+    """Leave a job of three runs in a file, as a training script does."""
+    server = Server(path)
+    server.start()
+    server.register(job_id="nightly", gpu_model="[red]H200[/red]")
+    server.converge(server.ask("nightly"), energy=5e6, time=3000.0, energy_source="estimate")
+    server.converge(server.ask("nightly"), energy=3e6, time=2000.0, energy_source="estimate")
+    server.report(server.ask("nightly"), metric=0.25)
+    server.close()
+
+
+def test_a_real_server_is_asked_like_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    leave_a_job(path)
+    show = ["jobs", "show", "nightly", "--json", "--server-url"]
+    in_file = json.loads(_piped([*show, f"sqlite:///{path}"]))
+    with ServerProcess(path) as server:
+        url = server.url
+        assert json.loads(_piped([*show, url])) == in_file
+        exported = _piped(["jobs", "export", "nightly", "--server-url", url])
+        assert exported.splitlines()[0].startswith(b'{"format":"zeus-bso-job"')
+        answer = _piped(["jobs", "import", "-", "--as", "copy", "--server-url", url, "--json"], exported)
+        assert json.loads(answer) == {"job_id": "copy", "trials": 3, "replaced": False}
+        assert _piped(["jobs", "delete", "copy", "--yes", "--server-url", url])
+
+
+def _piped(arguments: list[str], given: bytes = b"") -> bytes:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ZEUS_BSO_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "zeus_bso", *arguments],
+        input=given,
+        capture_output=True,
+        env=environment,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout

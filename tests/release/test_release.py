@@ -1,0 +1,80 @@
+"""What is released: an sdist, and a wheel made of it that runs as client and server on every supported Python."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from tests.release.test_wheel import REPOSITORY, SCRIPT, pip, run
+from tests.support.process import ServerProcess
+
+import zeus_bso
+from zeus_bso.cli.demo_api import DemoApi
+
+VERSIONS = ("3.10", "3.11", "3.12", "3.13")
+
+
+def interpreter(version: str) -> str:
+    """A Python of a version: of the path, or of pyenv."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    candidates = [
+        sys.executable if version == f"{sys.version_info.major}.{sys.version_info.minor}" else None,
+        shutil.which(f"python{version}"),
+        *sorted(map(str, root.glob(f"versions/{version}.*/bin/python"))),
+    ]
+    for candidate in filter(None, candidates):
+        if subprocess.run([candidate, "-c", "import venv"], capture_output=True, check=False).returncode == 0:
+            return candidate
+    pytest.skip(f"NO PYTHON {version}: the wheel is not tried on it")
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the sdist, and the wheel that was made of it."""
+    folder = tmp_path_factory.mktemp("dist")
+    done = run(sys.executable, "-m", "build", "--outdir", folder, REPOSITORY, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_the_sdist_is_whole(released: Path) -> None:
+    [sdist] = released.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+
+    tracked = run("git", "ls-files", "src", "tests", "docs", "docker", "deploy", "benchmarks", cwd=REPOSITORY).stdout
+    missing = {name for name in tracked.splitlines() if (REPOSITORY / name).exists()} - names
+    assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "Makefile"} <= names
+    assert not missing
+
+
+def test_the_version_of_the_package_is_that_of_the_wheel(released: Path) -> None:
+    [wheel] = released.glob("*.whl")
+
+    assert wheel.name.startswith(f"zeus_bso-{zeus_bso.__version__}-")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_wheel_serves_and_trains_in_an_empty_environment(released: Path, tmp_path: Path, version: str) -> None:
+    [wheel] = released.glob("*.whl")
+    environment = tmp_path / "venv"
+    made = run(interpreter(version), "-m", "venv", "--without-pip", environment, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    python = environment / "bin" / "python"
+    pip("install", "--quiet", "--no-compile", f"{wheel}[server]", cwd=tmp_path, python=python)
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+
+    with ServerProcess(tmp_path / "jobs.db", program=[str(environment / "bin" / "zeus-bso")]) as server:
+        trained = run(python, "-W", "error", script, server.url, cwd=tmp_path)
+        [job] = DemoApi(server.url).jobs()
+        code = server.end()
+
+    assert trained.returncode == 0, trained.stderr
+    assert job.job_id.startswith("bare-")
+    assert code == 0

@@ -1,0 +1,114 @@
+"""The wheel alone is a whole client."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from tests.support.process import ServerProcess
+
+from zeus_bso.cli.demo_api import DemoApi
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+SCRIPT = """\
+import sys
+import time
+
+from zeus_bso import BatchSizeOptimizer, EnergyMonitor, JobSpec
+
+bso = BatchSizeOptimizer(
+    monitor=EnergyMonitor(),
+    server_url=sys.argv[1],
+    job=JobSpec(job_id_prefix="bare", default_batch_size=32, batch_sizes=[16, 32], target_metric=0.9, max_epochs=5),
+)
+print(bso.get_batch_size())
+bso.on_train_begin()
+while not bso.training_finished:
+    until = time.process_time() + 0.01
+    while time.process_time() < until:
+        pass
+    bso.on_evaluate(0.95)
+"""
+
+
+def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def pip(*arguments: str | Path, cwd: Path, python: str | Path = sys.executable) -> str:
+    """Run pip on the environment of a Python, which needs no pip of its own."""
+    done = run(sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", *arguments, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--quiet", REPOSITORY, "--no-deps", "--wheel-dir", directory, cwd=directory)
+    return next(directory.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def bare_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that holds the wheel and what it requires, nothing else."""
+    environment = tmp_path_factory.mktemp("bare") / "venv"
+    venv.create(environment)
+    python = environment / "bin" / "python"
+    pip("install", "--quiet", "--no-compile", wheel, cwd=environment, python=python)
+    return python
+
+
+def test_the_bare_wheel_runs_a_training_against_a_server(bare_python: Path, tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+
+    with ServerProcess(tmp_path / "jobs.db") as server:
+        done = run(bare_python, "-W", "error", script, server.url, cwd=tmp_path)
+        api = DemoApi(server.url)
+        [job] = api.jobs()
+        [trial] = api.trials(job.job_id)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["32"]
+    assert trial.outcome is not None
+    assert trial.outcome.value == "converged"
+
+
+def test_the_bare_wheel_brings_no_server_along(bare_python: Path, tmp_path: Path) -> None:
+    installed = pip("list", cwd=tmp_path, python=bare_python).lower()
+
+    assert "zeus-bso" in installed
+    for name in ("sqlalchemy", "fastapi", "numpy", "uvicorn"):
+        assert name not in installed
+
+
+def test_a_command_that_needs_an_extra_names_it(bare_python: Path, tmp_path: Path) -> None:
+    done = run(bare_python.with_name("zeus-bso"), "serve", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert 'pip install "zeus-bso[server]"' in done.stderr
+
+
+def test_the_wheel_carries_the_demo_script_and_the_type_marker(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        script = archive.read("zeus_bso/examples/digits/train.py")
+
+    assert script == (REPOSITORY / "examples" / "digits" / "train.py").read_bytes()
+    assert "zeus_bso/py.typed" in names
+    assert any(name.startswith("zeus_bso/server/database/migrations/versions/v0") for name in names)

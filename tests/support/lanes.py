@@ -1,0 +1,42 @@
+"""Which tests run where, by their ids: in the fast lane, and side by side."""
+
+from __future__ import annotations
+
+import re
+
+from tests.support.databases import SERVER_KINDS
+
+IN_PROCESS = ("contract", "integration", "property", "unit")
+"""Folders of tests that run in one process, apart from those on a database server."""
+
+ALONE = ("browser", "release")
+"""Folders whose tests share something dear: one process of the run has them all."""
+
+_LONGEST_FIRST = ("release", "browser", "databases", "process", "property", "integration")
+
+
+def is_in_process(test: str) -> bool:
+    """Whether a test may start no process and no database server."""
+    return _folder_of(test) in IN_PROCESS and _server_kind_of(test) is None
+
+
+def group_of(test: str) -> str:
+    """The tests of a group run one after the other in one process; most are a group of their own."""
+    return (_folder_of(test) if _folder_of(test) in ALONE else _server_kind_of(test)) or test
+
+
+def rank_of(test: str) -> int:
+    """Where a test stands in the order of a run: what takes long comes first."""
+    folder = _folder_of(test)
+    return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
+
+
+def _folder_of(test: str) -> str:
+    found = re.match(r"tests/(\w+)/", test)
+    return found.group(1) if found else ""
+
+
+def _server_kind_of(test: str) -> str | None:
+    """The kind of database server that a test is parametrised with."""
+    _, _, parameters = test.partition("[")
+    return next((kind for kind in SERVER_KINDS if re.search(rf"\b{kind}\b", parameters)), None)

@@ -1,0 +1,127 @@
+"""What a test starts ends with it: finds the processes, sockets, threads, runs, databases and files that are left."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from tests.support.databases import SHARED
+from tests.support.private_servers import children, is_alive
+from zeus_bso.client.exit_hooks import HOOKS
+from zeus_bso.client.live_run import LiveRun
+
+GRACE_S = 10.0
+"""A process whose end is under way, as that of a grandchild, may take so long."""
+
+RUN_GRACE_S = 30.0
+"""A call of the client that is under way takes 5 s at most; a busy machine takes its time."""
+
+_OF_RUNS = ("zeus-bso-sender", "zeus-bso-heartbeat", "zeus-bso-flush")
+
+_RESOURCE_TRACKER = b"from multiprocessing.resource_tracker import main"
+"""Of a process that uses multiprocessing; it ends with it."""
+
+_RUNNERS_OWN = ("lock", "pytest-of-", "servers")
+"""Beginnings of the names of what the test runner keeps in the folder of the run."""
+
+_PYTORCHS_OWN = ("torchelastic_", "torchinductor_")
+"""Beginnings of the names of logs and caches that PyTorch keeps; they go with the folder of the run."""
+
+
+def started_by(test: str) -> set[int]:
+    """The processes that the body of a test has started, and all that those have started."""
+    mark = f"\0PYTEST_CURRENT_TEST={test} (call)\0".encode()
+    shared = f"\0{SHARED}=1\0".encode()
+    environments = {pid: b"\0" + _read(pid, "environ") for pid in _processes()}
+    return {pid for pid, environment in environments.items() if mark in environment and shared not in environment}
+
+
+def forked() -> set[int]:
+    """The children of this process that have been forked, and still run this very program."""
+    own = _read(os.getpid(), "cmdline")
+    return {pid for pid in children(os.getpid()) if is_alive(pid) and _read(pid, "cmdline") == own}
+
+
+def of_run(folder: Path) -> set[int]:
+    """The processes of a run, apart from the one that leads it."""
+    mark = os.fsencode(folder)
+    return {
+        pid
+        for pid in _processes()
+        if pid != os.getpid() and (mark in _read(pid, "environ") or mark in _read(pid, "cmdline"))
+    }
+
+
+def end(pids: set[int]) -> list[str]:
+    """Wait a while for the end of processes; kill those that go on, and tell which they were."""
+    deadline = time.monotonic() + GRACE_S
+    while (left := {pid for pid in pids if is_alive(pid)}) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    told = [f"process {pid}: {_command(pid)}" for pid in sorted(left)]
+    kill(left)
+    return told
+
+
+def kill(pids: set[int]) -> None:
+    """End processes with SIGKILL."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def end_runs() -> list[str]:
+    """End the runs of the client that live in this process; returns the threads of runs that go on all the same.
+
+    They would speak into the log of a later test.
+    """
+    for run in HOOKS:
+        if isinstance(run, LiveRun):
+            run.release(at_once=True)
+    threads = [thread for thread in threading.enumerate() if thread.name in _OF_RUNS]
+    deadline = time.monotonic() + RUN_GRACE_S
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [f"thread {thread.name}" for thread in threads if thread.is_alive()]
+
+
+def in_this_process() -> list[str]:
+    """The sockets that are open here once what nobody can reach is gone, and the threads that keep it from ending."""
+    gc.collect()
+    threads = [thread for thread in threading.enumerate() if not thread.daemon]
+    return [*_sockets(), *(f"thread {thread.name}" for thread in threads if thread is not threading.main_thread())]
+
+
+def in_folder(folder: Path) -> list[str]:
+    """The files that tests left outside of their own folders, and the databases that they did not drop."""
+    return [str(path) for path in sorted(folder.iterdir()) if not path.name.startswith(_RUNNERS_OWN + _PYTORCHS_OWN)]
+
+
+def _processes() -> Iterator[int]:
+    found = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+    return (pid for pid in found if is_alive(pid) and _RESOURCE_TRACKER not in _read(pid, "cmdline"))
+
+
+def _command(pid: int) -> str:
+    return _read(pid, "cmdline").replace(b"\0", b" ").decode(errors="replace")[:300]
+
+
+def _read(pid: int, name: str) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    return b""
+
+
+def _sockets() -> Iterator[str]:
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        with suppress(OSError):
+            if str(entry.readlink()).startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(entry.name))) as found:
+                    if found.family in (socket.AF_INET, socket.AF_INET6):
+                        yield f"socket of {found.getsockname()}"

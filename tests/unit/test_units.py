@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from zeus_bso import units
+from zeus_bso.units import plain
+
+
+@pytest.mark.parametrize(
+    ("value_j", "said"),
+    [
+        (None, "-"),
+        (0.0, "0 J"),
+        (0.01234, "0.0123 J"),
+        (999.6, "1,000 J"),
+        (3_599.0, "3,600 J"),
+        (3_600.0, "1.00 Wh"),
+        (359_000.0, "99.7 Wh"),
+        (360_000.0, "0.100 kWh"),
+        (-5.58e8, "-155 kWh"),
+        (3.6e9, "1.00 MWh"),
+        (1e15, "278,000 MWh"),
+    ],
+)
+def test_an_energy_has_three_digits_and_a_unit_that_fits(value_j: float | None, said: str) -> None:
+    assert plain(units.energy(value_j)) == said
+
+
+def test_energies_below_each_other_share_the_unit_of_the_largest() -> None:
+    values_j = [36.0, 7_200.0, None]
+    unit = units.energy_unit(values_j)
+
+    assert [plain(units.energy(value, unit)) for value in values_j] == ["0.0100 Wh", "2.00 Wh", "-"]
+
+
+@pytest.mark.parametrize(
+    ("value_s", "said"),
+    [
+        (None, "-"),
+        (0.0, "0 s"),
+        (0.2345, "0.234 s"),
+        (59.96, "60.0 s"),
+        (60.0, "1 min"),
+        (3_599.9, "1 h"),
+        (-2_606.0, "-43 min 26 s"),
+        (86_399.0, "1 d"),
+        (9e4, "1 d 1 h"),
+        (1e15, "11,574,074,074 d 2 h"),
+    ],
+)
+def test_a_duration_has_its_two_largest_units(value_s: float | None, said: str) -> None:
+    assert plain(units.duration(value_s)) == said
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [(0.0, "0.00 EUR"), (0.004, "<0.01 EUR"), (-0.004, "-<0.01 EUR"), (-1_234.567, "-1,234.57 EUR")],
+)
+def test_money_is_told_to_the_cent(amount: float, said: str) -> None:
+    assert plain(units.money(amount, "EUR")) == said
+
+
+@pytest.mark.parametrize(
+    ("value_kg", "said"), [(5.8e-6, "5.80 mg"), (0.25, "250 g"), (46.5, "46.5 kg"), (2e3, "2.00 t")]
+)
+def test_a_mass_has_a_unit_that_fits(value_kg: float, said: str) -> None:
+    assert plain(units.mass(value_kg)) == said
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(0.0, "0 %"), (0.004, "<1 %"), (0.5, "50 %"), (0.996, ">99 %"), (1.0, "100 %"), (-0.2, "-20 %")]
+)
+def test_a_share_that_is_neither_none_nor_all_is_not_shown_as_such(share: float, said: str) -> None:
+    assert plain(units.percent(share)) == said
+
+
+def test_a_loss_is_more_and_not_less() -> None:
+    assert [plain(units.less(share)) for share in (0.42, -0.2)] == ["42 % less", "20 % more"]
