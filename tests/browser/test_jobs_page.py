@@ -36,7 +36,7 @@ def test_typing_narrows_the_list_at_once_and_the_address_can_be_shared(visit: Vi
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("tbody")).to_contain_text(BIG_JOB)
     expect(search).to_be_focused()
-    assert "q=RESNET" in page.url
+    expect(page).to_have_url(re.compile("q=RESNET"))
     assert page.evaluate("window.sameDocument")
     search.fill("nothing like it")
     expect(page.locator("#jobs")).to_contain_text("No job matches “nothing like it”")
@@ -56,7 +56,7 @@ def test_the_heads_of_columns_sort_and_keep_the_focus(visit: Visit) -> None:
     page.keyboard.press("Enter")
     expect(runs).to_have_attribute("aria-sort", "ascending")
     expect(page.locator("tbody tr").last).to_contain_text(BIG_JOB)
-    assert "sort=runs" in page.url
+    expect(page).to_have_url(re.compile("sort=runs"))
 
 
 def test_every_column_can_be_sorted_by(visit: Visit) -> None:
@@ -74,8 +74,8 @@ def test_a_job_of_an_odd_name_opens_and_is_shown_as_it_is_called(visit: Visit) -
     page = visit.open("/")
     page.get_by_role("link", name=ODD_JOB).click()
 
-    assert page.locator("h1").inner_text() == ODD_JOB
-    assert page.title() == f"{ODD_JOB} · zeus-bso"
+    expect(page.locator("h1")).to_have_text(ODD_JOB)
+    expect(page).to_have_title(f"{ODD_JOB} · zeus-bso")
     expect(page.locator("#trials")).to_contain_text("<img src=x onerror=alert(1)> \"quoted\" 'so'")
 
 

@@ -47,6 +47,7 @@ def test_a_person_logs_in_sees_the_job_they_wanted_and_logs_out(page: Page, guar
     log_in(page, TOKENS["team-a"])
     expect(page).to_have_url(wanted)
     expect(page.get_by_role("heading", level=1)).to_contain_text(JOB)
+    page.wait_for_load_state()
     for chart in page.locator("[data-chart]").all():
         chart.scroll_into_view_if_needed()
         expect(chart).to_have_attribute("data-drawn", "")
@@ -77,4 +78,5 @@ def test_the_login_fits_a_phone_and_needs_no_mouse(page: Page, guarded: GuardedS
     assert excess == 0
     expect(page.get_by_text(JOB)).to_be_visible()
     expect(page.get_by_role("button", name="Log out")).to_be_in_viewport()
+    page.wait_for_load_state()
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0

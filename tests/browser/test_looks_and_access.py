@@ -14,7 +14,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.conftest import BIG_JOB, ODD_JOB, WIDE, Site, Visit, missing
 
 AXE = "axe-core@4.10.3"
-GROUND = "getComputedStyle(document.body).backgroundColor"
 LIGHT, DARK = "rgb(247, 246, 243)", "rgb(18, 19, 20)"
 
 
@@ -89,18 +88,18 @@ def test_the_theme_follows_the_system_and_a_choice_is_remembered(visit: Visit) -
     mark = page.locator("#chart-belief .xtitle")
     light = mark.evaluate("e => getComputedStyle(e).fill")
 
-    assert page.evaluate(GROUND) == LIGHT
+    expect(page.locator("body")).to_have_css("background-color", LIGHT)
     page.emulate_media(color_scheme="dark")
-    assert page.evaluate(GROUND) == DARK
+    expect(page.locator("body")).to_have_css("background-color", DARK)
     expect(mark).not_to_have_css("fill", light)
     toggle.click()
-    assert page.evaluate(GROUND) == LIGHT
+    expect(page.locator("body")).to_have_css("background-color", LIGHT)
     expect(mark).to_have_css("fill", light)
     page.reload()
-    assert page.evaluate(GROUND) == LIGHT
+    expect(page.locator("body")).to_have_css("background-color", LIGHT)
     expect(toggle).to_have_text("Theme: light")
     toggle.click()
-    assert page.evaluate(GROUND) == DARK
+    expect(page.locator("body")).to_have_css("background-color", DARK)
     toggle.click()
     expect(toggle).to_have_text("Theme: system")
 
@@ -123,6 +122,7 @@ def test_a_job_is_found_and_read_by_keyboard_alone(visit: Visit) -> None:
             break
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text(BIG_JOB)
+    page.wait_for_load_state()
     reached = set()
     for _ in range(40):
         page.keyboard.press("Tab")
