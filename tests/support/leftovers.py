@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,6 +34,10 @@ _RUNNERS_OWN = ("lock", "pytest-of-", "servers")
 
 _PYTORCHS_OWN = ("torchelastic_", "torchinductor_")
 """Beginnings of the names of logs and caches that PyTorch keeps; they go with the folder of the run."""
+
+
+_FRAMEWORKS_OWN = "ThreadPoolExecutor-"
+"""Beginning of the names of threads in pools that PyTorch keeps until the process ends. Ours have names of their own."""
 
 
 def started_by(test: str) -> set[int]:
@@ -94,8 +99,11 @@ def end_runs() -> list[str]:
 def in_this_process() -> list[str]:
     """The sockets that are open here once what nobody can reach is gone, and the threads that keep it from ending."""
     gc.collect()
-    threads = [thread for thread in threading.enumerate() if not thread.daemon]
-    return [*_sockets(), *(f"thread {thread.name}" for thread in threads if thread is not threading.main_thread())]
+    threads = [thread.name for thread in threading.enumerate() if not thread.daemon]
+    threads.remove(threading.main_thread().name)
+    if "torch" in sys.modules:
+        threads = [name for name in threads if not name.startswith(_FRAMEWORKS_OWN)]
+    return [*_sockets(), *(f"thread {name}" for name in threads)]
 
 
 def in_folder(folder: Path) -> list[str]:
