@@ -37,7 +37,7 @@ _PYTORCHS_OWN = ("torchelastic_", "torchinductor_")
 
 
 _FRAMEWORKS_OWN = "ThreadPoolExecutor-"
-"""Beginning of the names of threads in pools that PyTorch keeps until the process ends. Ours have names of their own."""
+"""Beginning of the names of threads that PyTorch keeps in pools until the process ends. Ours have other names."""
 
 
 def started_by(test: str) -> set[int]:
