@@ -1,7 +1,7 @@
 """Connections of a driver that waits for the database in C, without Python's lock: PostgreSQL.
 
 Each transaction runs in a thread, as many at once as there are connections. The same driver can be awaited in the event
-loop, but then waits in Python, which costs more processor time than all else that a request does
+loop, but then it waits in Python, which takes a third of the processor time of a request
 (docs/adr/0007-postgresql-in-threads.md).
 """
 

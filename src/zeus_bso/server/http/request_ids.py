@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
-import uuid
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,6 +15,12 @@ from zeus_bso.server.instruments import Instruments
 from zeus_bso.server.logs import request_id
 
 REQUEST_ID_HEADER = "X-Request-ID"
+
+_ID_BITS = 128
+
+_ids = (
+    random.Random()
+)  # Of its own, because programs seed the common one. An id is no secret, so it needs no system call.
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -47,7 +53,7 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         sent = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
-        identity = sent if _SANE_ID.fullmatch(sent) else uuid.uuid4().hex
+        identity = sent if _SANE_ID.fullmatch(sent) else f"{_ids.getrandbits(_ID_BITS):032x}"
         request_id.set(identity)
         status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
         began = time.perf_counter()
