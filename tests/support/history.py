@@ -21,6 +21,9 @@ SIZES = [8 * n for n in range(1, 21)] + [192 * n for n in range(1, 21)]
 MAX_POWER_W = 300.0
 EPOCHS = 12
 REPORTED_TRIALS = 60
+AT_ONCE = 10_000
+"""So many rows are written by one statement."""
+
 STOPPED, FAILED = 17, 41
 """Every so many-th trial is stopped by its cost, or fails."""
 
@@ -35,6 +38,7 @@ class History:
         batch_sizes: Its batch sizes, of which the default must be tried.
         default_batch_size: Its default.
         message: What trials that did not converge were told.
+        older_reports: How many reports each trial has that is not among the latest, which have one of each epoch.
     """
 
     job_id: str
@@ -42,6 +46,7 @@ class History:
     batch_sizes: list[int] = field(default_factory=lambda: list(SIZES))
     default_batch_size: int = 1152
     message: str = "Stopped: it cost too much."
+    older_reports: int = 0
     began: datetime = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
     @property
@@ -67,8 +72,11 @@ class History:
             rows.append(row)
             if row["reward"] is not None:
                 arms[row["batch_size"]] = arms[row["batch_size"]].observe(row["reward"])
-        connection.execute(insert(trial), rows)
-        connection.execute(insert(trial_report), [r for row in rows[-REPORTED_TRIALS:] for r in self._reports(row)])
+        for start in range(0, len(rows), AT_ONCE):
+            part = rows[start : start + AT_ONCE]
+            connection.execute(insert(trial), part)
+            if reports := [report for row in part for report in self._reports(row)]:
+                connection.execute(insert(trial_report), reports)
         for size, arm in arms.items():
             connection.execute(
                 update(batch_size_state)
@@ -157,8 +165,11 @@ class History:
                 "metric": row["metric"] * (1 - math.exp(-epoch / 3)),
                 "reported_at": row["started_at"],
             }
-            for epoch in range(1, EPOCHS + 1)
+            for epoch in range(1, self._reported_epochs(row["trial_number"]) + 1)
         ]
+
+    def _reported_epochs(self, number: int) -> int:
+        return EPOCHS if number > self.trials - REPORTED_TRIALS else self.older_reports
 
     def shorter(self, job_id: str, trials: int, **changes: Any) -> History:
         """The same for another job."""
