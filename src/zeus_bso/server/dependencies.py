@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import copy_context
 from typing import Annotated, TypeVar
 
@@ -20,7 +20,8 @@ from zeus_bso.server.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
 
-_TRANSFER_BUDGET_S = 600.0
+TRANSFER_BUDGET_S = 600.0
+"""How long an export, or an import in one transaction, may take [s]."""
 
 
 class Transactions:
@@ -79,24 +80,26 @@ class Transactions:
             with self._instruments.transaction():
                 return await self._database.read(self._unit(work))
 
-    async def write(self, work: Callable[[UnitOfWork], T], *, job_id: str, long: bool = False) -> T:
+    async def write(self, work: Callable[[UnitOfWork], T], *, job_id: str, budget_s: float = WRITE_BUDGET_S) -> T:
         """Run work in a write transaction.
 
         Args:
             work: The work.
             job_id: The job that the work locks.
-            long: Whether it may take minutes, as an import does.
+            budget_s: The time for all attempts [s].
         """
-        budget_s = _TRANSFER_BUDGET_S if long else WRITE_BUDGET_S
-        async with self._bulkheads.transfers.place() if long else nullcontext():
-            with self._instruments.transaction():
-                return await self._database.write(self._unit(work), job_id=job_id, budget_s=budget_s)
+        with self._instruments.transaction():
+            return await self._database.write(self._unit(work), job_id=job_id, budget_s=budget_s)
+
+    def transfer_place(self) -> AbstractAsyncContextManager[None]:
+        """Wait for a place among the few transfers that may reach the database at a time, and hold it."""
+        return self._bulkheads.transfers.place()
 
     async def snapshot(self, work: Callable[[UnitOfWork], T]) -> T:
         """Run work that may take minutes in a transaction whose statements all see the same state."""
-        async with self._bulkheads.transfers.place():
+        async with self.transfer_place():
             with self._instruments.transaction():
-                return await self._database.snapshot(self._unit(work), budget_s=_TRANSFER_BUDGET_S)
+                return await self._database.snapshot(self._unit(work), budget_s=TRANSFER_BUDGET_S)
 
     def _unit(self, work: Callable[[UnitOfWork], T]) -> Callable[[Connection], T]:
         # In the context of this request, so that its log lines carry the request id in any thread.

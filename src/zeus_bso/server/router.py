@@ -66,6 +66,7 @@ from zeus_bso.server.security.navigation import prefix_of
 from zeus_bso.server.security.routes import SECURITY_SCHEMES, GuardedRoute, needs, open_to_everybody
 from zeus_bso.server.security.tokens import Scope
 from zeus_bso.server.transfer.export_format import MEDIA_TYPE
+from zeus_bso.server.transfer.importing import store
 from zeus_bso.server.transfer.receive import receive_file, send_file
 from zeus_bso.server.transfer.staging import stage
 from zeus_bso.server.transfer.transfer import Transfer
@@ -227,9 +228,7 @@ async def import_job(
         dialect = await tx.read(lambda unit: unit.connection.dialect)
         staged = await run_in_threadpool(stage, file, dialect, new_id=new_id)
     with staged:
-        imported = await tx.write(
-            lambda unit: Transfer.of(unit).import_job(staged, replace=replace), job_id=staged.job_id, long=True
-        )
+        imported = await store(tx, staged, replace=replace)
     audit("import", imported.job_id, trials=imported.trials, replaced=imported.replaced)
     return ImportedJob(**asdict(imported))
 

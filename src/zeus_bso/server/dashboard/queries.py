@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
 from zeus_bso.protocol.words import INT32_MAX, EnergySource, FailReason, Outcome, TrialStatus, TrialType
-from zeus_bso.server.database.schema import job, trial, trial_report
+from zeus_bso.server.database.schema import IS_WHOLE, job, trial, trial_report
 from zeus_bso.server.security.job_access import JobAccess
 
 TrialFilter = Literal["running", "converged", "stopped", "failed"]
@@ -118,7 +118,7 @@ _CURVES = (
     .order_by(trial_report.c.trial_number, trial_report.c.epoch)
 )
 _JOB_VERSION = select(job.c.updated_at, job.c.last_trial_number, job.c.last_decision).where(
-    job.c.job_id == bindparam("job")
+    job.c.job_id == bindparam("job"), IS_WHOLE
 )
 _OPEN_TRIALS = select(trial.c.trial_number, trial.c.last_seen_at).where(_OF_JOB, _OPEN).order_by(trial.c.trial_number)
 _FLEET_VERSION = (
@@ -131,6 +131,7 @@ _FLEET_VERSION = (
         func.max(trial.c.last_seen_at),
     )
     .select_from(job.outerjoin(trial, (trial.c.job_id == job.c.job_id) & _OPEN))
+    .where(IS_WHOLE)
     .group_by(job.c.job_id, job.c.updated_at, job.c.last_trial_number, job.c.last_decision)
 )
 

@@ -6,6 +6,7 @@ seconds.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -84,6 +85,15 @@ job = Table(
     PrimaryKeyConstraint("job_id"),
     **TABLE_OPTIONS,
 )
+
+UNFINISHED = "Importing"
+"""The stage of a job whose import has not ended. Its row is a placeholder, and only the import itself sees it."""
+
+ABANDONED_AFTER = timedelta(minutes=5)
+"""An import of which nothing was heard for so long has lost its server."""
+
+IS_WHOLE = job.c.stage != UNFINISHED
+"""True of every job but those. Each query that finds jobs has this condition."""
 
 batch_size_state = Table(
     "batch_size_state",

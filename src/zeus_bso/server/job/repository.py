@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from zeus_bso.server.database.schema import EVERY_OTHER_JOB, job, job_tombstone
+from zeus_bso.exceptions import DatabaseUnavailableError
+from zeus_bso.server.database.schema import ABANDONED_AFTER, EVERY_OTHER_JOB, IS_WHOLE, job, job_tombstone
 from zeus_bso.server.database.types import database_now
 from zeus_bso.server.job.commands import CreateJob, SaveProgress, UpdateSettings
 from zeus_bso.server.job.job_rows import job_of, new_job_values, progress_values, settings_values
 from zeus_bso.server.job.models import JobState, Tombstone
 from zeus_bso.server.security.job_access import EVERYTHING, JobAccess
 
-_GET = select(job, database_now().label("read_at")).where(job.c.job_id == bindparam("id"))
+_GET = select(job, database_now().label("read_at")).where(job.c.job_id == bindparam("id"), IS_WHOLE)
 _GET_FOR_UPDATE = _GET.with_for_update()
-_LIST = select(job, database_now().label("read_at"))
+_LIST = select(job, database_now().label("read_at")).where(IS_WHOLE)
 _SAVE = update(job).where(job.c.job_id == bindparam("id")).values(updated_at=database_now())
 
 
@@ -54,9 +55,11 @@ class JobStateRepository:
 
         Raises:
             ForbiddenError: The job id is out of reach.
+            DatabaseUnavailableError: A job of this id is being imported.
         """
         spec = command.spec
         self._reach.require(spec.job_id or "")
+        self._make_room(spec.job_id or "")
         created = {"created_at": database_now(), "updated_at": database_now()}
         self._connection.execute(insert(job).values(new_job_values(command) | created))
 
@@ -71,6 +74,17 @@ class JobStateRepository:
     def delete(self, job_id: str) -> None:
         """Delete a job with all its trials."""
         self._connection.execute(delete(job).where(job.c.job_id == job_id))
+
+    def _make_room(self, job_id: str) -> None:
+        """Delete what an import of this job has left that has lost its server."""
+        row = self._connection.execute(
+            select(job.c.updated_at, database_now().label("now")).where(job.c.job_id == job_id, ~IS_WHOLE)
+        ).first()
+        if row is None:
+            return
+        if row.now - row.updated_at <= ABANDONED_AFTER:
+            raise DatabaseUnavailableError(f"Job {job_id!r} is being imported. Try again later.")
+        self.delete(job_id)
 
     def tombstone(self, job_id: str) -> Tombstone | None:
         """Read the tombstone of a deleted job of this id, or of all jobs that a restored database may have lost.

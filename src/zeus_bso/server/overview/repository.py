@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, se
 
 from zeus_bso.protocol.words import Outcome, TrialStatus
 from zeus_bso.savings import Use
-from zeus_bso.server.database.schema import job, trial, trial_report
+from zeus_bso.server.database.schema import IS_WHOLE, job, trial, trial_report
 from zeus_bso.server.overview.commands import ReadReports
 from zeus_bso.server.overview.models import EndedTrial, JobKey, JobVersion, SizeRecord, StoredReport
 from zeus_bso.server.security.job_access import EVERYTHING, JobAccess
@@ -56,7 +56,7 @@ _RECORDS = select(
     *_use("time", trial.c.time, trial.c.wasted_time),
     *_use("cost", trial.c.cost),
     func.max(case((_CONVERGED, trial.c.ended_at))).label("last_converged_at"),
-).select_from(trial.join(job, job.c.job_id == trial.c.job_id))
+).select_from(trial.join(job, (job.c.job_id == trial.c.job_id) & IS_WHOLE))
 
 _LAST_CONVERGED = (
     select(trial.c.trial_number)
@@ -79,7 +79,7 @@ _ENDED_SINCE = select(
     .correlate(job)
     .scalar_subquery()
     .label("ended"),
-)
+).where(IS_WHOLE)
 
 
 class OverviewRepository:
@@ -96,7 +96,7 @@ class OverviewRepository:
 
     def job_keys(self, search: str | None = None) -> list[JobKey]:
         """Find jobs by a part of their id or GPU model, in any case. None for all jobs."""
-        statement = select(*(job.c[name] for name in JobKey.__dataclass_fields__))
+        statement = select(*(job.c[name] for name in JobKey.__dataclass_fields__)).where(IS_WHOLE)
         if search:
             found = (column.icontains(search, autoescape=True) for column in (job.c.job_id, job.c.gpu_model))
             statement = statement.where(or_(*found))
@@ -113,7 +113,8 @@ class OverviewRepository:
             .correlate(job)
             .scalar_subquery()
         )
-        rows = self._connection.execute(select(*(job.c[name] for name in names), running.label("open_trials")))
+        statement = select(*(job.c[name] for name in names), running.label("open_trials")).where(IS_WHOLE)
+        rows = self._connection.execute(statement)
         return [JobVersion(**row) for row in rows.mappings() if self._reach.covers(row["job_id"])]
 
     def trial_kinds(self, job_ids: Sequence[str]) -> dict[str, dict[tuple[str, str], int]]:

@@ -1,13 +1,14 @@
-"""Imports in two steps: a file is checked and staged without a transaction, and stored in a short one.
+"""Imports in two steps: a file is checked and staged without a transaction, and stored in short ones.
 
-Staged rows have the form in which the database's driver takes them. So the transaction, during which nobody else can
-write to an SQLite file, neither parses nor converts.
+Staged rows have the form in which the database's driver takes them. So the transactions, during which nobody else can
+write to an SQLite file, neither parse nor convert.
 """
 
 from __future__ import annotations
 
 import pickle
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
@@ -17,9 +18,13 @@ from sqlalchemy.engine import Dialect
 
 from zeus_bso.server.database.schema import job, trial
 from zeus_bso.server.transfer.check import Row, checked_rows
-from zeus_bso.server.transfer.repository import PAGE, TABLES, JobTable
+from zeus_bso.server.transfer.repository import PART, TABLES, JobTable
 
 _IN_MEMORY_BYTES = 2**20
+
+_ROWS_IN_A_ROW = 10
+_BREAK_S = 1e-4
+"""After so many rows a thread that stages lets other threads run, which would otherwise wait much longer for it."""
 
 _TABLES = {table.name: table for table in TABLES}
 
@@ -28,7 +33,7 @@ class StagedJob:
     """A valid job that is ready to be stored. A context manager that deletes the staged rows at its end.
 
     Args:
-        file: The pages.
+        file: The parts.
         job_id: The id for the job in this database.
 
     Attributes:
@@ -51,8 +56,8 @@ class StagedJob:
     ) -> None:
         self._file.close()
 
-    def pages(self) -> Iterator[tuple[JobTable, list[Row]]]:
-        """The rows of all other tables, parents before children, in the form that the driver takes."""
+    def parts(self) -> Iterator[tuple[JobTable, list[Row]]]:
+        """The rows of all other tables, some at a time, parents before children, in the form that the driver takes."""
         self._file.seek(0)
         while True:
             try:
@@ -80,18 +85,20 @@ def stage(file: IO[bytes], dialect: Dialect, *, new_id: str | None) -> StagedJob
         found = checked_rows(file)
         _, row = next(found)
         job_id = new_id or row["job_id"]
-        trials, table, page = 0, job, list[Row]()
-        for owner, values in found:
-            if page and (owner is not table or len(page) == PAGE):
-                pickle.dump((table.name, page), staged, pickle.HIGHEST_PROTOCOL)
-                page = []
+        trials, table, part = 0, job, list[Row]()
+        for number, (owner, values) in enumerate(found):
+            if number % _ROWS_IN_A_ROW == 0:
+                time.sleep(_BREAK_S)
+            if part and (owner is not table or len(part) == PART):
+                pickle.dump((table.name, part), staged, pickle.HIGHEST_PROTOCOL)
+                part = []
             table = owner
             values["job_id"] = job_id
             for name, bind in binders[owner.name]:
                 values[name] = bind(values[name])
-            page.append(values)
+            part.append(values)
             trials += owner is trial
-        pickle.dump((table.name, page), staged, pickle.HIGHEST_PROTOCOL)
+        pickle.dump((table.name, part), staged, pickle.HIGHEST_PROTOCOL)
         stack.pop_all()
     return StagedJob(staged, job_id, row, trials)
 
