@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 from tests.support.exports import export, lived, rows, send
 from tests.support.exports import lines_of as read
-from tests.support.jobs import spec
+from tests.support.jobs import Json, spec
 from tests.support.server import Server
 
 from zeus_bso.exceptions import DatabaseUnavailableError
 from zeus_bso.server.transfer import importing, repository, staging
+from zeus_bso.server.transfer.check import Row
 from zeus_bso.server.transfer.transfer import Transfer
 
 PART = 3
@@ -63,6 +64,27 @@ def test_a_job_is_not_seen_before_its_last_part(server: Server, file: bytes, mon
         assert answer.status_code == 200, path
         assert "Importing" not in answer.text
         assert "Ünï" not in answer.text
+
+
+def test_an_import_tells_how_far_it_is(server: Server, file: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = read(file)[-1]["rows"]
+    every = sum(counts.values()) - counts["job"]
+    insert, told = repository.TransferRepository.insert_bound, list[tuple[int, int]]()
+
+    def note(self: repository.TransferRepository, into: repository.JobTable, values: list[Row]) -> None:
+        told.append(self.progress("job"))
+        insert(self, into, values)
+
+    monkeypatch.setattr(repository.TransferRepository, "insert_bound", note)
+    _leave_unfinished(server, file, monkeypatch)
+
+    assert {total for _, total in told} == {every}
+    assert [stored for stored, _ in told] == sorted({stored for stored, _ in told})
+    assert _progress(server) == {"stored": every, "rows": every}
+    assert _progress(server, "another") == {"stored": 0, "rows": 0}
+    _long_ago(server)
+    assert send(server, file).status_code == 201
+    assert _progress(server) == {"stored": 0, "rows": 0}
 
 
 def test_an_id_that_is_being_imported_is_not_given_to_another_job(
@@ -154,6 +176,13 @@ def _leave_unfinished(server: Server, file: bytes, monkeypatch: pytest.MonkeyPat
         patch.setattr(Transfer, "end_import", _refuse)
         patch.setattr(importing._Import, "_discard_own", nothing)
         assert send(server, file).status_code == 503
+
+
+def _progress(server: Server, job_id: str = "job") -> Json:
+    answer = server.call("GET", "/api/v1/jobs/import", job_id=job_id)
+    assert answer.status_code == 200
+    found: Json = answer.json()
+    return found
 
 
 def _refuse(*_: object) -> None:

@@ -187,6 +187,7 @@ RECIPES: dict[str, Recipe] = {
     "GET /api/v1/job": _of_job("GET", "/api/v1/job"),
     "GET /api/v1/jobs/export": _of_job("GET", "/api/v1/jobs/export"),
     "POST /api/v1/jobs/import": _import,
+    "GET /api/v1/jobs/import": _of_job("GET", "/api/v1/jobs/import"),
     "GET /api/v1/savings": _of_job("GET", "/api/v1/savings"),
     "GET /api/v1/savings/history": _of_job("GET", "/api/v1/savings/history"),
     "GET /api/v1/savings/fleet": _plain("GET", "/api/v1/savings/fleet"),

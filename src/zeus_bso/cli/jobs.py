@@ -7,12 +7,13 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 from zeus_bso.cli.confirmation import confirm
 from zeus_bso.cli.errors import FAILED, CommandError
 from zeus_bso.cli.remote import Remote, add_server_options, connected
 from zeus_bso.files import written_whole
-from zeus_bso.protocol.views import JobSummary
+from zeus_bso.protocol.views import ImportedJob, JobSummary
 
 _ORDERS = ("job_id", "created_at", "updated_at", "trials", "saved")
 _STANDARD_STREAM = "-"
@@ -117,11 +118,11 @@ def _export(remote: Remote, args: argparse.Namespace) -> int:
 
 def _import(remote: Remote, args: argparse.Namespace) -> int:
     if args.file == _STANDARD_STREAM:
-        imported = remote.import_job(sys.stdin.buffer, new_id=args.new_id, replace=args.replace)
+        imported = _imported(remote, sys.stdin.buffer, args)
     else:
         try:
             with Path(args.file).open("rb") as file:
-                imported = remote.import_job(file, new_id=args.new_id, replace=args.replace)
+                imported = _imported(remote, file, args)
         except OSError as error:
             raise CommandError(f"{args.file} cannot be read: {error.strerror}.") from None
     if args.json:
@@ -130,6 +131,13 @@ def _import(remote: Remote, args: argparse.Namespace) -> int:
         act = "Replaced" if imported.replaced else "Imported"
         print(f"{act} job {imported.job_id!r} with {imported.trials} trial{'s' if imported.trials != 1 else ''}.")
     return 0
+
+
+def _imported(remote: Remote, file: IO[bytes], args: argparse.Namespace) -> ImportedJob:
+    from zeus_bso.cli import import_progress
+
+    with import_progress.shown(remote.import_progress, args.new_id or import_progress.job_id_in(file)):
+        return remote.import_job(file, new_id=args.new_id, replace=args.replace)
 
 
 def _say(args: argparse.Namespace, message: str) -> None:

@@ -26,7 +26,7 @@ from zeus_bso.protocol.urls import (
     RESET_URL,
     TRIALS_URL,
 )
-from zeus_bso.protocol.views import ImportedJob, JobSummary, JobView, ReportView, TrialView
+from zeus_bso.protocol.views import ImportedJob, ImportProgress, JobSummary, JobView, ReportView, TrialView
 
 _T = TypeVar("_T")
 
@@ -156,6 +156,10 @@ class Remote:
     def export(self, job_id: str, into: IO[bytes]) -> None:
         """Write a whole job to a file."""
         self._transfer("GET", EXPORT_URL, {"job_id": job_id}, into=into)
+
+    def import_progress(self, job_id: str) -> ImportProgress:
+        """How far an import is."""
+        return ImportProgress.model_validate(self._ask("GET", IMPORT_URL, {"job_id": job_id}).body)
 
     def import_job(self, file: IO[bytes], *, new_id: str | None, replace: bool) -> ImportedJob:
         """Import a whole job."""

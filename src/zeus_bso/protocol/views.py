@@ -284,6 +284,20 @@ class JobView(JobSummary):
     batch_sizes: list[BatchSizeView]
 
 
+class ImportProgress(BaseModel):
+    """How far an import is. Nothing of nothing: the job is not being imported.
+
+    Attributes:
+        stored: Number of rows that are stored.
+        rows: Number of all its rows.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    stored: int
+    rows: int
+
+
 class ImportedJob(BaseModel):
     """Answer to an import.
 

@@ -43,6 +43,7 @@ from zeus_bso.protocol.urls import (
 from zeus_bso.protocol.views import (
     FleetSavings,
     ImportedJob,
+    ImportProgress,
     JobSavings,
     JobSummary,
     JobView,
@@ -231,6 +232,14 @@ async def import_job(
         imported = await store(tx, staged, replace=replace)
     audit("import", imported.job_id, trials=imported.trials, replaced=imported.replaced)
     return ImportedJob(**asdict(imported))
+
+
+@router.get(IMPORT_URL, tags=["v1"])
+@needs(Scope.READ)
+async def show_import(job_id: JobId, tx: Tx) -> ImportProgress:
+    """How far the import of a job is."""
+    stored, rows = await tx.read(lambda unit: Transfer.of(unit).progress(job_id))
+    return ImportProgress(stored=stored, rows=rows)
 
 
 @router.get(SAVINGS_URL, tags=["v1"])

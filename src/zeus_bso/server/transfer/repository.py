@@ -63,14 +63,33 @@ class TransferRepository:
         """Store rows whose values already have the form that the driver takes."""
         self._connection.execute(_WITHOUT_TYPES[into.name], rows)
 
-    def insert_placeholder(self, row: Mapping[str, Any], token: str) -> None:
-        """Store the row of a job whose import begins. Only the owner of the token knows it from another import's."""
-        placeholder = {"stage": UNFINISHED, "job_id_prefix": token, "updated_at": database_now()}
-        self._connection.execute(insert(job).values(dict(row) | placeholder))
+    def insert_placeholder(self, row: Mapping[str, Any], token: str, rows: int) -> None:
+        """Store the row of a job whose import begins.
 
-    def keep_placeholder(self, job_id: str, token: str) -> bool:
-        """Lock the placeholder of an import, and note that the import goes on. False: it is not there any more."""
-        return self._change_placeholder(job_id, token, {"updated_at": database_now()})
+        Args:
+            row: The row of the job.
+            token: What tells this import from others of the job.
+            rows: How many rows are going to be stored.
+        """
+        placeholder = {"stage": UNFINISHED, "job_id_prefix": token, "updated_at": database_now()}
+        counts = {"last_trial_number": 0, "last_decision": rows}
+        self._connection.execute(insert(job).values(dict(row) | placeholder | counts))
+
+    def keep_placeholder(self, job_id: str, token: str, *, stored: int = 0) -> bool:
+        """Lock the placeholder of an import, and note that so many more rows are stored.
+
+        Returns:
+            Whether it is still there.
+        """
+        counts = {"last_trial_number": job.c.last_trial_number + stored}
+        return self._change_placeholder(job_id, token, counts | {"updated_at": database_now()})
+
+    def progress(self, job_id: str) -> tuple[int, int]:
+        """How many rows of a job that is being imported are stored, and of how many; 0 of 0: it is not imported."""
+        row = self._connection.execute(
+            select(job.c.last_trial_number, job.c.last_decision).where(job.c.job_id == job_id, _UNFINISHED)
+        ).first()
+        return (0, 0) if row is None else (row.last_trial_number, row.last_decision)
 
     def replace_placeholder(self, row: Mapping[str, Any], token: str) -> bool:
         """Make a job visible: its own row takes the place of the placeholder. False: that is not there any more."""

@@ -40,12 +40,14 @@ class StagedJob:
         job_id: The id for the job in this database.
         row: The row of the job itself, as it stands in the exported file.
         trials: Number of its trials.
+        rows: Number of the rows of all its other tables.
     """
 
-    def __init__(self, file: IO[bytes], job_id: str, row: Row, trials: int) -> None:
+    def __init__(self, file: IO[bytes], job_id: str, row: Row, *, trials: int, rows: int) -> None:
         self.job_id = job_id
         self.row = row
         self.trials = trials
+        self.rows = rows
         self._file = file
 
     def __enter__(self) -> StagedJob:
@@ -85,9 +87,9 @@ def stage(file: IO[bytes], dialect: Dialect, *, new_id: str | None) -> StagedJob
         found = checked_rows(file)
         _, row = next(found)
         job_id = new_id or row["job_id"]
-        trials, table, part = 0, job, list[Row]()
-        for number, (owner, values) in enumerate(found):
-            if number % _ROWS_IN_A_ROW == 0:
+        trials, rows, table, part = 0, 0, job, list[Row]()
+        for rows, (owner, values) in enumerate(found, start=1):
+            if rows % _ROWS_IN_A_ROW == 0:
                 time.sleep(_BREAK_S)
             if part and (owner is not table or len(part) == PART):
                 pickle.dump((table.name, part), staged, pickle.HIGHEST_PROTOCOL)
@@ -100,7 +102,7 @@ def stage(file: IO[bytes], dialect: Dialect, *, new_id: str | None) -> StagedJob
             trials += owner is trial
         pickle.dump((table.name, part), staged, pickle.HIGHEST_PROTOCOL)
         stack.pop_all()
-    return StagedJob(staged, job_id, row, trials)
+    return StagedJob(staged, job_id, row, trials=trials, rows=rows)
 
 
 def temporary_file() -> IO[bytes]:

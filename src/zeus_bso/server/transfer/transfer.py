@@ -86,7 +86,7 @@ class Transfer:
             raise JobExistsError(f"Job {job_id!r} is being imported already. Wait for the end of that import.")
         if self._existing(job_id, replace=replace) is not None:
             return False
-        self._repository.insert_placeholder(_adopted(staged.row, job_id, 0), token)
+        self._repository.insert_placeholder(_adopted(staged.row, job_id, 0), token, staged.rows)
         return True
 
     def continue_import(self, staged: StagedJob, token: str, table: JobTable, rows: Sequence[Row]) -> None:
@@ -95,8 +95,13 @@ class Transfer:
         Raises:
             DatabaseUnavailableError: Somebody has taken the import for an abandoned one.
         """
-        self._require_placeholder(self._repository.keep_placeholder(staged.job_id, token))
+        self._require_placeholder(self._repository.keep_placeholder(staged.job_id, token, stored=len(rows)))
         self._repository.insert_bound(table, rows)
+
+    def progress(self, job_id: str) -> tuple[int, int]:
+        """How many rows of a job that is being imported are stored, and of how many; 0 of 0: it is not imported."""
+        self._access.require(job_id)
+        return self._repository.progress(job_id)
 
     def end_import(self, staged: StagedJob, token: str) -> Imported:
         """Let others see the job.
