@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.support.exports import export, lines_of, lived, rows, send
 from tests.support.server import Server
 
-from zeus_bso.server.transfer import check
+from zeus_bso.server.transfer import check, staging
 from zeus_bso.server.transfer.export_format import read_row
 from zeus_bso.server.transfer.repository import TransferRepository
 
@@ -42,6 +43,21 @@ def test_others_can_write_while_a_file_is_read(
     assert send(own_server, file).status_code == 201
     assert written >= sum(lines_of(file)[-1]["rows"].values())
     assert export(own_server) == file
+
+
+def test_a_thread_that_reads_a_file_lets_others_run_every_few_rows(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = lived(own_server)
+    own_server.wipe()
+    breaks: list[float] = []
+    monkeypatch.setattr(staging, "_ROWS_IN_A_ROW", 4)
+    monkeypatch.setattr(staging, "time", SimpleNamespace(sleep=breaks.append))
+
+    assert send(own_server, file).status_code == 201
+
+    counts = lines_of(file)[-1]["rows"]
+    assert len(breaks) == (sum(counts.values()) - counts["job"]) // 4
 
 
 def test_nothing_is_seen_or_left_of_an_import_that_fails_halfway(

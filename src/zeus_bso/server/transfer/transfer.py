@@ -83,7 +83,10 @@ class Transfer:
         if self._repository.keep_placeholder(job_id, token):
             return True  # the connection broke during the commit, and this is the next attempt
         if self._repository.is_unfinished(job_id):
-            raise JobExistsError(f"Job {job_id!r} is being imported already. Wait for the end of that import.")
+            raise JobExistsError(
+                f"Job {job_id!r} is being imported already. Wait for the end of that import. If its server has ended, "
+                "try again after 5 minutes."
+            )
         if self._existing(job_id, replace=replace) is not None:
             return False
         self._repository.insert_placeholder(_adopted(staged.row, job_id, 0), token, staged.rows)
