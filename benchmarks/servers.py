@@ -26,11 +26,18 @@ DATABASES = {
 
 
 @contextmanager
-def fresh_database(kind: str, folder: Path, *, ours: bool = True) -> Iterator[str]:
-    """Make a database, with our schema unless it is not ``ours``, and drop it afterwards; yields its URL."""
+def fresh_database(kind: str, folder: Path, beside: str | None = None, *, ours: bool = True) -> Iterator[str]:
+    """Make an empty database, and drop it afterwards; yields its URL.
+
+    Args:
+        kind: One of ``DATABASES``.
+        folder: The folder of an SQLite file.
+        beside: URL of an existing database of this kind, on the server to use. Default: that of ``DATABASES``.
+        ours: Whether to make our tables.
+    """
     from zeus_bso.server.database import migrate
 
-    base = DATABASES[kind]
+    base = beside or DATABASES[kind]
     name = f"zeus_bso_{uuid.uuid4().hex[:12]}"
     if base is None:
         url = f"sqlite:///{folder / name}.db"
@@ -98,6 +105,11 @@ class Server:
         """Processor time that it has taken so far [s]."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def kill(self) -> None:
         """End it with SIGKILL."""
