@@ -233,18 +233,20 @@ def test_another_price_makes_another_page(own_server: Server, url: str) -> None:
 
 def test_every_step_of_a_run_changes_its_page(own_server: Server) -> None:
     own_server.register()
-    tags = []
+    of_job, of_list = [], []
 
-    def note() -> None:
-        tags.append([own_server.send("GET", url).headers["etag"] for url in ("/", "/job?job_id=job")])
+    def note(*, listed: bool = True) -> None:
+        of_job.append(own_server.send("GET", "/job?job_id=job").headers["etag"])
+        if listed:
+            of_list.append(own_server.send("GET", "/").headers["etag"])
 
     note()
     trial = own_server.ask()
     note()
     own_server.report(trial)
-    note()
+    note(listed=False)
     own_server.report(trial, current_epoch=2)
-    note()
+    note(listed=False)
     own_server.end(trial, "preempted")
     note()
     own_server.converge(own_server.ask())
@@ -254,7 +256,22 @@ def test_every_step_of_a_run_changes_its_page(own_server: Server) -> None:
     own_server.reset()
     note()
 
-    assert all(len(set(of_page)) == len(tags) for of_page in zip(*tags, strict=True))
+    assert len(set(of_job)) == len(of_job)
+    assert len(set(of_list)) == len(of_list)
+
+
+def test_a_run_that_failed_and_went_on_and_failed_again_changes_the_pages_of_all_jobs(own_server: Server) -> None:
+    played(own_server)
+    trial = own_server.ask()
+    own_server.report(trial, energy=100.0)
+    own_server.end(trial, "error")
+    before = [own_server.send("GET", url).headers["etag"] for url in ("/", "/fleet")]
+
+    own_server.beat(trial, time=2.0, energy=900.0)
+    own_server.end(trial, "error")
+
+    after = [own_server.send("GET", url).headers["etag"] for url in ("/", "/fleet")]
+    assert set(before).isdisjoint(after)
 
 
 def test_jobs_are_searched_sorted_and_paged_without_a_script(own_server: Server) -> None:

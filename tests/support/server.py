@@ -34,12 +34,12 @@ class Server:
 
     Args:
         database: Its URL; or the path of an SQLite file. Migrated, unless it is SQLite.
-        settings: Settings of the server, beside its database.
+        settings: Settings of the server, beside its database. Its dashboard keeps nothing, unless they say so.
     """
 
     def __init__(self, database: str | Path, **settings: Any) -> None:
         self.url = f"sqlite:///{database}" if isinstance(database, Path) else database
-        self._settings = settings
+        self._settings = {"dashboard_cache_s": 0} | settings
         self._loop = asyncio.new_event_loop()
         self._app: FastAPI | None = None
         self._lifespan: AbstractAsyncContextManager[Any] | None = None

@@ -12,6 +12,7 @@ from zeus_bso._version import __version__
 from zeus_bso.protocol.urls import IMPORT_URL, MAX_BODY_BYTES
 from zeus_bso.server.bulkheads import Bulkheads
 from zeus_bso.server.config import Settings
+from zeus_bso.server.dashboard.all_jobs import AllJobs
 from zeus_bso.server.dashboard.login import login
 from zeus_bso.server.dashboard.page_routes import dashboard
 from zeus_bso.server.database.engine import open_database, parse_url
@@ -79,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics(
         instruments, JobTotalsCache(transactions, settings.metrics_cache_s, settings.metrics_jobs)
     )
+    app.state.all_jobs = AllJobs(transactions, settings.dashboard_cache_s)
     app.include_router(router)
     app.include_router(dashboard)
     app.include_router(login)

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
         electricity_price: Price of a kilowatt-hour, in ``currency``. Unset: savings are not shown in money.
         currency: Currency of the price, as the server shows it.
         carbon_intensity: Emissions of a kilowatt-hour [g CO2e]. Unset: savings are not shown as emissions.
+        dashboard_cache_s: How old the list of jobs and the totals of the fleet on the dashboard may be [s].
         metrics_cache_s: How old the totals over all jobs in ``/metrics`` may be [s].
         metrics_jobs: Number of jobs with a series of their own in ``/metrics``: the most recently active ones.
         drain_s: How long the server still answers after SIGTERM while ``/readyz`` says no [s].
@@ -98,6 +99,7 @@ class Settings(BaseSettings):
     electricity_price: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False)
     currency: str = Field(default="USD", min_length=1, max_length=16)
     carbon_intensity: float | None = Field(default=None, ge=0, le=1e6, allow_inf_nan=False)
+    dashboard_cache_s: float = Field(default=3.0, ge=0, le=3600)
     metrics_cache_s: float = Field(default=15.0, ge=0, le=3600)
     metrics_jobs: int = Field(default=100, ge=0, le=10_000)
     drain_s: float = Field(default=0.0, ge=0, le=600)

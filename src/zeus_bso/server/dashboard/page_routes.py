@@ -6,18 +6,21 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import BeforeValidator, Field
 
 from zeus_bso.exceptions import UnauthenticatedError, ZeusBSOServerError
 from zeus_bso.protocol.words import INT32_MAX, Text
 from zeus_bso.server.dashboard import pages, plots, render
+from zeus_bso.server.dashboard.all_jobs import AllJobs, ReachableJobs
 from zeus_bso.server.dashboard.reader import Reader
 from zeus_bso.server.dependencies import Tx
 from zeus_bso.server.http.error_answers import headers_of
 from zeus_bso.server.security.navigation import is_navigation
-from zeus_bso.server.security.routes import GuardedRoute, needs, open_to_everybody
+from zeus_bso.server.security.routes import GuardedRoute, caller_of, needs, open_to_everybody
 from zeus_bso.server.security.tokens import Scope
+from zeus_bso.server.unit_of_work import UnitOfWork
 
 JobId = Annotated[Text, Query()]
 _Number = Annotated[int, Field(ge=1, le=INT32_MAX)]
@@ -50,27 +53,16 @@ class PageRoute(GuardedRoute):
 
 T = TypeVar("T")
 
-
-async def _read(tx: Tx, work: Callable[[Reader], T]) -> T:
-    return await tx.read(lambda unit: work(Reader.of(unit)), long=True)
-
-
 dashboard = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @dashboard.get("/")
 @needs(Scope.READ)
-async def jobs(request: Request, tx: Tx, q: Word = "", sort: Word = "", page: Number = None) -> Response:
+async def jobs(request: Request, q: Word = "", sort: Word = "", page: Number = None) -> Response:
     """All jobs."""
-    shown = await _read(
-        tx,
-        lambda reader: render.fresh(
-            request,
-            reader.queries.fleet_version(),
-            lambda: pages.jobs_page(reader, search=q, sort=sort, number=page or 1),
-        ),
+    return await _over_all(
+        request, "jobs.html", lambda reachable: pages.jobs_page(reachable, search=q, sort=sort, number=page or 1)
     )
-    return render.page(request, "jobs.html", shown)
 
 
 @dashboard.get("/job")
@@ -79,51 +71,36 @@ async def job(
     request: Request, tx: Tx, job_id: JobId, before: Number = None, size: Number = None, state: Word = ""
 ) -> Response:
     """One job."""
-    shown = await _read(
+    shown = await _of_job(
+        request,
         tx,
-        lambda reader: render.fresh(
-            request,
-            reader.queries.job_version(job_id),
-            lambda: pages.job_page(reader, job_id, before=before, batch_size=size, state=state),
-        ),
+        job_id,
+        lambda reader: pages.job_page(reader, job_id, before=before, batch_size=size, state=state),
     )
-    return render.page(request, "job.html", shown)
+    return await run_in_threadpool(render.page, request, "job.html", shown)
 
 
 @dashboard.get("/fleet")
 @needs(Scope.READ)
-async def fleet(request: Request, tx: Tx) -> Response:
+async def fleet(request: Request) -> Response:
     """Totals over all jobs."""
-    shown = await _read(
-        tx, lambda reader: render.fresh(request, reader.queries.fleet_version(), lambda: pages.fleet_page(reader))
-    )
-    return render.page(request, "fleet.html", shown)
+    return await _over_all(request, "fleet.html", pages.fleet_page)
 
 
 @dashboard.get("/job/chart")
 @needs(Scope.READ)
 async def chart(request: Request, tx: Tx, job_id: JobId, name: plots.ChartName, span: plots.Span = "200") -> Response:
     """One chart of a job, as JSON for the page's script."""
-    shown = await _read(
-        tx,
-        lambda reader: render.fresh(
-            request, reader.queries.job_version(job_id), lambda: plots.chart(reader, job_id, name, span).figure
-        ),
-    )
-    return render.figure(shown)
+    shown = await _of_job(request, tx, job_id, lambda reader: plots.chart(reader, job_id, name, span).figure)
+    return await run_in_threadpool(render.figure, shown)
 
 
 @dashboard.get("/job/data")
 @needs(Scope.READ)
 async def data(request: Request, tx: Tx, job_id: JobId, name: plots.ChartName, span: plots.Span = "200") -> Response:
     """The data of a chart, as a table."""
-    shown = await _read(
-        tx,
-        lambda reader: render.fresh(
-            request, reader.queries.job_version(job_id), lambda: plots.data_page(reader, job_id, name, span)
-        ),
-    )
-    return render.page(request, "data.html", shown)
+    shown = await _of_job(request, tx, job_id, lambda reader: plots.data_page(reader, job_id, name, span))
+    return await run_in_threadpool(render.page, request, "data.html", shown)
 
 
 @dashboard.get("/dashboard/static/{version}/{name}")
@@ -139,3 +116,25 @@ def plotly(request: Request, version: str) -> Response:
     """Plotly's script, from the installed plotly package."""
     script = render.plotly_script(request.headers.get("accept-encoding", ""))
     return script or render.error_page(request, 404, "The plotly package is not installed.")
+
+
+async def _over_all(request: Request, template: str, build: Callable[[ReachableJobs], Any]) -> Response:
+    """A page about all jobs within the caller's reach, made outside the thread that answers reports."""
+    all_jobs = request.app.state.all_jobs
+    assert isinstance(all_jobs, AllJobs)
+    reachable = await all_jobs.within(caller_of(request).reach)
+
+    def answer() -> Response:
+        return render.page(request, template, render.fresh(request, reachable.version, lambda: build(reachable)))
+
+    return await run_in_threadpool(answer)
+
+
+async def _of_job(request: Request, tx: Tx, job_id: str, build: Callable[[Reader], T]) -> render.Fresh[T]:
+    """Content about one job, read in one transaction."""
+
+    def work(unit: UnitOfWork) -> render.Fresh[T]:
+        reader = Reader.of(unit)
+        return render.fresh(request, reader.queries.job_version(job_id), lambda: build(reader))
+
+    return await tx.read(work, long=True)

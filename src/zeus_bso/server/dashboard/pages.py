@@ -10,9 +10,11 @@ from zeus_bso.policy.explanation import Explanation
 from zeus_bso.protocol.job_spec import IDENTITY_FIELDS
 from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView
 from zeus_bso.protocol.words import INT32_MAX
+from zeus_bso.server.dashboard.all_jobs import ReachableJobs
 from zeus_bso.server.dashboard.palette import shades
 from zeus_bso.server.dashboard.queries import TrialFilter, TrialPage, TrialRow
 from zeus_bso.server.dashboard.reader import Reader
+from zeus_bso.server.overview import job_savings
 
 JOBS_ON_A_PAGE = 50
 TRIALS_ON_A_PAGE = 25
@@ -130,9 +132,9 @@ class FleetPage:
     by_gpu: list[tuple[str, int, int, float | None]]
 
 
-def jobs_page(reader: Reader, *, search: str, sort: str, number: int) -> JobsPage:
-    """Read one page of the list of jobs. An unknown sort key gives the default order."""
-    jobs = reader.jobs()
+def jobs_page(reachable: ReachableJobs, *, search: str, sort: str, number: int) -> JobsPage:
+    """One page of the list of jobs. An unknown sort key gives the default order."""
+    jobs = [line.summary for line in reachable.lines]
     wanted = search.strip().casefold()
     found = [job for job in jobs if wanted in f"{job.job_id} {job.gpu_model} {job.policy} {job.stage.value}".casefold()]
     sort = sort if sort.removeprefix("-") in SORT_KEYS else DEFAULT_SORT
@@ -202,9 +204,9 @@ def trials_table(reader: Reader, page: TrialPage) -> TrialsTable:
     return TrialsTable(rows[: page.limit], before, older, page.batch_size, page.state)
 
 
-def fleet_page(reader: Reader) -> FleetPage:
-    """Read all jobs together."""
-    jobs = reader.jobs()
+def fleet_page(reachable: ReachableJobs) -> FleetPage:
+    """All jobs together."""
+    jobs = [line.summary for line in reachable.lines]
     models: dict[str, list[JobSummary]] = {}
     for job in jobs:
         models.setdefault(job.gpu_model, []).append(job)
@@ -212,4 +214,5 @@ def fleet_page(reader: Reader) -> FleetPage:
     for model, of_model in sorted(models.items()):
         saved = [job.savings.energy.saved for job in of_model if job.savings and job.savings.energy]
         by_gpu.append((model, len(of_model), sum(job.trials for job in of_model), sum(saved) if saved else None))
-    return FleetPage(reader.overview.fleet(), jobs, by_gpu)
+    totals = [line.totals for line in reachable.lines]
+    return FleetPage(job_savings.fleet_savings(totals, reachable.prices), jobs, by_gpu)

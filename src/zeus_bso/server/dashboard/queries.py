@@ -121,19 +121,6 @@ _JOB_VERSION = select(job.c.updated_at, job.c.last_trial_number, job.c.last_deci
     job.c.job_id == bindparam("job"), IS_WHOLE
 )
 _OPEN_TRIALS = select(trial.c.trial_number, trial.c.last_seen_at).where(_OF_JOB, _OPEN).order_by(trial.c.trial_number)
-_FLEET_VERSION = (
-    select(
-        job.c.job_id,
-        job.c.updated_at,
-        job.c.last_trial_number,
-        job.c.last_decision,
-        func.count(trial.c.trial_number),
-        func.max(trial.c.last_seen_at),
-    )
-    .select_from(job.outerjoin(trial, (trial.c.job_id == job.c.job_id) & _OPEN))
-    .where(IS_WHOLE)
-    .group_by(job.c.job_id, job.c.updated_at, job.c.last_trial_number, job.c.last_decision)
-)
 
 
 class DashboardQueries:
@@ -141,7 +128,7 @@ class DashboardQueries:
 
     Args:
         connection: The transaction.
-        reach: The jobs that the caller can reach. Figures over all jobs cover only these.
+        reach: The jobs that the caller can reach.
     """
 
     def __init__(self, connection: Connection, reach: JobAccess) -> None:
@@ -188,11 +175,6 @@ class DashboardQueries:
         state = self._connection.execute(_JOB_VERSION, {"job": job_id}).first()
         running = self._connection.execute(_OPEN_TRIALS, {"job": job_id}).all()
         return f"{state}{running}"
-
-    def fleet_version(self) -> str:
-        """A text that changes whenever the content of the list of jobs changes."""
-        rows = self._connection.execute(_FLEET_VERSION)
-        return str(sorted(tuple(map(str, row)) for row in rows if self._reach.covers(row.job_id)))
 
 
 _KINDS: dict[str, Callable[[str], Enum]] = {

@@ -1,14 +1,12 @@
-"""Reads the content of pages within one transaction."""
+"""Reads the content of a job's page within one transaction."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from zeus_bso.policy.explanation import Explanation
-from zeus_bso.protocol.views import JobSummary
 from zeus_bso.server.dashboard.queries import DashboardQueries
 from zeus_bso.server.job.models import JobState
-from zeus_bso.server.overview.commands import ListJobs
 from zeus_bso.server.overview.overview import Overview
 from zeus_bso.server.services.service import ZeusService
 from zeus_bso.server.unit_of_work import UnitOfWork
@@ -16,7 +14,7 @@ from zeus_bso.server.unit_of_work import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """All sources of a page's content, within one transaction.
+    """All sources of the content of a job's page, within one transaction.
 
     Attributes:
         service: Jobs, batch sizes and trials.
@@ -32,15 +30,6 @@ class Reader:
     def of(cls, unit: UnitOfWork) -> Reader:
         """All sources within a transaction."""
         return cls(unit.service, Overview.of(unit), DashboardQueries(unit.connection, unit.access))
-
-    def jobs(self) -> list[JobSummary]:
-        """Summarize all jobs with their savings, sorted by job id."""
-        page = self.overview.jobs(ListJobs())
-        found = page.jobs
-        while page.jobs and len(found) < page.total:
-            page = self.overview.jobs(ListJobs(offset=len(found)))
-            found = [*found, *page.jobs]
-        return found
 
     def job(self, job_id: str) -> JobState:
         """Read a job.

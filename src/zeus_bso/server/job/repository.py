@@ -71,6 +71,10 @@ class JobStateRepository:
         """Replace the values that requests change in a job."""
         self._connection.execute(_SAVE, {"id": command.job_id} | progress_values(command))
 
+    def touch(self, job_id: str) -> None:
+        """Note that something of a job has changed, though not its row."""
+        self._connection.execute(_SAVE, {"id": job_id})
+
     def delete(self, job_id: str) -> None:
         """Delete a job with all its trials."""
         self._connection.execute(delete(job).where(job.c.job_id == job_id))

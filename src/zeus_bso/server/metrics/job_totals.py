@@ -12,11 +12,9 @@ from zeus_bso import savings
 from zeus_bso.protocol.words import EnergySource
 from zeus_bso.savings import Saving
 from zeus_bso.server.dependencies import Transactions
-from zeus_bso.server.overview.models import JobVersion
-from zeus_bso.server.overview.overview import JobFigures, Overview
-from zeus_bso.server.unit_of_work import UnitOfWork
-
-_AT_ONCE = 200
+from zeus_bso.server.overview.job_cache import JobCache
+from zeus_bso.server.overview.models import JobFigures
+from zeus_bso.server.overview.overview import Overview
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +55,9 @@ class JobTotalsCache:
     """
 
     def __init__(self, transactions: Transactions, fresh_s: float, most_jobs: int) -> None:
-        self._transactions = transactions
+        self._cache: JobCache[JobFigures] = JobCache(transactions, Overview.figures)
         self._fresh_s = fresh_s
         self._most_jobs = most_jobs
-        self._known: dict[str, tuple[JobVersion, JobFigures]] = {}
         self._totals: AllJobsTotals | None = None
         self._read_at = -float("inf")
         self._reading = asyncio.Lock()
@@ -78,42 +75,23 @@ class JobTotalsCache:
             return self._totals
 
     async def _read(self) -> AllJobsTotals:
-        marks = await self._transactions.read(lambda unit: Overview.of(unit).marks(), long=True)
-        present = {mark.job_id for mark in marks}
-        self._known = {job_id: known for job_id, known in self._known.items() if job_id in present}
-        changed = [mark for mark in marks if self._mark(mark.job_id) != mark]
-        for start in range(0, len(changed), _AT_ONCE):
-            self._known |= await self._read_some(changed[start : start + _AT_ONCE])
-        return self._sum_up()
-
-    async def _read_some(self, marks: Sequence[JobVersion]) -> dict[str, tuple[JobVersion, JobFigures]]:
-        def figures(unit: UnitOfWork) -> dict[str, JobFigures]:
-            return Overview.of(unit).figures([mark.job_id for mark in marks])
-
-        found = await self._transactions.read(figures, long=True)
-        return {mark.job_id: (mark, found[mark.job_id]) for mark in marks if mark.job_id in found}
-
-    def _mark(self, job_id: str) -> JobVersion | None:
-        known = self._known.get(job_id)
-        return known[0] if known else None
-
-    def _sum_up(self) -> AllJobsTotals:
-        latest_first = sorted(self._known.values(), key=lambda known: known[0].updated_at, reverse=True)
-        figures = [figures for _, figures in latest_first]
+        known = await self._cache.refresh()
+        latest_first = sorted(known.values(), key=lambda known: known[0].updated_at, reverse=True)
+        totals = [each.totals for _, each in latest_first]
         trials: Counter[tuple[str, str]] = Counter()
-        for each in figures:
+        for _, each in latest_first:
             trials.update(each.trials)
         return AllJobsTotals(
-            jobs=Counter(mark.stage for mark, _ in latest_first),
+            jobs=Counter(version.stage for version, _ in latest_first),
             trials=trials,
-            open_trials=sum(mark.open_trials for mark, _ in latest_first),
-            alarmed_jobs=sum(each.alarmed for each in figures),
-            energy=savings.total([each.energy for each in figures if each.energy]),
-            time=savings.total([each.time for each in figures if each.time]),
-            spent_energy=sum(each.spent_energy for each in figures),
+            open_trials=sum(version.open_trials for version, _ in latest_first),
+            alarmed_jobs=sum(each.alarmed for each in totals),
+            energy=savings.total([each.energy for each in totals if each.energy]),
+            time=savings.total([each.time for each in totals if each.time]),
+            spent_energy=sum(each.spent_energy for each in totals),
             saved_of_jobs=[
-                (mark.job_id, each.energy.saved, each.energy_source is EnergySource.ESTIMATE)
-                for mark, each in latest_first
-                if each.energy is not None
+                (version.job_id, each.totals.energy.saved, each.totals.energy_source is EnergySource.ESTIMATE)
+                for version, each in latest_first
+                if each.totals.energy is not None
             ][: self._most_jobs],
         )

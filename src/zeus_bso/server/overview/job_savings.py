@@ -10,7 +10,7 @@ from zeus_bso.protocol.views import FleetSavings, JobSavings, RunCounts, SavedVi
 from zeus_bso.protocol.words import EnergySource
 from zeus_bso.savings import EndedRun, Saving, Use
 from zeus_bso.server.job.models import JobState
-from zeus_bso.server.overview.models import EndedTrial, SizeRecord
+from zeus_bso.server.overview.models import EndedTrial, JobTotals, SizeRecord
 from zeus_bso.server.overview.prices import EnergyPrices, scaled
 
 ALARM_AFTER = 5
@@ -56,25 +56,36 @@ def job_savings(
     )
 
 
-def fleet_savings(
-    jobs: Sequence[tuple[JobState, Sequence[SizeRecord]]], alarmed_jobs: int, prices: EnergyPrices
-) -> FleetSavings:
+def job_totals(job: JobState, records: Sequence[SizeRecord], ended_since_converged: int) -> JobTotals:
+    """What a job adds to the totals of all jobs.
+
+    Args:
+        job: The job.
+        records: Results and use of its trials by batch size.
+        ended_since_converged: Number of ended trials since the latest converged trial.
+    """
+    default = job.spec.default_batch_size
+    return JobTotals(
+        energy=savings.saving({record.batch_size: record.energy for record in records}, default),
+        time=savings.saving({record.batch_size: record.time for record in records}, default),
+        spent_energy=sum(record.energy.total + record.energy.lost for record in records),
+        spent_time=sum(record.time.total + record.time.lost for record in records),
+        runs=_counts(records),
+        energy_source=job.energy_source,
+        alarmed=alarmed(ended_since_converged),
+    )
+
+
+def fleet_savings(jobs: Sequence[JobTotals], prices: EnergyPrices) -> FleetSavings:
     """The savings of all jobs together.
 
     Args:
-        jobs: All jobs, each with the results and use of its trials.
-        alarmed_jobs: Number of jobs with an alarm.
+        jobs: What each of them adds.
         prices: Price and emissions of energy.
     """
-    energies, times = [], []
-    for job, records in jobs:
-        default = job.spec.default_batch_size
-        energies.append(savings.saving({record.batch_size: record.energy for record in records}, default))
-        times.append(savings.saving({record.batch_size: record.time for record in records}, default))
-    compared = [each for each in energies if each is not None]
-    energy, time = savings.total(compared), savings.total([each for each in times if each is not None])
-    records = [record for _, of_job in jobs for record in of_job]
-    estimated = sum(job.energy_source is EnergySource.ESTIMATE for job, _ in jobs)
+    compared = [job.energy for job in jobs if job.energy is not None]
+    energy, time = savings.total(compared), savings.total([job.time for job in jobs if job.time is not None])
+    estimated = sum(job.energy_source is EnergySource.ESTIMATE for job in jobs)
     return FleetSavings(
         energy=_view(energy),
         time=_view(time),
@@ -82,15 +93,20 @@ def fleet_savings(
         money=prices.money(energy),
         co2e_kg=prices.co2e_kg(energy),
         currency=prices.currency,
-        runs=_counts(records),
+        runs=RunCounts(
+            converged=sum(job.runs.converged for job in jobs),
+            unconverged=sum(job.runs.unconverged for job in jobs),
+            failed=sum(job.runs.failed for job in jobs),
+            left_out=sum(job.runs.left_out for job in jobs),
+        ),
         estimated=estimated > 0,
         message=_fleet_message(len(jobs), len(compared), energy, estimated),
         jobs=len(jobs),
         compared_jobs=len(compared),
         estimated_jobs=estimated,
-        alarmed_jobs=alarmed_jobs,
-        spent_energy=sum(record.energy.total + record.energy.lost for record in records),
-        spent_time=sum(record.time.total + record.time.lost for record in records),
+        alarmed_jobs=sum(job.alarmed for job in jobs),
+        spent_energy=sum(job.spent_energy for job in jobs),
+        spent_time=sum(job.spent_time for job in jobs),
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from zeus_bso.savings import Use
+from zeus_bso.protocol.views import JobSummary, RunCounts
+from zeus_bso.protocol.words import EnergySource
+from zeus_bso.savings import Saving, Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,55 @@ class JobVersion:
     last_trial_number: int
     last_decision: int
     open_trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobTotals:
+    """What a job adds to the totals of all jobs.
+
+    Attributes:
+        energy: Saved energy [J], or None if there is not enough data.
+        time: Saved time [s], or None if there is not enough data.
+        spent_energy: Energy that its ended trials used [J].
+        spent_time: Training time of its ended trials [s].
+        runs: Number of its ended trials by result.
+        energy_source: Source of its energy readings.
+        alarmed: Whether none of its latest runs converged.
+    """
+
+    energy: Saving | None
+    time: Saving | None
+    spent_energy: float
+    spent_time: float
+    runs: RunCounts
+    energy_source: EnergySource | None
+    alarmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobFigures:
+    """The figures of a job for the metrics.
+
+    Attributes:
+        trials: Number of its trials by status and reason.
+        totals: What it adds to the totals.
+    """
+
+    trials: Mapping[tuple[str, str], int]
+    totals: JobTotals
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """A job for the pages about all jobs.
+
+    Attributes:
+        summary: The job in the list of jobs, with its savings.
+        totals: What it adds to the totals.
+    """
+
+    summary: JobSummary
+    totals: JobTotals
 
 
 @dataclass(frozen=True, slots=True)

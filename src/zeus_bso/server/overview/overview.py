@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView, ReportView, SavingsPoint
-from zeus_bso.protocol.words import EnergySource
-from zeus_bso.savings import Saving, saving
 from zeus_bso.server import presenter
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.overview import job_savings
 from zeus_bso.server.overview.commands import ListJobs, ReadReports
-from zeus_bso.server.overview.models import JobKey, JobVersion
+from zeus_bso.server.overview.models import JobFigures, JobKey, JobLine, JobVersion
 from zeus_bso.server.overview.prices import EnergyPrices
 from zeus_bso.server.overview.repository import OverviewRepository
 from zeus_bso.server.services.service import ZeusService
@@ -40,27 +38,6 @@ class JobSummaries:
     total: int
 
 
-@dataclass(frozen=True, slots=True)
-class JobFigures:
-    """The figures of a job for the metrics.
-
-    Attributes:
-        trials: Number of its trials by status and reason.
-        energy: Saved energy [J], or None if there is not enough data.
-        time: Saved time [s], or None if there is not enough data.
-        spent_energy: Energy that its ended trials used [J].
-        energy_source: Source of its energy readings.
-        alarmed: Whether none of its latest runs converged.
-    """
-
-    trials: Mapping[tuple[str, str], int]
-    energy: Saving | None
-    time: Saving | None
-    spent_energy: float
-    energy_source: EnergySource | None
-    alarmed: bool
-
-
 class Overview:
     """Reads within one transaction.
 
@@ -78,9 +55,7 @@ class Overview:
     @classmethod
     def of(cls, unit: UnitOfWork) -> Overview:
         """The overview within a transaction."""
-        settings = unit.settings
-        prices = EnergyPrices(settings.electricity_price, settings.currency, settings.carbon_intensity)
-        return cls(unit.service, OverviewRepository(unit.connection, unit.access), prices)
+        return cls(unit.service, OverviewRepository(unit.connection, unit.access), EnergyPrices.of(unit.settings))
 
     def jobs(self, command: ListJobs) -> JobSummaries:
         """A page of the list of jobs. The number of queries does not depend on the number of jobs on the page."""
@@ -132,30 +107,30 @@ class Overview:
         """The savings of all jobs together."""
         records = self._repository.records_of()
         since = self._repository.ended_since_converged_of()
-        jobs = [(job, records.get(job.job_id, [])) for job in self._service.jobs()]
-        return job_savings.fleet_savings(jobs, sum(map(job_savings.alarmed, since.values())), self._prices)
+        jobs = self._service.jobs()
+        totals = [job_savings.job_totals(job, records.get(job.job_id, []), since[job.job_id]) for job in jobs]
+        return job_savings.fleet_savings(totals, self._prices)
 
-    def marks(self) -> list[JobVersion]:
-        """The versions of all jobs. A job's version changes when its trials change."""
-        return self._repository.marks()
+    def versions(self) -> list[JobVersion]:
+        """The versions of all jobs. A job's version changes when one of its trials begins or ends."""
+        return self._repository.versions()
 
     def figures(self, job_ids: Sequence[str]) -> dict[str, JobFigures]:
         """The figures of several jobs for the metrics."""
         kinds = self._repository.trial_kinds(job_ids)
         records = self._repository.records_of(job_ids)
         since = self._repository.ended_since_converged_of(job_ids)
-        found = {}
-        for job in self._service.jobs(job_ids):
-            of_job, default = records.get(job.job_id, []), job.spec.default_batch_size
-            found[job.job_id] = JobFigures(
+        return {
+            job.job_id: JobFigures(
                 trials=kinds.get(job.job_id, {}),
-                energy=saving({record.batch_size: record.energy for record in of_job}, default),
-                time=saving({record.batch_size: record.time for record in of_job}, default),
-                spent_energy=sum(record.energy.total + record.energy.lost for record in of_job),
-                energy_source=job.energy_source,
-                alarmed=job_savings.alarmed(since[job.job_id]),
+                totals=job_savings.job_totals(job, records.get(job.job_id, []), since[job.job_id]),
             )
-        return found
+            for job in self._service.jobs(job_ids)
+        }
+
+    def lines(self, job_ids: Sequence[str]) -> dict[str, JobLine]:
+        """Several jobs for the pages about all jobs."""
+        return {line.summary.job_id: line for line in self._lines(job_ids)}
 
     def reports(self, command: ReadReports) -> list[ReportView]:
         """The learning curve of a trial.
@@ -170,16 +145,20 @@ class Overview:
         ]
 
     def _summaries(self, job_ids: Sequence[str]) -> list[JobSummary]:
+        return [line.summary for line in self._lines(job_ids)]
+
+    def _lines(self, job_ids: Sequence[str]) -> list[JobLine]:
         records = self._repository.records_of(job_ids)
         since = self._repository.ended_since_converged_of(job_ids)
         sizes = self._service.sizes_of(job_ids)
         found = []
         for job in self._service.jobs(job_ids):
-            of_job = records.get(job.job_id, [])
+            of_job, ended = records.get(job.job_id, []), since[job.job_id]
             trials, running = sum(r.trials for r in of_job), sum(r.running for r in of_job)
             summary = presenter.summarize(job, sizes[job.job_id], trials, running)
-            saved = job_savings.job_savings(job, of_job, since[job.job_id], self._prices)
-            found.append(summary.model_copy(update={"savings": saved}))
+            saved = job_savings.job_savings(job, of_job, ended, self._prices)
+            totals = job_savings.job_totals(job, of_job, ended)
+            found.append(JobLine(summary.model_copy(update={"savings": saved}), totals))
         return found
 
     def _job(self, job_id: str) -> JobState:

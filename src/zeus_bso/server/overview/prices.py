@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from zeus_bso.protocol.views import SavedAmount
 from zeus_bso.savings import JOULES_PER_KWH, Saving
+from zeus_bso.server.config import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,11 @@ class EnergyPrices:
     per_kwh: float | None = None
     currency: str = "USD"
     co2e_g_per_kwh: float | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> EnergyPrices:
+        """What the server's settings say."""
+        return cls(settings.electricity_price, settings.currency, settings.carbon_intensity)
 
     def kwh(self, energy: Saving | None) -> SavedAmount | None:
         """Saved energy [kWh]."""

@@ -103,7 +103,7 @@ class OverviewRepository:
         rows = self._connection.execute(statement).mappings()
         return [JobKey(**row) for row in rows if self._reach.covers(row["job_id"])]
 
-    def marks(self) -> list[JobVersion]:
+    def versions(self) -> list[JobVersion]:
         """Read the versions of all jobs."""
         names = [name for name in JobVersion.__dataclass_fields__ if name != "open_trials"]
         running = (

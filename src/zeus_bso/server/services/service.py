@@ -118,6 +118,9 @@ class ZeusService:
             self._states.discard_reports(job.job_id, *changes.rewound)
         if changes.state is not None:
             self._jobs.save_progress(_progress_of(changes.state))
+        elif any(not trial.open for trial in changes.trials):
+            # The sums over its ended trials have changed, and whoever keeps them looks at the job's row.
+            self._jobs.touch(job.job_id)
 
     def choice_input(self, job: JobState) -> ChoiceInput:
         """Read what the job's policy looks at when it chooses."""
