@@ -19,6 +19,7 @@ from zeus_bso.server.database.engine import open_database, parse_url
 from zeus_bso.server.database.revision import check_encoding, is_current
 from zeus_bso.server.dependencies import Transactions
 from zeus_bso.server.http.body_limit import BodyLimit
+from zeus_bso.server.http.compression import Compression
 from zeus_bso.server.http.error_answers import add_error_handlers
 from zeus_bso.server.http.request_ids import RequestIds
 from zeus_bso.server.instruments import Instruments
@@ -85,6 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(dashboard)
     app.include_router(login)
     refuse_unguarded_routes(app)
+    app.add_middleware(Compression)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, others={IMPORT_URL: None, LOGIN_URL: _MAX_FORM_BYTES})
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestIds, instruments=instruments)

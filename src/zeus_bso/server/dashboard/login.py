@@ -13,7 +13,7 @@ from zeus_bso.exceptions import ForbiddenError, TooManyAttemptsError
 from zeus_bso.server.dashboard import render
 from zeus_bso.server.dashboard.page_routes import PageRoute
 from zeus_bso.server.security.access import Authenticator, address_of
-from zeus_bso.server.security.csrf import CSRF_FIELD, read_form, same
+from zeus_bso.server.security.csrf import CSRF_FIELD, is_masked, read_form
 from zeus_bso.server.security.navigation import LOGIN_URL, own_address, prefix_of
 from zeus_bso.server.security.routes import needs, open_to_everybody
 from zeus_bso.server.security.session import LOGIN_COOKIE, SESSION_COOKIE
@@ -43,7 +43,7 @@ async def log_in(request: Request) -> Response:
     to = form.get("next", "/")
     if not guard.tokens:
         return _redirect(request, own_address(to))
-    if not same(form.get(CSRF_FIELD, ""), guard.sessions.login_csrf(request.cookies.get(LOGIN_COOKIE, ""))):
+    if not is_masked(form.get(CSRF_FIELD, ""), guard.sessions.login_csrf(request.cookies.get(LOGIN_COOKIE, ""))):
         raise ForbiddenError("This form has expired, or your browser accepts no cookies. Go back and reload the page.")
     try:
         # Before the token is checked: a delay here disturbs no training.

@@ -22,6 +22,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from zeus_bso import units
 from zeus_bso._version import __version__
 from zeus_bso.server.dashboard import palette
+from zeus_bso.server.http.compression import accepts_gzip
+from zeus_bso.server.security.csrf import masked
 from zeus_bso.server.security.navigation import prefix_of
 from zeus_bso.server.security.routes import caller_of
 
@@ -142,7 +144,7 @@ def plotly_script(accept_encoding: str) -> Response | None:
     if path is None:
         return None
     headers = _FOR_A_YEAR | {"Vary": "Accept-Encoding"}
-    if "gzip" not in accept_encoding:
+    if not accepts_gzip(accept_encoding):
         return FileResponse(path, media_type="text/javascript", headers=headers)
     # In pieces and not cached: each browser asks once, and the script is larger than everything else in memory.
     headers["Content-Encoding"] = "gzip"
@@ -206,6 +208,7 @@ def _environment() -> Environment:
         "plotly_style_ids": plotly_style_ids(),
         "app_version": __version__,
         "caller_of": caller_of,
+        "masked": masked,
     }
     for name in ("number", "count", "energy", "energy_unit", "duration", "mass", "money", "percent", "less"):
         environment.filters[name] = getattr(units, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Request
@@ -44,7 +45,7 @@ async def refuse_without_csrf(request: Request, expected: str, *, in_form: bool)
     given = request.headers.get(CSRF_HEADER) or ""
     if in_form and not given:
         given = (await read_form(request)).get(CSRF_FIELD, "")
-    if not same(given, expected):
+    if not is_masked(given, expected):
         raise ForbiddenError(
             f"The header {CSRF_HEADER} is missing or wrong. A browser session can make changes only from the pages of "
             "this server. Reload the page, or send a token."
@@ -59,9 +60,32 @@ async def read_form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def same(given: str, expected: str) -> bool:
-    """Whether two secrets are the same, compared in constant time."""
-    return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode(errors="surrogatepass"))
+def masked(token: str) -> str:
+    """A CSRF token as a page shows it: other digits each time.
+
+    Pages are compressed and repeat what was searched for. Digits that stay the same could be guessed one by one from
+    the size of a page.
+
+    Args:
+        token: The token, in hexadecimal digits.
+    """
+    secret = bytes.fromhex(token)
+    mask = secrets.token_bytes(len(secret))
+    return (mask + _xor(secret, mask)).hex()
+
+
+def is_masked(given: str, expected: str) -> bool:
+    """Whether a text is a CSRF token as a page has shown it. The tokens are compared in constant time."""
+    try:
+        both = bytes.fromhex(given)
+    except ValueError:
+        return False
+    half = len(both) // 2
+    return hmac.compare_digest(_xor(both[:half], both[half:]), bytes.fromhex(expected))
+
+
+def _xor(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=False))
 
 
 def _host(origin: str) -> str:
