@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from fastapi.concurrency import run_in_threadpool
 
@@ -16,6 +17,8 @@ from zeus_bso.server.overview.models import JobLine, JobVersion
 from zeus_bso.server.overview.overview import Overview
 from zeus_bso.server.overview.prices import EnergyPrices
 from zeus_bso.server.security.job_access import JobAccess
+
+_FIELDS = attrgetter(*JobVersion.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +76,6 @@ def _reachable(
     known: Mapping[str, tuple[JobVersion, JobLine]], access: JobAccess, prices: EnergyPrices
 ) -> ReachableJobs:
     found = [known[job_id] for job_id in sorted(known) if access.covers(job_id)]
-    digest = hashlib.sha256("\n".join(str(version) for version, _ in found).encode(errors="surrogatepass"))
-    return ReachableJobs(tuple(line for _, line in found), prices, digest.hexdigest())
+    versions = str([_FIELDS(version) for version, _ in found])
+    digest = hashlib.sha256(versions.encode(errors="surrogatepass")).hexdigest()
+    return ReachableJobs(tuple(line for _, line in found), prices, digest)

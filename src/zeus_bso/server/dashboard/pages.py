@@ -9,7 +9,7 @@ from typing import get_args
 from zeus_bso.policy.explanation import Explanation
 from zeus_bso.protocol.job_spec import IDENTITY_FIELDS
 from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView
-from zeus_bso.protocol.words import INT32_MAX
+from zeus_bso.protocol.words import INT32_MAX, Stage
 from zeus_bso.server.dashboard.all_jobs import ReachableJobs
 from zeus_bso.server.dashboard.palette import shades
 from zeus_bso.server.dashboard.queries import TrialFilter, TrialPage, TrialRow
@@ -123,12 +123,16 @@ class FleetPage:
 
     Attributes:
         savings: The savings of all jobs together.
-        jobs: All jobs.
+        running: Number of running trials.
+        trials: Number of all trials.
+        exploring: Number of jobs in stage Pruning.
         by_gpu: Number of jobs, number of trials and saved energy [J] of each GPU model.
     """
 
     savings: FleetSavings
-    jobs: list[JobSummary]
+    running: int
+    trials: int
+    exploring: int
     by_gpu: list[tuple[str, int, int, float | None]]
 
 
@@ -215,4 +219,10 @@ def fleet_page(reachable: ReachableJobs) -> FleetPage:
         saved = [job.savings.energy.saved for job in of_model if job.savings and job.savings.energy]
         by_gpu.append((model, len(of_model), sum(job.trials for job in of_model), sum(saved) if saved else None))
     totals = [line.totals for line in reachable.lines]
-    return FleetPage(job_savings.fleet_savings(totals, reachable.prices), jobs, by_gpu)
+    return FleetPage(
+        savings=job_savings.fleet_savings(totals, reachable.prices),
+        running=sum(job.open_trials for job in jobs),
+        trials=sum(job.trials for job in jobs),
+        exploring=sum(job.stage is Stage.PRUNING for job in jobs),
+        by_gpu=by_gpu,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from zeus_bso import savings, units
 from zeus_bso.protocol.views import FleetSavings, JobSavings, RunCounts, SavedView, SavingsPoint
@@ -21,31 +21,31 @@ MOST_POINTS = 500
 
 
 def job_savings(
-    job: JobState, records: Sequence[SizeRecord], ended_since_converged: int, prices: EnergyPrices
+    job: JobState, records: Sequence[SizeRecord], totals: JobTotals, ended_since_converged: int, prices: EnergyPrices
 ) -> JobSavings:
     """The savings of a job.
 
     Args:
         job: The job.
         records: Results and use of its trials by batch size.
+        totals: What it adds to the totals of all jobs.
         ended_since_converged: Number of ended trials since the latest converged trial.
         prices: Price and emissions of energy.
     """
     default = job.spec.default_batch_size
-    energy = savings.saving({record.batch_size: record.energy for record in records}, default)
-    time = savings.saving({record.batch_size: record.time for record in records}, default)
+    energy = totals.energy
     baseline = next((record for record in records if record.batch_size == default and record.converged), None)
     last_at = baseline.last_converged_at.isoformat() if baseline and baseline.last_converged_at else None
     return JobSavings(
         job_id=job.job_id,
         energy=_view(energy),
-        time=_view(time),
+        time=_view(totals.time),
         cost=_view(savings.saving(_costs(job, records), default)),
         energy_kwh=prices.kwh(energy),
         money=prices.money(energy),
         co2e_kg=prices.co2e_kg(energy),
         currency=prices.currency,
-        runs=_counts(records),
+        runs=totals.runs,
         energy_source=job.energy_source,
         estimated=job.energy_source is EnergySource.ESTIMATE,
         baseline_batch_size=default,
@@ -172,7 +172,7 @@ def _counts(records: Sequence[SizeRecord]) -> RunCounts:
 
 
 def _view(saving: Saving | None) -> SavedView | None:
-    return None if saving is None else SavedView(**asdict(saving))
+    return None if saving is None else SavedView.model_validate(saving, from_attributes=True)
 
 
 def _message(job: JobState, energy: Saving | None, runs: int, last_at: str | None) -> str:

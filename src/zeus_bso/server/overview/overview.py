@@ -92,8 +92,8 @@ class Overview:
             UnknownJobError: There is no such job.
         """
         job = self._job(job_id)
-        since = self._repository.ended_since_converged(job_id)
-        return job_savings.job_savings(job, self._repository.records(job_id), since, self._prices)
+        records, since = self._repository.records(job_id), self._repository.ended_since_converged(job_id)
+        return job_savings.job_savings(job, records, job_savings.job_totals(job, records, since), since, self._prices)
 
     def savings_over_time(self, job_id: str) -> list[SavingsPoint]:
         """The savings of a job after each run.
@@ -156,8 +156,8 @@ class Overview:
             of_job, ended = records.get(job.job_id, []), since[job.job_id]
             trials, running = sum(r.trials for r in of_job), sum(r.running for r in of_job)
             summary = presenter.summarize(job, sizes[job.job_id], trials, running)
-            saved = job_savings.job_savings(job, of_job, ended, self._prices)
             totals = job_savings.job_totals(job, of_job, ended)
+            saved = job_savings.job_savings(job, of_job, totals, ended, self._prices)
             found.append(JobLine(summary.model_copy(update={"savings": saved}), totals))
         return found
 

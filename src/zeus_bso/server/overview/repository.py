@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import starmap
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select
@@ -113,9 +114,8 @@ class OverviewRepository:
             .correlate(job)
             .scalar_subquery()
         )
-        statement = select(*(job.c[name] for name in names), running.label("open_trials")).where(IS_WHOLE)
-        rows = self._connection.execute(statement)
-        return [JobVersion(**row) for row in rows.mappings() if self._reach.covers(row["job_id"])]
+        rows = self._connection.execute(select(*(job.c[name] for name in names), running).where(IS_WHOLE))
+        return [version for version in starmap(JobVersion, rows) if self._reach.covers(version.job_id)]
 
     def trial_kinds(self, job_ids: Sequence[str]) -> dict[str, dict[tuple[str, str], int]]:
         """Count the trials of several jobs by status and reason. The reason of a decided trial is its outcome."""
