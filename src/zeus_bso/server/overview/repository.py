@@ -114,7 +114,8 @@ class OverviewRepository:
             .correlate(job)
             .scalar_subquery()
         )
-        rows = self._connection.execute(select(*(job.c[name] for name in names), running).where(IS_WHOLE))
+        found = select(*(job.c[name] for name in names), running.label("open_trials")).where(IS_WHOLE)
+        rows = self._connection.execute(found)
         return [version for version in starmap(JobVersion, rows) if self._reach.covers(version.job_id)]
 
     def trial_kinds(self, job_ids: Sequence[str]) -> dict[str, dict[tuple[str, str], int]]:
