@@ -29,9 +29,8 @@ STATEMENTS = 23
 OF_MANY_JOBS = frozenset(
     (
         "BatchSizeStateRepository.sizes_of",
-        "DashboardQueries.fleet_version",
         "OverviewRepository.ended_since_converged_of",
-        "OverviewRepository.marks",
+        "OverviewRepository.versions",
         "OverviewRepository.records_of",
         "OverviewRepository.trial_kinds",
     )
