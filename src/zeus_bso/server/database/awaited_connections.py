@@ -13,7 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from zeus_bso.server.database.connections import PING_TIMEOUT_S, IdlePing
+from zeus_bso.server.database.database_connections import PING_TIMEOUT_S, IdlePing
 from zeus_bso.server.database.transactions import Work
 
 T = TypeVar("T")

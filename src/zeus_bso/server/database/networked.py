@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from zeus_bso.exceptions import DatabaseUnavailableError, ZeusBSOConfigError
 from zeus_bso.server.database.awaited_connections import AwaitedConnections
-from zeus_bso.server.database.connections import POOL_TIMEOUT_S, Connections
+from zeus_bso.server.database.database_connections import POOL_TIMEOUT_S, Connections
 from zeus_bso.server.database.failures import CANNOT_WRITE, codes_of, is_full
 from zeus_bso.server.database.job_places import JobPlaces
 from zeus_bso.server.database.probes import write_for_real, write_nothing

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from zeus_bso.server.database.connections import PING_TIMEOUT_S, POOL_TIMEOUT_S, IdlePing
+from zeus_bso.server.database.database_connections import PING_TIMEOUT_S, POOL_TIMEOUT_S, IdlePing
 from zeus_bso.server.database.transactions import Work
 
 T = TypeVar("T")
