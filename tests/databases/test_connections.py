@@ -26,7 +26,7 @@ from tests.support.private_servers import execute, private_server
 from tests.support.process import ServerProcess
 from tests.support.server import Server
 
-from zeus_bso.server.database import database_connections, migrate, session_limits
+from zeus_bso.server.database import migrate, networked, session_limits
 
 SERVERS = pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
 
@@ -102,7 +102,7 @@ def test_connections_to_a_mariadb_that_cannot_write_are_replaced(databases: Data
 def test_a_network_that_has_forgotten_idle_connections_costs_no_request(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_connections, "PING_AFTER_S", 0.0)
+    monkeypatch.setattr(networked, "PING_AFTER_S", 0.0)
     url = make_url(database_url)
     with forwarding(url.port or 0) as way:
         through = url.set(host="127.0.0.1", port=way.port).render_as_string(hide_password=False)

@@ -18,7 +18,7 @@ SIZE = 2
 HANGS_S = 600
 PATIENCE_S = 30.0
 
-SERVERS = pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
+pytestmark = pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
 
 
 def hang(connection: Connection) -> None:
@@ -52,7 +52,6 @@ def opened(url: str, use: Callable[[Database], Awaitable[None]]) -> None:
     assert left == set()
 
 
-@SERVERS
 def test_more_hanging_statements_than_connections_leave_none_in_use(database_url: str) -> None:
     async def use(database: Database) -> None:
         for _ in range(SIZE + 1):
@@ -63,7 +62,6 @@ def test_more_hanging_statements_than_connections_leave_none_in_use(database_url
     opened(database_url, use)
 
 
-@SERVERS
 def test_whoever_gets_no_connection_is_told_and_the_next_one_gets_it(database_url: str) -> None:
     async def use(database: Database) -> None:
         hanging = [asyncio.ensure_future(database.write(hang, budget_s=PATIENCE_S)) for _ in range(SIZE)]
@@ -75,17 +73,4 @@ def test_whoever_gets_no_connection_is_told_and_the_next_one_gets_it(database_ur
         hanging[1].cancel()
         await asyncio.wait(hanging)
 
-    opened(database_url, use)
-
-
-@pytest.mark.parametrize("kind", ["postgresql"])
-def test_closing_waits_for_no_statement(database_url: str) -> None:
-    async def use(database: Database) -> None:
-        hanging.append(asyncio.ensure_future(database.write(hang, budget_s=PATIENCE_S)))
-        await asyncio.sleep(0.1)
-        await database.close()
-        with pytest.raises(DatabaseUnavailableError):
-            await hanging[0]
-
-    hanging: list[asyncio.Future[None]] = []
     opened(database_url, use)

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
+import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.util import await_only, greenlet_spawn
 
 from zeus_bso.exceptions import DatabaseUnavailableError, ZeusBSOConfigError
-from zeus_bso.server.database.awaited_connections import AwaitedConnections
-from zeus_bso.server.database.database_connections import POOL_TIMEOUT_S, Connections
 from zeus_bso.server.database.failures import CANNOT_WRITE, codes_of, is_full
 from zeus_bso.server.database.job_places import JobPlaces
 from zeus_bso.server.database.probes import write_for_real, write_nothing
 from zeus_bso.server.database.session_limits import begin_sessions_with_limits
-from zeus_bso.server.database.threaded_connections import ThreadedConnections
 from zeus_bso.server.database.transactions import WRITE_ATTEMPTS, WRITE_BUDGET_S, Work, give_up, lost_a_race
 from zeus_bso.server.database.url_options import connection_of
 
@@ -38,6 +40,14 @@ DRIVERS = {
 }
 """The driver of each database, and the extra that installs it."""
 
+POOL_TIMEOUT_S = 2.5
+
+PING_AFTER_S = 2.0
+"""A connection that was idle for longer is asked whether it is alive before it is used."""
+
+PING_TIMEOUT_S = 1.0
+"""How long such a connection has to answer before a new one takes its place."""
+
 
 def networked_engine(url: URL, *, pool_size: int = 1) -> AsyncEngine:
     """Create an engine with a bounded pool. Its transactions are READ COMMITTED.
@@ -46,24 +56,10 @@ def networked_engine(url: URL, *, pool_size: int = 1) -> AsyncEngine:
         ZeusBSOConfigError: The driver is not installed, or the URL has an unknown option. The message names the extra
             or the option.
     """
-    engine: AsyncEngine = _create(create_async_engine, url, pool_size)
-    _prepare(engine.sync_engine, url)
-    return engine
-
-
-def _connections(url: URL, pool_size: int) -> Connections:
-    if url.get_backend_name() != "postgresql":
-        return AwaitedConnections(networked_engine(url, pool_size=pool_size))
-    engine: Engine = _create(create_engine, url, pool_size)
-    _prepare(engine, url)
-    return ThreadedConnections(engine, pool_size)
-
-
-def _create(create: Callable[..., Any], url: URL, pool_size: int) -> Any:
     driver, extra = DRIVERS[url.get_backend_name()]
     try:
         plain, arguments = connection_of(url)
-        return create(
+        engine = create_async_engine(
             plain.set(drivername=driver),
             isolation_level="READ COMMITTED",
             pool_size=pool_size,
@@ -79,11 +75,9 @@ def _create(create: Callable[..., Any], url: URL, pool_size: int) -> Any:
         ) from error
     except (TypeError, ValueError) as error:
         raise ZeusBSOConfigError(f"An option of the database URL has a wrong value: {error}") from error
-
-
-def _prepare(engine: Engine, url: URL) -> None:
-    begin_sessions_with_limits(engine, url)
-    event.listen(engine, "handle_error", _discard_connections_that_cannot_write)
+    begin_sessions_with_limits(engine.sync_engine, url)
+    event.listen(engine.sync_engine, "handle_error", _discard_connections_that_cannot_write)
+    return engine
 
 
 def _discard_connections_that_cannot_write(context: ExceptionContext) -> None:
@@ -104,22 +98,28 @@ class NetworkedDatabase:
     """
 
     def __init__(self, url: URL, *, pool_size: int) -> None:
-        self._size = pool_size
-        self._connections = _connections(url, pool_size)
+        self._engine = networked_engine(url, pool_size=pool_size)
+        self._connections = pool_size
         self._job_places = JobPlaces(pool_size)
         self._in_doubt = False
+        self._distrusted_at = -math.inf
+        event.listen(self._engine.sync_engine, "checkin", _note_time)
+        event.listen(self._engine.sync_engine, "checkout", self._ping_after_idling)
 
     @property
     def connections(self) -> int:
         """Largest number of connections of this process."""
-        return self._size
+        return self._connections
 
     async def start(self) -> None:
         """Do nothing, because connections are opened when they are needed."""
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._connections.close()
+        here = asyncio.get_running_loop()
+        for task in [task for task in _ENDING if task.get_loop() is here]:
+            await _end(task)
+        await self._engine.dispose()
 
     async def write(self, work: Work[T], *, job_id: str | None = None, budget_s: float = WRITE_BUDGET_S) -> T:
         """Run ``work`` in its own transaction and commit it, within ``budget_s`` seconds.
@@ -146,7 +146,7 @@ class NetworkedDatabase:
     async def _run(self, work: Work[T], deadline: float, *, isolation_level: str | None = None) -> T:
         for attempt in range(1, WRITE_ATTEMPTS + 1):
             try:
-                return await self._connections.transact(work, deadline, isolation_level=isolation_level)
+                return await within(deadline, lambda: self._transact(work, isolation_level))
             except DBAPIError as error:
                 # A connection that broke during the commit may have committed. To run again is safe all the same,
                 # because every request of the protocol is idempotent, or leaves at most a trial that expires.
@@ -159,10 +159,93 @@ class NetworkedDatabase:
                 ) from None
             except (SQLAlchemyError, OSError, asyncio.TimeoutError) as error:
                 # The other connections may be as dead as this one.
-                self._connections.distrust()
+                self._distrusted_at = time.monotonic()
                 self._in_doubt = True  # MariaDB waits for room for its binary log, and answers all reads meanwhile.
                 give_up(error)
             if time.monotonic() > deadline:
                 break
             await asyncio.sleep(random.uniform(0, 0.01 * 4**attempt))
         return give_up()
+
+    async def _transact(self, work: Work[T], isolation_level: str | None) -> T:
+        def transact(connection: Connection) -> T:
+            with connection.begin():
+                return work(connection)
+
+        async with self._engine.connect() as connection:
+            if isolation_level is not None:
+                connection = await connection.execution_options(isolation_level=isolation_level)
+            return await connection.run_sync(transact)
+
+    def _ping_after_idling(
+        self, connection: DBAPIConnection, record: ConnectionPoolEntry, fairy: PoolProxiedConnection
+    ) -> None:
+        """Ask a connection whether it is alive. A network in between may have forgotten it without a word.
+
+        Raises:
+            InvalidatePoolError: It does not answer. The pool then replaces all its connections.
+        """
+        idle_since = record.info.get(_IDLE_SINCE)
+        now = time.monotonic()
+        if idle_since is None or (now - idle_since < PING_AFTER_S and idle_since > self._distrusted_at):
+            return
+        if not await_only(_answers(functools.partial(self._engine.dialect.do_ping, connection))):
+            raise InvalidatePoolError("An idle connection is dead.")
+
+
+_IDLE_SINCE = "zeus_bso_idle_since"
+
+
+def _note_time(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info[_IDLE_SINCE] = time.monotonic()
+
+
+async def _answers(ping: Callable[[], bool]) -> bool:
+    """Whether a connection answers in time. When this returns, nothing waits for the connection any more."""
+    task = asyncio.ensure_future(greenlet_spawn(ping))
+    try:
+        await asyncio.wait([task], timeout=PING_TIMEOUT_S)
+    finally:
+        # Whoever closed the connection while the driver waits for it would leave its file descriptor to the event loop,
+        # where the next connection meets it.
+        await _end(task)
+    return not task.cancelled() and task.exception() is None
+
+
+async def _end(task: asyncio.Future[Any]) -> None:
+    """Cancel a task until it ends. psycopg spends the first time on asking the database to cancel, and waits on."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.01)
+
+
+async def within(deadline: float, action: Callable[[], Awaitable[T]]) -> T:
+    """Await an action up to a point in time (``time.monotonic``).
+
+    An action that takes longer is cancelled. This function does not wait for its end, because a driver may spend many
+    seconds on cancelling the statement in a database that hangs.
+
+    Raises:
+        asyncio.TimeoutError: The action took longer.
+    """
+    task = asyncio.ensure_future(action())
+    try:
+        await asyncio.wait([task], timeout=max(0.0, deadline - time.monotonic()))
+        if not task.done():
+            raise asyncio.TimeoutError
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            _ENDING.add(task)
+            task.add_done_callback(_ended)
+
+
+_ENDING: set[asyncio.Future[Any]] = set()
+"""Cancelled actions that still clean up. They are kept here because the event loop keeps no task alive."""
+
+
+def _ended(task: asyncio.Future[Any]) -> None:
+    _ENDING.discard(task)
+    if not task.cancelled():
+        task.exception()  # marked as retrieved, because nobody waits for it any more
