@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
 from tests.support.access import SETTING, TOKENS
-from tests.support.jobs import Json, spec
+from tests.support.job_lives import live_at_random
+from tests.support.jobs import Json
 from tests.support.server import Server
+from tests.support.statements import sent_statements
 
 LONG_S = 3600.0
 PAGES = ("/", "/fleet")
@@ -30,21 +29,6 @@ def job_ids(page: str) -> list[str]:
     return re.findall(r'data-key="job ([^"]*)"', page)
 
 
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every statement that is sent to any database meanwhile."""
-    seen: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *others: Any) -> None:
-        seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-
-
 @pytest.mark.parametrize("url", PAGES)
 def test_tabs_share_one_computation_for_some_seconds(own_server: Server, url: str) -> None:
     own_server.restart(dashboard_cache_s=LONG_S)
@@ -52,7 +36,7 @@ def test_tabs_share_one_computation_for_some_seconds(own_server: Server, url: st
     first = own_server.send("GET", url)
     own_server.ask()
 
-    with statements() as seen:
+    with sent_statements() as seen:
         again = own_server.send("GET", url)
         other = own_server.send("GET", url, params={"sort": "job"})
 
@@ -66,14 +50,18 @@ def test_tabs_that_ask_at_once_compute_once(own_server: Server, url: str) -> Non
     own_server.restart(dashboard_cache_s=LONG_S)
     own_server.register()
 
-    with statements() as of_two:
+    with sent_statements() as of_two:
         answers = own_server.gather([("GET", url, None)] * 2)
     own_server.restart()
-    with statements() as of_one:
+    with sent_statements() as of_one:
         own_server.send("GET", url)
 
     assert [answer.status_code for answer in answers] == [200, 200]
-    assert len([text for text in of_two if "trial" in text]) == len([text for text in of_one if "trial" in text]) > 0
+    assert (
+        len([sent for sent in of_two if "trial" in sent.text])
+        == len([sent for sent in of_one if "trial" in sent.text])
+        > 0
+    )
 
 
 def test_afterwards_only_jobs_that_have_changed_are_read_again(own_server: Server) -> None:
@@ -81,17 +69,11 @@ def test_afterwards_only_jobs_that_have_changed_are_read_again(own_server: Serve
         own_server.register(job_id=job_id)
     html(own_server, "/")
     own_server.ask("busy")
-    read: list[Any] = []
 
-    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *others: Any) -> None:
-        read.append(str(parameters))
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    with sent_statements() as sent:
         html(own_server, "/")
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
 
+    read = [str(statement.parameters) for statement in sent]
     assert any("busy" in parameters for parameters in read)
     assert not any("quiet" in parameters for parameters in read)
 
@@ -173,21 +155,7 @@ def expected(jobs: list[Json], column: str, *, down: bool) -> list[str]:
 def test_what_is_kept_is_what_a_fresh_server_shows(own_server: Server) -> None:
     chance = random.Random(7)
     for step in range(48):
-        job_id = chance.choice(JOBS)
-        own_server.call("POST", "/jobs", spec(job_id=job_id))  # 409 where its settings were changed
-        act = chance.choice(["converge", "miss", "cancel", "open", "change", "reset", "delete"])
-        if act == "converge":
-            own_server.report(own_server.ask(job_id), energy=chance.uniform(50, 150), metric=1.0)
-        elif act == "miss":
-            own_server.report(own_server.ask(job_id), energy=40.0, metric=0.1, current_epoch=10)
-        elif act == "cancel":
-            own_server.end(own_server.ask(job_id), "cancelled")
-        elif act == "open":
-            own_server.ask(job_id)
-        elif act == "change":
-            own_server.change(job_id, eta_knob=chance.choice([0.5, 1.0]))
-        elif chance.random() < 0.2:
-            own_server.reset(job_id) if act == "reset" else own_server.delete(job_id)
+        live_at_random(own_server, chance, JOBS)
         if step % 6 == 5:
             kept = [html(own_server, url) for url in PAGES]
             own_server.restart()

@@ -18,13 +18,14 @@ import pytest
 import trustme
 from benchmarks.audit import audit
 from benchmarks.load import drive
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, create_engine, make_url, text
 from tests.support.databases import DatabaseServers, fresh_database, look
 from tests.support.network import forwarding
 from tests.support.pgbouncer import pooled
 from tests.support.private_servers import execute, private_server
 from tests.support.process import ServerProcess
 from tests.support.server import Server
+from tests.support.statements import sent_statements
 
 from zeus_bso.server.database import migrate, networked, session_limits
 
@@ -180,20 +181,12 @@ def test_sessions_keep_limits_and_statements_unless_a_pooler_shares_them(databas
 
 @pytest.mark.parametrize("kind", ["postgresql"])
 def test_no_statement_of_a_request_sets_a_limit_in_a_session_of_its_own(database_url: str) -> None:
-    said: list[str] = []
-
-    def note(connection: Connection, cursor: object, statement: str, *_: object) -> None:
-        said.append(statement)
-
     with serving(database_url) as server:
         ask(server, "first")
-        event.listen(Engine, "before_cursor_execute", note)
-        try:
+        with sent_statements() as sent:
             ask(server, "second")
-        finally:
-            event.remove(Engine, "before_cursor_execute", note)
-    assert said
-    assert [statement for statement in said if "set_config" in statement] == []
+    assert sent
+    assert [statement for statement in sent if "set_config" in statement.text] == []
 
 
 @pytest.mark.parametrize("kind", ["postgresql"])

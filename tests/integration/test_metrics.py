@@ -6,7 +6,7 @@ import random
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.support.jobs import spec
+from tests.support.job_lives import live_at_random
 from tests.support.server import Server
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -132,21 +132,7 @@ def test_what_is_kept_at_hand_is_what_a_fresh_server_would_read(server: Server) 
     chance = random.Random(5)
     jobs = ["one", "two", "three"]
     for step in range(60):
-        job_id = chance.choice(jobs)
-        server.call("POST", "/jobs", spec(job_id=job_id))  # 409 where its settings were changed
-        act = chance.choice(["converge", "miss", "cancel", "open", "change", "reset", "delete"])
-        if act == "converge":
-            server.report(server.ask(job_id), energy=chance.uniform(50, 150), metric=1.0)
-        elif act == "miss":
-            server.report(server.ask(job_id), energy=40.0, metric=0.1, current_epoch=10)
-        elif act == "cancel":
-            server.end(server.ask(job_id), "cancelled")
-        elif act == "open":
-            server.ask(job_id)
-        elif act == "change":
-            server.change(job_id, eta_knob=chance.choice([0.5, 1.0]))
-        elif chance.random() < 0.2:
-            server.reset(job_id) if act == "reset" else server.delete(job_id)
+        live_at_random(server, chance, jobs)
         if step % 6 == 5:
             kept = _of_jobs(scrape(server))
             server.restart()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.support.jobs import Trial
+import random
+from collections.abc import Sequence
+
+from tests.support.jobs import Trial, spec
 from tests.support.server import Server
 
 HOUR = 3600.0
@@ -46,3 +49,22 @@ def ask_for(server: Server, batch_size: int) -> Trial:
         if trial.batch_size == batch_size:
             return trial
     raise AssertionError(f"{batch_size} was never given")
+
+
+def live_at_random(server: Server, chance: random.Random, job_ids: Sequence[str]) -> None:
+    """Do something with one of these jobs: register, run, end or change it, and seldom reset or delete it."""
+    job_id = chance.choice(job_ids)
+    server.call("POST", "/jobs", spec(job_id=job_id))  # 409 where its settings were changed
+    act = chance.choice(["converge", "miss", "cancel", "open", "change", "reset", "delete"])
+    if act == "converge":
+        server.report(server.ask(job_id), energy=chance.uniform(50, 150), metric=1.0)
+    elif act == "miss":
+        server.report(server.ask(job_id), energy=40.0, metric=0.1, current_epoch=10)
+    elif act == "cancel":
+        server.end(server.ask(job_id), "cancelled")
+    elif act == "open":
+        server.ask(job_id)
+    elif act == "change":
+        server.change(job_id, eta_knob=chance.choice([0.5, 1.0]))
+    elif chance.random() < 0.2:
+        server.reset(job_id) if act == "reset" else server.delete(job_id)
