@@ -35,29 +35,38 @@ class Compression:
             await self._app(scope, receive, send)
             return
         accepted = accepts_gzip(Headers(scope=scope).get("accept-encoding", ""))
-        waiting: Message | None = None
-        body = bytearray()
+        await self._app(scope, receive, _Answer(send, accepted=accepted).pass_on)
 
-        async def answer(message: Message) -> None:
-            nonlocal waiting
-            if message["type"] == "http.response.start" and _worth_it(message):
-                MutableHeaders(scope=message).add_vary_header("Accept-Encoding")
-                if accepted:
-                    waiting = message
-                    return
-            if waiting is None:
-                await send(message)
+
+class _Answer:
+    """An answer on its way: held back until it is whole if it is going to be compressed."""
+
+    def __init__(self, send: Send, *, accepted: bool) -> None:
+        self._send = send
+        self._accepted = accepted
+        self._held_back: Message | None = None
+        self._body = bytearray()
+
+    async def pass_on(self, message: Message) -> None:
+        """Pass on the next part."""
+        if message["type"] == "http.response.start" and _worth_it(message):
+            MutableHeaders(scope=message).add_vary_header("Accept-Encoding")
+            if self._accepted:
+                self._held_back = message
                 return
-            body.extend(message.get("body", b""))
-            if not message.get("more_body", False):
-                start, waiting = waiting, None
-                compressed = await run_in_threadpool(gzip.compress, body, _LEVEL)
-                headers = MutableHeaders(scope=start)
-                headers["Content-Encoding"], headers["Content-Length"] = "gzip", str(len(compressed))
-                await send(start)
-                await send({"type": "http.response.body", "body": compressed})
+        if self._held_back is None:
+            await self._send(message)
+            return
+        self._body.extend(message.get("body", b""))
+        if not message.get("more_body", False):
+            await self._send_compressed(self._held_back)
 
-        await self._app(scope, receive, answer)
+    async def _send_compressed(self, start: Message) -> None:
+        compressed = await run_in_threadpool(gzip.compress, self._body, _LEVEL)
+        headers = MutableHeaders(scope=start)
+        headers["Content-Encoding"], headers["Content-Length"] = "gzip", str(len(compressed))
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": compressed})
 
 
 def accepts_gzip(accept_encoding: str) -> bool:

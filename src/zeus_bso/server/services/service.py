@@ -13,6 +13,7 @@ from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
 from zeus_bso.server.job.commands import CreateJob, SaveProgress, UpdateSettings
 from zeus_bso.server.job.models import JobState, Tombstone
 from zeus_bso.server.job.repository import JobStateRepository
+from zeus_bso.server.services.commands import SaveChanges
 from zeus_bso.server.services.locked_job import LockedJob
 from zeus_bso.server.services.recompute import recompute
 
@@ -116,11 +117,7 @@ class ZeusService:
             self._states.record_report(_report_of(changes.reported))
         if changes.rewound is not None:
             self._states.discard_reports(job.job_id, *changes.rewound)
-        if changes.state is not None:
-            self._jobs.save_progress(_progress_of(changes.state))
-        elif any(not trial.open for trial in changes.trials):
-            # The sums over its ended trials have changed, and whoever keeps them looks at the job's row.
-            self._jobs.touch(job.job_id)
+        self._save_job(job.job_id, changes)
 
     def choice_input(self, job: JobState) -> ChoiceInput:
         """Read what the job's policy looks at when it chooses."""
@@ -133,6 +130,13 @@ class ZeusService:
     def totals(self, job: JobState) -> dict[int, SizeTotals]:
         """Count the trials of each batch size."""
         return self._states.totals(job.job_id)
+
+    def _save_job(self, job_id: str, changes: SaveChanges) -> None:
+        if changes.state is not None:
+            self._jobs.save_progress(_progress_of(changes.state))
+        elif any(not trial.open for trial in changes.trials):
+            # The sums over its ended trials have changed, and whoever keeps them looks at the job's row.
+            self._jobs.touch(job_id)
 
     def _opened(self, job: JobState) -> LockedJob:
         return LockedJob.over(self._states, job, trial_lease_s=self._trial_lease_s)
