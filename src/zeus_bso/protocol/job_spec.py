@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from zeus_bso.protocol.power import Watts
 from zeus_bso.protocol.words import Count, Integer, Number, PositiveCount, Text
 
 MAX_BETA = 1e12
@@ -57,6 +58,12 @@ class JobSettings(BaseModel):
         mab_num_explorations: How often each arm runs before beliefs decide.
         mab_seed: Seed that makes the sequence of decisions reproducible. Null: fresh entropy.
         policy_options: Options of the policy.
+        power_limit: The power limit of each GPU. ``off`` leaves it alone. ``optimize`` measures each batch size
+            once and trains at the best limit. A number of watts trains at this limit.
+        power_goal: How ``optimize`` judges a limit: by ``cost`` or by ``energy``. Null: by cost, or by energy if there
+            is a ``max_slowdown``.
+        max_slowdown: How many times longer than at full power an epoch may take at most, for example 1.05. Null: there
+            is no bound.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,6 +78,9 @@ class JobSettings(BaseModel):
     mab_num_explorations: Count = 2
     mab_seed: Annotated[Integer, Field(ge=0, lt=2**63)] | None = None
     policy_options: PolicyOptions = PolicyOptions()
+    power_limit: Literal["off", "optimize"] | Watts = "off"
+    power_goal: Literal["cost", "energy"] | None = None
+    max_slowdown: Annotated[Number, Field(ge=1, le=100, allow_inf_nan=False)] | None = None
 
 
 class SettingsChange(JobSettings):

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from zeus_bso.protocol.power import PowerProfile, PowerUse
 from zeus_bso.protocol.words import (
     Count,
     EnergySource,
@@ -52,7 +53,7 @@ class Checkpoint(RunTotals):
     trial_number: PositiveCount | None = None
 
 
-class TrainingResult(TrialId):
+class TrainingResult(TrialId, PowerUse):
     """The report after an evaluation. All figures are cumulative since the run began.
 
     Attributes:
@@ -135,6 +136,7 @@ class TrialOffer(TrialId):
         current_epoch: Number of epochs that the trial has trained so far.
         cost_bound: Cost at which the run will be stopped [J]. Null if there is no bound.
         message: A message of the server about the choice.
+        power_profile: What is known about this batch size at each power limit. Null if nothing is.
     """
 
     lease_s: float
@@ -145,6 +147,7 @@ class TrialOffer(TrialId):
     current_epoch: int = 0
     cost_bound: float | None = None
     message: str | None = None
+    power_profile: PowerProfile | None = None
 
 
 class TrialEnd(TrialId):
@@ -164,9 +167,11 @@ class Heartbeat(TrialId, RunTotals):
 
     Attributes:
         instance: Name of the sending process.
+        power_profile: The whole profile of the batch size, as far as this run knows it. Null if it has measured none.
     """
 
     instance: Text | None = None
+    power_profile: PowerProfile | None = None
 
 
 class Message(BaseModel):

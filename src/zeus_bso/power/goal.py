@@ -1,0 +1,68 @@
+"""How to judge a power limit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from zeus_bso.cost import zeus_cost
+from zeus_bso.protocol.job_spec import JobSettings
+from zeus_bso.protocol.power import PowerPoint, PowerProfile
+
+Objective = Literal["cost", "energy"]
+
+
+@dataclass(frozen=True)
+class PowerGoal:
+    """The goal of the choice of a power limit.
+
+    Attributes:
+        objective: What to keep small: the cost, or the energy alone.
+        eta_knob: Weight of energy against time in the cost.
+        max_power_w: Sum of the devices' maximum power limits [W].
+        max_slowdown: How many times longer than at full power an epoch may take at most. None for no bound.
+    """
+
+    objective: Objective
+    eta_knob: float
+    max_power_w: float
+    max_slowdown: float | None = None
+
+    def per_unit(self, point: PowerPoint) -> float:
+        """What a unit of work costs at a limit [J]."""
+        if self.objective == "energy":
+            return point.power / point.rate
+        return zeus_cost(point.power / point.rate, 1 / point.rate, self.eta_knob, self.max_power_w)
+
+    def allows(self, point: PowerPoint, full: PowerPoint) -> bool:
+        """Whether a limit keeps the bound on the slowdown.
+
+        Args:
+            point: The limit.
+            full: Full power.
+        """
+        return self.max_slowdown is None or full.rate <= self.max_slowdown * point.rate
+
+    def judge(self, profile: PowerProfile, point: PowerPoint) -> float:
+        """What a unit of work costs at a limit [J]. Infinite if the limit is too slow."""
+        full = profile.at(profile.highest)
+        return self.per_unit(point) if full is None or self.allows(point, full) else math.inf
+
+    def best(self, profile: PowerProfile | None) -> PowerPoint | None:
+        """The best limit that was measured. None if none was. Of equal ones, the higher."""
+        if profile is None or not profile.points:
+            return None
+        return min(profile.points, key=lambda point: (self.judge(profile, point), -point.limit))
+
+
+def goal_of(job: JobSettings, max_power_w: float) -> PowerGoal:
+    """The goal that a job's settings state.
+
+    Args:
+        job: The settings.
+        max_power_w: Sum of the devices' maximum power limits [W].
+    """
+    # "At most 5 % slower" asks for what can be saved within that bound.
+    objective = job.power_goal or ("cost" if job.max_slowdown is None else "energy")
+    return PowerGoal(objective, job.eta_knob, max_power_w, job.max_slowdown)
