@@ -89,7 +89,7 @@ def test_a_slowdown_bound_is_kept_and_used() -> None:
 
 def test_the_two_best_limits_are_measured_twice() -> None:
     profile, _ = searched(COST)
-    by_cost = sorted(profile.points, key=lambda point: COST.judge(profile, point))
+    by_cost = sorted(profile.points, key=lambda point: (COST.judge(profile, point), -point.limit))
     assert [point.windows for point in by_cost[:2]] == [2, 2]
     assert {point.windows for point in by_cost[2:]} == {1}
 
