@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import itertools
 import os
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from zeus_bso.client.file_lock import FileLock, is_same_file
 from zeus_bso.protocol.messages import TrainingResult, TrialEnd, TrialId
 
 SPOOL_DIR_VARIABLE = "ZEUS_BSO_SPOOL_DIR"
@@ -25,13 +24,6 @@ _SURELY_OVER_S = 60.0
 """After this time no process is still writing a file, even on a file system without locks [s]."""
 
 _count = itertools.count()
-_held: set[Path] = set()
-"""Files that this process has locked. The operating system's locks do not separate threads of one process."""
-_OWNED = (errno.EAGAIN, errno.EACCES)
-"""Errors that mean that another process holds the lock. Any other error means that the file system has no locks."""
-
-# A signal handler may take the lock again in the same thread.
-_holding = threading.RLock()
 
 
 class TrialMessage(BaseModel):
@@ -80,32 +72,20 @@ class SpoolFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock_path = path.with_suffix(".lock")
-        self._descriptor: int | None = None
+        self._lock = FileLock(path.with_suffix(".lock"))
         self._read: os.stat_result | None = None
 
     def lock(self) -> bool:
-        """Lock the file, until :meth:`unlock` or the end of this process. False if another owner lives."""
-        with _holding:
-            if self._descriptor is not None:
-                if _is_open_at(self._lock_path, self._descriptor):
-                    return True
-                self._release_lock()  # Something has cleared the folder.
-            if self.path in _held:
-                return False
-            self._descriptor = _locked(self._lock_path)
-            if self._descriptor is None:
-                return False
-            _held.add(self.path)
-            return True
+        """Lock the file, until :meth:`unlock` or the end of this process. False if another owner lives.
+
+        Raises:
+            OSError: The lock file cannot be opened.
+        """
+        return self._lock.take()
 
     def unlock(self) -> None:
         """Unlock the file."""
-        with _holding:
-            if self._descriptor is None:
-                return
-            self._lock_path.unlink(missing_ok=True)
-            self._release_lock()
+        self._lock.release()
 
     def read(self) -> SpooledMessage | None:
         """Read the message. None if the file is gone or contains something else."""
@@ -135,7 +115,7 @@ class SpoolFile:
 
     def remove(self) -> None:
         """Remove the file, unless it has been replaced since it was read."""
-        if self._read is not None and not _is_same(self._read, self.path):
+        if self._read is not None and not is_same_file(self._read, self.path):
             return
         self.path.unlink(missing_ok=True)
 
@@ -144,40 +124,6 @@ class SpoolFile:
         aside = self.path.with_suffix(".refused")
         self.path.replace(aside)
         return aside
-
-    def _release_lock(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-        self._descriptor = None
-        _held.discard(self.path)
-
-
-def _locked(path: Path) -> int | None:
-    """Open a lock file and lock it. None if another process holds the lock."""
-    while True:
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            # A lock of the process, which forked children do not share.
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in _OWNED:
-                os.close(descriptor)
-                return None
-        # The process that held the lock before may have removed the file in between.
-        if _is_open_at(path, descriptor):
-            return descriptor
-        os.close(descriptor)
-
-
-def _is_open_at(path: Path, descriptor: int) -> bool:
-    return _is_same(os.fstat(descriptor), path)
-
-
-def _is_same(known: os.stat_result, path: Path) -> bool:
-    try:
-        return os.path.samestat(known, path.stat())
-    except OSError:
-        return False
 
 
 class Spool:
