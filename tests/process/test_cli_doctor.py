@@ -15,6 +15,7 @@ import pytest
 from tests.support import gpu_libraries
 
 from zeus_bso.cli.doctor import ESTIMATE_ONLY
+from zeus_bso.client.power.claims import GpuClaim
 from zeus_bso.monitor.sensors import choose
 from zeus_bso.monitor.sensors.choose import Places
 from zeus_bso.monitor.survey import survey
@@ -226,3 +227,38 @@ def test_a_duration_that_is_none_is_bad_use(machine: Path, seconds: str) -> None
 
     assert done.returncode == 2
     assert "no number of seconds" in done.stderr
+
+
+class TestPowerLimits:
+    def test_the_limits_and_who_may_set_them_are_shown(self, machine: Path) -> None:
+        _, shown = doctor(with_nvidia(machine), "--json", "--seconds", "0", gpus=TWO_GPUS)
+
+        first = shown["power_limits"][0]
+        assert (first["lowest_w"], first["highest_w"], first["now_w"]) == (100.0, 700.0, 700.0)
+        assert first["may_set"] is (os.geteuid() == 0) or "SYS_ADMIN" in first["sentence"]
+
+    def test_a_divided_gpu_is_left_alone(self, machine: Path) -> None:
+        _, shown = doctor(with_nvidia(machine), "--json", "--seconds", "0", gpus=[TWO_GPUS[0] | {"mig": 1}])
+
+        assert shown["power_limits"][0]["may_set"] is False
+        assert "MIG" in shown["power_limits"][0]["sentence"]
+
+    def test_a_limit_that_a_dead_run_has_left_is_restored(self, machine: Path, tmp_path: Path) -> None:
+        folder, state = tmp_path / "power", tmp_path / "state"
+        state.mkdir()
+        state.chmod(0o777)
+        (state / "GPU-aa.json").write_text(json.dumps({"limit_mw": 300_000, "spent_mj": 0.0, "since_s": 0.0}))
+        claim = GpuClaim(folder, "GPU-aa")
+        claim.take()
+        claim.record(650.0)
+        claim.release()
+        places = {"ZEUS_BSO_POWER_DIR": str(folder), "TEST_GPU_STATE": str(state)}
+        with_nvidia(machine)
+
+        _, shown = doctor(machine, "--seconds", "0", gpus=TWO_GPUS, **places)
+        assert "--restore-power" in shown
+        code, said = doctor(machine, "--restore-power", gpus=TWO_GPUS, **places)
+        assert (code, "650 W is restored" in said) == (0, True)
+        assert json.loads((state / "GPU-aa.json").read_text())["limit_mw"] == 650_000
+        code, said = doctor(machine, "--restore-power", gpus=TWO_GPUS, **places)
+        assert (code, said) == (0, "No run has left a power limit behind.\n")

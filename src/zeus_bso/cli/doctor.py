@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 
 from zeus_bso._version import __version__
+from zeus_bso.cli.doctor_power import PowerFacts, power_facts, restore_power
 from zeus_bso.cli.errors import FAILED
 from zeus_bso.client.connection.connect import SERVER_URL_VARIABLE, transport_for
 from zeus_bso.exceptions import ZeusBSOError
@@ -53,19 +54,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
+        "--restore-power", action="store_true", help="restore the power limits that dead runs have left, and stop"
+    )
+    parser.add_argument(
         "--seconds", type=_seconds, default=2.0, metavar="N", help="how long to measure (default 2; 0: not at all)"
     )
 
 
 def run(args: argparse.Namespace) -> int:
     """Look, show, and tell by the exit code whether something real can be measured."""
+    if args.restore_power:
+        return restore_power()
     with _silenced():
-        found = survey(args.seconds)
+        found, power = survey(args.seconds), power_facts()
     server, versions = _ask_server(), _versions()
     if args.json:
-        print(json.dumps({"versions": versions, **asdict(found), "server": asdict(server)}, indent=2))
+        parts = {"power_limits": [asdict(gpu) for gpu in power], "server": asdict(server)}
+        print(json.dumps({"versions": versions, **asdict(found), **parts}, indent=2))
     else:
-        print("\n".join(_lines(found, server, versions)))
+        print("\n".join(_lines(found, power, server, versions)))
     if found.source is None or found.devices is None:
         return FAILED
     return ESTIMATE_ONLY if found.source is EnergySource.ESTIMATE else 0
@@ -140,7 +147,9 @@ def _ask_through(transport: Transport) -> ServerFinding:
     return ServerFinding(transport.address, True, "It answers and is ready.")
 
 
-def _lines(found: Survey, server: ServerFinding, versions: dict[str, str]) -> Iterator[str]:
+def _lines(
+    found: Survey, power: Sequence[PowerFacts], server: ServerFinding, versions: dict[str, str]
+) -> Iterator[str]:
     yield ", ".join(f"{name} {version}" for name, version in versions.items())
     yield from _section("Sensors", ([f.sensor, f.state, f.sentence] for f in found.findings))
     yield from _section(
@@ -151,6 +160,9 @@ def _lines(found: Survey, server: ServerFinding, versions: dict[str, str]) -> It
         ),
     )
     yield from (f"  {note}" for gpu in found.gpus for note in gpu.notes)
+    yield from _section("Power limits", ([str(gpu.index), gpu.range, gpu.sentence] for gpu in power))
+    if power:
+        yield '  With JobSpec(power_limit="optimize"), runs find the best limit of each size, and restore this one.'
     yield from _section(
         "CPU counters",
         (

@@ -17,12 +17,14 @@ from zeus_bso.client.connection.connect import transport_for
 from zeus_bso.client.copies import SharedByCopies
 from zeus_bso.client.distributed import TIMEOUT_S, Ranks
 from zeus_bso.client.end_reasons import is_imported_by_child
+from zeus_bso.client.interruption import Interruptible
 from zeus_bso.client.job_registration import known_job, rules_of
 from zeus_bso.client.launch import AskResult, Launch
 from zeus_bso.client.live_run import LiveRun, warn_of_failure
 from zeus_bso.client.meter import Meter, number
+from zeus_bso.client.power.control import control_of, no_control
+from zeus_bso.client.power.step_hooks import StepHooks
 from zeus_bso.client.resume import SavedRun, run_id_of
-from zeus_bso.client.run_end import RunEnd
 from zeus_bso.client.run_id import named_run_id
 from zeus_bso.client.scaling import ScalesWithBatchSize
 from zeus_bso.client.single_process import SingleProcess
@@ -39,12 +41,11 @@ from zeus_bso.monitor.interface import Monitor
 from zeus_bso.protocol.job_spec import JobSpec
 from zeus_bso.protocol.messages import ReportResponse, TrialId
 from zeus_bso.protocol.transport import Transport
-from zeus_bso.protocol.words import FailReason
 
 logger = logging.getLogger("zeus_bso")
 
 
-class BatchSizeOptimizer(ScalesWithBatchSize, ReferenceCallback, SharedByCopies):
+class BatchSizeOptimizer(Interruptible, ScalesWithBatchSize, StepHooks, ReferenceCallback, SharedByCopies):
     """Gives a recurring training job its batch size, and learns from how the run went.
 
     ::
@@ -143,6 +144,7 @@ class BatchSizeOptimizer(ScalesWithBatchSize, ReferenceCallback, SharedByCopies)
         self._guard = TrainingGuard()
         shared = self._ranks.monitor(monitor)
         self._meter = Meter(shared, f"zeus-bso-{self.instance}")
+        self._power = no_control(self._ranks, self._guard)
         self.run_id = run_id_of(named, saved)
         self._live = LiveRun(self._guard)
         if self._imported_by_child:
@@ -160,7 +162,7 @@ class BatchSizeOptimizer(ScalesWithBatchSize, ReferenceCallback, SharedByCopies)
             saved=saved,
             keeps=self._owns_transport,
         )
-        self._register(shared)
+        self._register(shared, monitor)
 
     def __enter__(self) -> BatchSizeOptimizer:
         """Start a block. The run ends with the block."""
@@ -221,6 +223,8 @@ class BatchSizeOptimizer(ScalesWithBatchSize, ReferenceCallback, SharedByCopies)
             self._join()
         self._live.note_training()
         self._began = True
+        self._ranks.call = "on_train_begin"
+        self._power.begin()
         self._meter.open(self._guard)
 
     def on_evaluate(self, metric: SupportsFloat, epoch: int | None = None) -> None:
@@ -245,11 +249,13 @@ class BatchSizeOptimizer(ScalesWithBatchSize, ReferenceCallback, SharedByCopies)
             with self._guard("report the evaluation"):
                 # Read the metric first: a device may still compute it, and that belongs to the window.
                 own = number(metric, self._guard)
+                self._power.begin_evaluation()
                 value = self._ranks.share(lambda: own)
                 self._meter.close(self._guard)
                 if value is not None:
                     before = self._live.epoch
                     self._live.epoch = max(before, before + 1 if epoch is None else int(epoch))
+                    self._power.end_evaluation(self._live.epoch - before, self._meter)
                     self._apply(self._report(value))
         finally:
             if not self._over:
@@ -270,27 +276,6 @@ class BatchSizeOptimizer(ScalesWithBatchSize, ReferenceCallback, SharedByCopies)
             raise ZeusBSOOrderError("on_train_end was called before on_train_begin.")
         self._finish("on_train_end")
 
-    def cancel(self) -> None:
-        """Give the run up. The server learns nothing about its batch size."""
-        if not self._is_silent:
-            self._over = True
-            self._live.end(RunEnd(FailReason.CANCELLED))
-
-    def pause(self) -> None:
-        """Interrupt the run. Call this when the script has saved and will be launched again.
-
-        The trial waits for a launch with the same run id. After this call the run counts as interrupted, however the
-        script ends. The next evaluation makes the run go on.
-        """
-        if not self._is_silent and not self._over:
-            self._live.note_signal(FailReason.PREEMPTED)
-            self._live.end(RunEnd(FailReason.PREEMPTED, final=False))
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether a signal (SIGTERM, SIGHUP, SIGINT, SIGUSR1 or SIGUSR2) or :meth:`pause` has interrupted the run."""
-        return self._live.interrupted
-
     def state_dict(self) -> dict[str, object]:
         """The state to save in a checkpoint, in plain numbers and strings. Pass it as ``resume`` later."""
         return SavedRun(
@@ -300,23 +285,22 @@ class BatchSizeOptimizer(ScalesWithBatchSize, ReferenceCallback, SharedByCopies)
             time=self._meter.time_s,
             energy=self._meter.energy_j,
             missing_s=self._meter.missing_s,
+            profiling_time=self._meter.profiling.time_s,
+            profiling_energy=self._meter.profiling.energy_j,
             current_epoch=self._live.epoch,
             finished=self.training_finished,
         ).model_dump()
 
-    @property
-    def _is_silent(self) -> bool:
-        """Whether this is a forked child, or a spawned child that imports the script. Such a process does nothing."""
-        return self._imported_by_child or os.getpid() != self._pid
-
-    def _register(self, monitor: Monitor | TaskTracker) -> None:
+    def _register(self, shared: Monitor | TaskTracker, own: Monitor | TaskTracker) -> None:
         update = self._options.on_spec_change == "update"
         try:
-            self.job_id, self._rules = self._ranks.share(
-                lambda: known_job(self._api, self.job, monitor, rank=self.rank, update=update)
-            )
+            known = self._ranks.share(lambda: known_job(self._api, self.job, shared, rank=self.rank, update=update))
         except ZeusBSOServerUnreachableError as error:
             self._train_unreported(error)
+            return
+        self.job_id, self._rules = known.job_id, known.rules
+        self._power = control_of(known.plan, own, self._ranks, self._guard, f"zeus-bso-power-{self.instance}")
+        self._live.on_end = self._power.restore
 
     def _ask(self, *, explore: bool) -> None:
         """Let rank 0 ask, and every rank take part in the trial. If no server answers, train unreported."""
@@ -328,7 +312,8 @@ class BatchSizeOptimizer(ScalesWithBatchSize, ReferenceCallback, SharedByCopies)
         offer = asked.offer
         self.run_id, self.resumed, self._live.epoch = asked.run_id, asked.resumed, asked.start.current_epoch
         self.current_batch_size, self.trial_number = offer.batch_size, offer.trial_number
-        self._meter.start_from(asked.start, asked.missing_s)
+        self._meter.start_from(asked.start, asked.missing_s, asked.profiling)
+        self._power.offered = offer.power_profile
         self._rules = replace(self._rules, cost_bound_j=offer.cost_bound)
         self.training_finished = self._over = offer.finished
         if not offer.finished:
@@ -350,7 +335,7 @@ class BatchSizeOptimizer(ScalesWithBatchSize, ReferenceCallback, SharedByCopies)
             )
         size, of_job = int(self.current_batch_size), int(self.trial_number)
         trial = TrialId(job_id=self.job_id, batch_size=size, trial_number=of_job)
-        run = self._launch.join(trial, self._meter, self._rules, self._guard, epoch=self._live.epoch)
+        run = self._launch.join(trial, self._meter, self._rules, self._power, self._guard, epoch=self._live.epoch)
         self._live.join(run, owner=self)
 
     def _train_unreported(self, error: ZeusBSOServerUnreachableError) -> None:
@@ -358,6 +343,7 @@ class BatchSizeOptimizer(ScalesWithBatchSize, ReferenceCallback, SharedByCopies)
             raise error
         if self.current_batch_size is None:
             self.current_batch_size = self.job.default_batch_size
+        self._power = no_control(self._ranks, self._guard)
         self._live.run = UnreportedRun(LocalStopRules(self._rules), self._meter)
         logger.warning("%s This run trains unreported, with the default batch size.", error)
 

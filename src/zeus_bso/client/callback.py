@@ -12,12 +12,6 @@ class ReferenceCallback:
     def on_epoch_end(self) -> None:
         """Do nothing."""
 
-    def on_step_begin(self) -> None:
-        """Do nothing."""
-
-    def on_step_end(self) -> None:
-        """Do nothing."""
-
     def on_instruction_begin(self, name: str) -> None:
         """Do nothing."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from zeus_bso.client.connection.api import Api, Registered
 from zeus_bso.client.stop_rules import JobRules
@@ -11,6 +12,7 @@ from zeus_bso.exceptions import ZeusBSOSpecConflictError
 from zeus_bso.monitor.adapters.codecarbon import TaskTracker
 from zeus_bso.monitor.devices import devices_of
 from zeus_bso.monitor.interface import Monitor
+from zeus_bso.power.goal import PowerPlan, plan_of
 from zeus_bso.protocol.job_spec import (
     IDENTITY_FIELDS,
     SETTINGS_FIELDS,
@@ -25,9 +27,22 @@ from zeus_bso.protocol.job_spec import (
 logger = logging.getLogger("zeus_bso")
 
 
-def known_job(
-    api: Api, job: JobSpec, monitor: Monitor | TaskTracker, *, rank: int, update: bool
-) -> tuple[str, JobRules]:
+@dataclass(frozen=True)
+class KnownJob:
+    """A registered job.
+
+    Attributes:
+        job_id: Its id.
+        rules: The rules by which its runs stop.
+        plan: What it wants of the power limits of its GPUs.
+    """
+
+    job_id: str
+    rules: JobRules
+    plan: PowerPlan
+
+
+def known_job(api: Api, job: JobSpec, monitor: Monitor | TaskTracker, *, rank: int, update: bool) -> KnownJob:
     """Register the job. Ranks other than 0 work out its id without the server.
 
     Args:
@@ -38,7 +53,7 @@ def known_job(
         update: Whether to change the settings of a job that exists with other settings.
 
     Returns:
-        The job id, and the rules by which its runs stop.
+        What is known about the job.
 
     Raises:
         ZeusBSOMonitorError: The monitor's devices cannot be identified.
@@ -47,7 +62,7 @@ def known_job(
         ZeusBSOServerUnreachableError: No server answers, or the server is not ready.
     """
     if rank != 0 and job.job_id is not None:
-        return job.job_id, rules_of(job)
+        return KnownJob(job.job_id, rules_of(job), plan_of(job, 0.0))
     devices = devices_of(monitor)
     spec = JobSpecFromClient(
         **job.model_dump(),
@@ -56,11 +71,12 @@ def known_job(
         gpu_model=devices.gpu_model,
     )
     if rank != 0:
-        return derive_job_id(spec), rules_of(spec, spec.max_power)
+        return KnownJob(derive_job_id(spec), rules_of(spec, spec.max_power), plan_of(spec, spec.max_power))
     registered = register(api, spec, update=update)
     if registered.message:
         logger.warning("%s", registered.message)
-    return registered.job_id, rules_of(registered, registered.max_power)
+    rules, plan = rules_of(registered, registered.max_power), plan_of(registered, registered.max_power)
+    return KnownJob(registered.job_id, rules, plan)
 
 
 def register(api: Api, spec: JobSpecFromClient, *, update: bool) -> Registered:

@@ -9,11 +9,14 @@ from zeus_bso.client.connection.api import Api, RunIsAliveError
 from zeus_bso.client.delivery.spool import Spool
 from zeus_bso.client.delivery.spool_flush import flush_in_background, flush_run
 from zeus_bso.client.meter import Meter
+from zeus_bso.client.power.control import PowerControl
+from zeus_bso.client.power.gpus import restore_dead_runs
 from zeus_bso.client.resume import SavedRun
 from zeus_bso.client.run_id import fresh_run_id, reused_name
 from zeus_bso.client.stop_rules import JobRules, LocalStopRules
 from zeus_bso.client.training_guard import TrainingGuard
 from zeus_bso.client.training_run import TrainingRun
+from zeus_bso.power.ledger import NO_DIFFERENCE, Difference
 from zeus_bso.protocol.messages import AskForTrial, RunTotals, TrialId, TrialOffer
 
 logger = logging.getLogger("zeus_bso")
@@ -28,6 +31,7 @@ class AskResult:
         offer: The trial.
         start: Use of the run up to where it starts.
         missing_s: The part of that time without an energy measurement [s].
+        profiling: What measuring power limits had cost beyond them.
         resumed: Whether the run goes on from the saved state.
     """
 
@@ -36,6 +40,7 @@ class AskResult:
     start: RunTotals
     resumed: bool
     missing_s: float = 0.0
+    profiling: Difference = NO_DIFFERENCE
 
 
 class Launch:
@@ -74,12 +79,16 @@ class Launch:
         self._keeps = keeps
 
     def ask(self, job_id: str, guard: TrainingGuard, *, explore: bool) -> AskResult:
-        """Send the spooled messages of dead runs, then ask for a trial: the saved run's if it goes on, else a new one.
+        """Ask for a trial: the saved run's if it goes on, else a new one.
+
+        Before, restore the power limits that dead runs have left, and send their spooled messages.
 
         Raises:
             ZeusBSORequestError: The server refuses the question.
             ZeusBSOServerUnreachableError: No server answers, or the server is not ready.
         """
+        with guard("restore the power limits that dead runs have left"):
+            restore_dead_runs()
         self._flush(guard)
         asked = self._ask(job_id, explore=explore)
         if asked.offer.message and not asked.offer.resumed:
@@ -92,13 +101,23 @@ class Launch:
             )
         return asked
 
-    def join(self, trial: TrialId, meter: Meter, rules: JobRules, guard: TrainingGuard, *, epoch: int) -> TrainingRun:
+    def join(
+        self, trial: TrialId, meter: Meter, rules: JobRules, power: PowerControl, guard: TrainingGuard, *, epoch: int
+    ) -> TrainingRun:
         """Take part in an offered trial, from this epoch on."""
         spool = None
         if self._keeps and self._instance is not None:
             spool = Spool(self._api.transport.address, trial, instance=self._instance, run_id=self.run_id)
         run = TrainingRun(
-            self._api, trial, meter, LocalStopRules(rules), guard, instance=self._instance, spool=spool, epoch=epoch
+            self._api,
+            trial,
+            meter,
+            LocalStopRules(rules),
+            power,
+            guard,
+            instance=self._instance,
+            spool=spool,
+            epoch=epoch,
         )
         if self._heartbeat_s is not None and self._instance is not None:
             run.start_heartbeat(self._heartbeat_s)
@@ -135,7 +154,14 @@ class Launch:
         if saved is None:
             return AskResult(self.run_id, offer, RunTotals(), resumed=False)
         if saved.goes_on_in(offer):
-            return AskResult(self.run_id, offer, saved.checkpoint, resumed=True, missing_s=saved.missing_s)
+            return AskResult(
+                self.run_id,
+                offer,
+                saved.checkpoint,
+                resumed=True,
+                missing_s=saved.missing_s,
+                profiling=Difference(saved.profiling_time, saved.profiling_energy),
+            )
         if offer.finished and not self._named:
             self.run_id = fresh_run_id()
             return self._ask_again(question)

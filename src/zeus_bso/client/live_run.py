@@ -48,6 +48,7 @@ class LiveRun:
         epoch: Number of trained epochs.
         activity: Number of calls by which the script has shown that it trains.
         in_block: Whether the script is in a ``with`` block, whose end ends the run.
+        on_end: Called at every end, before the server is told.
         on_release: Called when there is nothing left to send.
     """
 
@@ -58,6 +59,7 @@ class LiveRun:
         self.epoch = 0
         self.activity = 0
         self.in_block = False
+        self.on_end: Callable[[], None] = _nothing
         self.on_release: Callable[[], None] = _nothing
         self._guard = guard
         self._pid = os.getpid()
@@ -105,6 +107,7 @@ class LiveRun:
             The decision. None if there is none.
         """
         said = None
+        self.on_end()
         if self.run is not None:
             with self._guard("tell how the run ended"):
                 said = self.run.end(end)
@@ -141,6 +144,7 @@ class LiveRun:
 
     def release(self, *, at_once: bool = False) -> None:
         """Let go of the trial. If something is left to send, this waits for the process to exit, unless ``at_once``."""
+        self.on_end()
         if self.run is not None and self.run.unfinished and not at_once:
             return
         run, self.run = self.run, None

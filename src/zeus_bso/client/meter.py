@@ -11,6 +11,7 @@ from zeus_bso.monitor.adapters.adapt import adapt
 from zeus_bso.monitor.adapters.codecarbon import TaskTracker
 from zeus_bso.monitor.counting import count_once, reading_of
 from zeus_bso.monitor.interface import Monitor
+from zeus_bso.power.ledger import NO_DIFFERENCE, Difference
 from zeus_bso.protocol.messages import RunTotals
 from zeus_bso.protocol.words import EnergySource
 
@@ -32,9 +33,10 @@ class Meter:
         window: Name of the windows. No other user of the monitor may use it.
 
     Attributes:
-        time_s: Training time so far [s].
+        time_s: Training time so far [s], as it would be at the chosen power limit throughout.
         missing_s: The part of that time without an energy measurement [s].
-        energy_j: Energy used so far [J].
+        energy_j: Energy used so far [J], likewise.
+        profiling: What measuring other power limits has cost beyond them. They are not in the totals.
     """
 
     def __init__(self, monitor: Monitor | TaskTracker, window: str) -> None:
@@ -45,6 +47,7 @@ class Meter:
         self._opened_s = 0.0
         self._source: EnergySource | None = None
         self._measured_s = self._measured_j = self._unfilled_s = 0.0
+        self._floor = self._set_aside = self.profiling = NO_DIFFERENCE
         self.time_s = self.missing_s = 0.0
         self.energy_j = 0.0
 
@@ -54,14 +57,16 @@ class Meter:
         too_much = self.missing_s > MOST_MISSING * (self._measured_s + self.missing_s)
         return EnergySource.PARTIAL if too_much else self._source
 
-    def start_from(self, start: RunTotals, missing_s: float = 0.0) -> None:
+    def start_from(self, start: RunTotals, missing_s: float = 0.0, profiling: Difference = NO_DIFFERENCE) -> None:
         """Start from the totals of a run that was interrupted.
 
         Args:
             start: The totals.
             missing_s: The part of that time without an energy measurement [s].
+            profiling: What measuring power limits had cost beyond them.
         """
         self.time_s, self.energy_j = start.time, start.energy
+        self.profiling = profiling
         self.missing_s = min(missing_s, start.time)
         self._measured_s = start.time - self.missing_s
         # The mean power has filled the gaps, unless there was no mean power yet.
@@ -84,6 +89,7 @@ class Meter:
             ZeusBSODistributedError: The monitor measures several processes, and they have lost each other.
         """
         passed_s = time.monotonic() - self._opened_s
+        self._floor = Difference(self.time_s, self.energy_j)
         try:
             total = count_once([reading_of(self._monitor.end_window(self._name))])
         except ZeusBSODistributedError:
@@ -97,6 +103,23 @@ class Meter:
         self._measured_j += total.energy_j
         self._source = total.source
         self._fill()
+
+    @property
+    def window(self) -> Difference:
+        """The time and energy of the window that was closed last."""
+        return Difference(self.time_s - self._floor.time_s, self.energy_j - self._floor.energy_j)
+
+    def set_aside(self, profiling: Difference) -> None:
+        """Take what measuring power limits has cost since the start out of the totals. The totals never fall.
+
+        Args:
+            profiling: All of it.
+        """
+        time_s = max(self.time_s - profiling.time_s + self._set_aside.time_s, self._floor.time_s)
+        energy_j = max(self.energy_j - profiling.energy_j + self._set_aside.energy_j, self._floor.energy_j)
+        taken = Difference(self.time_s - time_s, self.energy_j - energy_j)
+        self.time_s, self.energy_j = time_s, energy_j
+        self._set_aside, self.profiling = self._set_aside.plus(taken), self.profiling.plus(taken)
 
     @property
     def _name(self) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from zeus_bso.client.run_id import fresh_run_id, goes_on_as
 from zeus_bso.exceptions import ZeusBSOConfigError
 from zeus_bso.protocol.messages import Checkpoint, TrialOffer
+from zeus_bso.protocol.power import SignedTotal
 from zeus_bso.protocol.words import Count, PositiveCount, Text, Total
 
 logger = logging.getLogger("zeus_bso")
@@ -39,6 +40,8 @@ class SavedRun(BaseModel):
         time: Training time so far [s].
         energy: Energy used so far [J].
         missing_s: The part of the time without an energy measurement [s].
+        profiling_time: Time beyond it that was spent to measure power limits [s].
+        profiling_energy: Energy beyond the used energy that this took [J].
         current_epoch: Number of trained epochs.
         finished: Whether the run had ended.
     """
@@ -52,6 +55,8 @@ class SavedRun(BaseModel):
     time: Total
     energy: Total
     missing_s: Total = 0.0
+    profiling_time: SignedTotal = 0.0
+    profiling_energy: SignedTotal = 0.0
     current_epoch: Count
     finished: bool
 

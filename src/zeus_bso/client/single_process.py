@@ -68,6 +68,10 @@ class SingleProcess:
                 "broadcast what it got, and pass rank= in the others."
             )
 
+    def agree(self, act: Callable[[], _T]) -> list[_T]:
+        """Call a function, and return its result as that of the only rank."""
+        return [act()]
+
     def share(self, act: Callable[[], _T]) -> _T:
         """Call a function, and return its result."""
         return act()

@@ -11,6 +11,7 @@ from zeus_bso.client.delivery.sender import ReportSender
 from zeus_bso.client.delivery.spool import Spool, TrialMessage
 from zeus_bso.client.launcher import tell_launcher
 from zeus_bso.client.meter import Meter
+from zeus_bso.client.power.control import PowerControl
 from zeus_bso.client.run_end import RunEnd
 from zeus_bso.client.stop_rules import LocalStopRules
 from zeus_bso.client.training_guard import TrainingGuard
@@ -60,6 +61,7 @@ class TrainingRun:
         trial: The trial.
         meter: The time and energy of the run.
         rules: The local rules, which decide while the server does not answer.
+        power: The power limit of the run.
         guard: Logs refusals.
         instance: Name of this process. None in a process that did not ask, and reports on the same trial.
         spool: Keeps messages that the server has not received. None to keep none.
@@ -75,6 +77,7 @@ class TrainingRun:
         trial: TrialId,
         meter: Meter,
         rules: LocalStopRules,
+        power: PowerControl,
         guard: TrainingGuard,
         *,
         instance: str | None,
@@ -86,6 +89,7 @@ class TrainingRun:
         self._trial = trial
         self._meter = meter
         self._rules = rules
+        self._power = power
         self._guard = guard
         self._instance = instance
         self._spool = spool
@@ -115,6 +119,7 @@ class TrainingRun:
         """Report an evaluation. Returns the decision of the server, or of the local rules if it does not answer."""
         self._take_back_end()
         self._rules.note(metric)
+        use = self._power.use()
         result = TrainingResult(
             **self._trial.model_dump(),
             time=self._meter.time_s,
@@ -124,6 +129,10 @@ class TrainingRun:
             instance=self._instance,
             energy_source=self._meter.source,
             within_epoch=self._last is not None and epoch == self._last.current_epoch,
+            power_limit=use.power_limit,
+            power_profile=use.power_profile,
+            profiling_time=self._meter.profiling.time_s,
+            profiling_energy=self._meter.profiling.energy_j,
         )
         self._last = result
         said = None if self._superseded else self._read_answer(self._sender.send_and_wait(TrialMessage(report=result)))
@@ -131,9 +140,11 @@ class TrainingRun:
         self._reported = RunTotals(time=result.time, energy=result.energy, current_epoch=epoch)
         if said is None:
             said = self._decide_locally(result)
-        elif said.stop_train:
-            self._run_end = RunEnd(None)
-            self.stop_threads()
+        else:
+            self._power.acknowledge(use.power_profile)
+            if said.stop_train:
+                self._run_end = RunEnd(None)
+                self.stop_threads()
         if said.stop_train:
             self._tell_launcher(said, None)
         return said
@@ -274,4 +285,9 @@ class TrainingRun:
     def _heartbeat(self) -> Heartbeat | None:
         if self._silence.is_long(self._heartbeat_s or 0.0):
             return None
-        return Heartbeat(**self._trial.model_dump(), **self._reported.model_dump(), instance=self._instance)
+        return Heartbeat(
+            **self._trial.model_dump(),
+            **self._reported.model_dump(),
+            instance=self._instance,
+            power_profile=self._power.use().power_profile,
+        )

@@ -89,6 +89,21 @@ class Fit:
                 "Give the callback one of these names."
             )
 
+    def begin_step(self) -> None:
+        """Note that a training step begins.
+
+        Raises:
+            ZeusBSOConfigError: There was an evaluation, and it did not log the metric.
+        """
+        self.go_on()
+        if self.running:
+            self._bso.on_step_begin()
+
+    def end_step(self) -> None:
+        """Note that a training step has ended."""
+        if self.running:
+            self._bso.on_step_end()
+
     def break_off(self, error: BaseException) -> None:
         """Note an exception that has left the fit. The script may still catch it."""
         if not self.running:

@@ -72,6 +72,14 @@ class ZeusBSOCallback(Callback):
         """Raise an error for a metric that is never logged as soon as training goes on, not at its end."""
         self._fit.go_on()
 
+    def on_train_batch_begin(self, batch: int, logs: Mapping[str, SupportsFloat] | None = None) -> None:
+        """Begin a step."""
+        self._fit.begin_step()
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, SupportsFloat] | None = None) -> None:
+        """End a step."""
+        self._fit.end_step()
+
     def on_epoch_end(self, epoch: int, logs: Mapping[str, SupportsFloat] | None = None) -> None:
         """Report the epoch, and save the state of the run."""
         self._epochs = epoch + 1

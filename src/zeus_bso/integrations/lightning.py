@@ -87,8 +87,14 @@ class ZeusBSOCallback(Callback):
         self._stop_if_over(trainer)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
-        """Raise an error for a metric that is never logged as soon as training goes on, not at its end."""
-        self._fit.go_on()
+        """Begin a step. Raise an error for a metric that is never logged, as soon as training goes on."""
+        self._fit.begin_step()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """End a step."""
+        self._fit.end_step()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Report the validation."""

@@ -75,8 +75,14 @@ class ZeusBSOCallback(TrainerCallback):
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Raise an error for a metric that is never logged as soon as training goes on, not at its end."""
-        self._fit.go_on()
+        """Begin a step. Raise an error for a metric that is never logged, as soon as training goes on."""
+        self._fit.begin_step()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """End a step."""
+        self._fit.end_step()
 
     def on_evaluate(
         self,

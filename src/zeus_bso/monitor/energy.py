@@ -12,6 +12,7 @@ from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.interface import DeviceId, DeviceInfo, DeviceReading, Measurement
 from zeus_bso.monitor.machine import host_id
 from zeus_bso.monitor.sensors.choose import CpuSensor, choose_sensor
+from zeus_bso.monitor.sensors.gpu import Gpu, GpuSensor
 from zeus_bso.monitor.sensors.sensor import Reading
 from zeus_bso.protocol.words import EnergySource
 
@@ -62,6 +63,11 @@ class EnergyMonitor:
         return list(self._sensor.gpu_indices)
 
     @property
+    def gpus(self) -> list[Gpu]:
+        """The measured GPUs. Empty if the monitor measures the CPU or a Jetson."""
+        return list(self._sensor.gpus.values()) if isinstance(self._sensor, GpuSensor) else []
+
+    @property
     def source(self) -> EnergySource:
         """Source of the energy readings."""
         return self._sensor.source
@@ -84,7 +90,7 @@ class EnergyMonitor:
         if key in self._windows and not restart:
             raise ZeusBSOMonitorError(f"The window {key!r} is open already.")
         if sync_execution:
-            _finish_computing()
+            finish_computing()
         reading = self._sensor.read()
         self._windows[key] = (time.monotonic(), reading)
 
@@ -105,7 +111,7 @@ class EnergyMonitor:
         if key not in self._windows:
             raise ZeusBSOMonitorError(f"The window {key!r} is not open.")
         if sync_execution:
-            _finish_computing()
+            finish_computing()
         began_s, before = self._windows.pop(key)
         now_s, now = time.monotonic(), self._sensor.read()
         if restart:
@@ -128,7 +134,7 @@ class EnergyMonitor:
         )
 
 
-def _finish_computing() -> None:
+def finish_computing() -> None:
     """Wait until the GPUs have finished the work of this process. Uses PyTorch only if the script has imported it."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():

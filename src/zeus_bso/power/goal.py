@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from zeus_bso.cost import zeus_cost
-from zeus_bso.protocol.job_spec import JobSettings
 from zeus_bso.protocol.power import PowerPoint, PowerProfile
 
 Objective = Literal["cost", "energy"]
@@ -56,7 +55,20 @@ class PowerGoal:
         return min(profile.points, key=lambda point: (self.judge(profile, point), -point.limit))
 
 
-def goal_of(job: JobSettings, max_power_w: float) -> PowerGoal:
+class _StatesGoal(Protocol):
+    """The settings of a job, as far as they are about power limits."""
+
+    @property
+    def eta_knob(self) -> float: ...
+    @property
+    def power_limit(self) -> Literal["off", "optimize"] | float: ...
+    @property
+    def power_goal(self) -> Objective | None: ...
+    @property
+    def max_slowdown(self) -> float | None: ...
+
+
+def goal_of(job: _StatesGoal, max_power_w: float) -> PowerGoal:
     """The goal that a job's settings state.
 
     Args:
@@ -66,3 +78,26 @@ def goal_of(job: JobSettings, max_power_w: float) -> PowerGoal:
     # "At most 5 % slower" asks for what can be saved within that bound.
     objective = job.power_goal or ("cost" if job.max_slowdown is None else "energy")
     return PowerGoal(objective, job.eta_knob, max_power_w, job.max_slowdown)
+
+
+@dataclass(frozen=True)
+class PowerPlan:
+    """What a job wants of the power limits of its GPUs.
+
+    Attributes:
+        limit: ``off``, ``optimize``, or a limit for each GPU [W].
+        goal: How ``optimize`` judges a limit.
+    """
+
+    limit: Literal["off", "optimize"] | float
+    goal: PowerGoal
+
+
+def plan_of(job: _StatesGoal, max_power_w: float) -> PowerPlan:
+    """The plan that a job's settings state.
+
+    Args:
+        job: The settings.
+        max_power_w: Sum of the devices' maximum power limits [W].
+    """
+    return PowerPlan(job.power_limit, goal_of(job, max_power_w))

@@ -19,6 +19,13 @@ class Difference:
     time_s: float = 0.0
     energy_j: float = 0.0
 
+    def plus(self, other: Difference) -> Difference:
+        """The sum of two differences."""
+        return Difference(self.time_s + other.time_s, self.energy_j + other.energy_j)
+
+
+NO_DIFFERENCE = Difference()
+
 
 @dataclass
 class ProfilingLedger:
@@ -43,6 +50,6 @@ class ProfilingLedger:
     def beyond(self, chosen: PowerPoint | None) -> Difference:
         """What the work has cost beyond the chosen limit. Nothing while no limit is known."""
         if chosen is None:
-            return Difference()
+            return NO_DIFFERENCE
         time_s = self.units / chosen.rate
         return Difference(self.time_s - time_s, self.energy_j - time_s * chosen.power)

@@ -57,7 +57,21 @@ def amdsmi_get_power_info(handle: Any) -> dict[str, Any]:
 
 
 def amdsmi_get_power_cap_info(handle: Any) -> dict[str, Any]:
-    return {"power_cap": 400_000_000, "max_power_cap": int(_gpu(handle)["limit_w"] * 1e6)}
+    return {
+        "power_cap": _caps_uw.get(handle, 400_000_000),
+        "min_power_cap": 100_000_000,
+        "max_power_cap": int(_gpu(handle)["limit_w"] * 1e6),
+    }
+
+
+def amdsmi_set_power_cap(handle: Any, sensor: int, cap: int) -> None:
+    if _gpu(handle).get("forbidden"):
+        raise AmdSmiException("AMDSMI_STATUS_NO_PERM")
+    assert sensor == 0
+    _caps_uw[handle] = cap
+
+
+_caps_uw: dict[Any, int] = {}
 
 
 def amdsmi_get_gpu_compute_partition(handle: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 
@@ -17,6 +18,10 @@ class NVMLError(Exception):
 
 
 class NVMLError_NotSupported(NVMLError):  # noqa: N801, N818
+    pass
+
+
+class NVMLError_NoPermission(NVMLError):  # noqa: N801, N818
     pass
 
 
@@ -66,15 +71,52 @@ def nvmlDeviceGetComputeRunningProcesses(handle: int) -> list[Any]:  # noqa: N80
 def nvmlDeviceGetTotalEnergyConsumption(handle: int) -> int:  # noqa: N802
     if not _gpus()[handle].get("counts", True):
         raise NVMLError_NotSupported("Not Supported")
-    return int(1000 * _gpus()[handle]["power_w"] * time.monotonic())
+    state = _state(handle)
+    return int(state["spent_mj"] + _power_mw(handle, state) * (time.monotonic() - state["since_s"]))
 
 
 def nvmlDeviceGetPowerUsage(handle: int) -> int:  # noqa: N802
-    return int(1000 * _gpus()[handle]["power_w"])
+    return int(_power_mw(handle, _state(handle)))
 
 
 def nvmlDeviceGetPowerManagementLimitConstraints(handle: int) -> list[int]:  # noqa: N802
     return [100_000, int(1000 * _gpus()[handle]["limit_w"])]
+
+
+def nvmlDeviceGetPowerManagementLimit(handle: int) -> int:  # noqa: N802
+    return int(_state(handle)["limit_mw"])
+
+
+def nvmlDeviceSetPowerManagementLimit(handle: int, limit: int) -> None:  # noqa: N802
+    """The limit is kept in the folder ``TEST_GPU_STATE``: like that of a real GPU, it outlives the process."""
+    if os.environ.get("TEST_NVML_FORBIDS"):
+        raise NVMLError_NoPermission("Insufficient Permissions")
+    spent_mj = nvmlDeviceGetTotalEnergyConsumption(handle)
+    path = _state_file(handle)
+    beside = path.with_suffix(f".{os.getpid()}")
+    beside.write_text(json.dumps({"limit_mw": limit, "spent_mj": spent_mj, "since_s": time.monotonic()}))
+    beside.replace(path)
+    with path.with_suffix(".log").open("a") as log:
+        log.write(f"{limit}\n")
+
+
+def nvmlDeviceGetIndex(handle: int) -> int:  # noqa: N802
+    return handle
+
+
+def _state_file(handle: int) -> Path:
+    return Path(os.environ["TEST_GPU_STATE"]) / f"{_gpus()[handle]['uuid']}.json"
+
+
+def _state(handle: int) -> dict[str, float]:
+    """The limit in force, and the energy up to the moment when it was set."""
+    if "TEST_GPU_STATE" in os.environ and _state_file(handle).exists():
+        return dict(json.loads(_state_file(handle).read_text()))
+    return {"limit_mw": 1000 * _gpus()[handle]["limit_w"], "spent_mj": 0.0, "since_s": 0.0}
+
+
+def _power_mw(handle: int, state: dict[str, float]) -> float:
+    return min(1000 * float(_gpus()[handle]["power_w"]), state["limit_mw"])
 
 
 def nvmlShutdown() -> None:  # noqa: N802

@@ -98,6 +98,8 @@ class TestState:
             "time": 1.0,
             "energy": 100.0,
             "missing_s": 0.0,
+            "profiling_time": 0.0,
+            "profiling_energy": 0.0,
             "current_epoch": 1,
             "finished": False,
         }

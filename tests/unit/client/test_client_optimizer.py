@@ -593,6 +593,7 @@ class TestHeartbeats:
             "energy": 100.0,
             "current_epoch": 1,
             "instance": bso.instance,
+            "power_profile": None,
         }
 
     def test_they_fail_quietly_and_go_on(self, server: ScriptedTransport, caplog: pytest.LogCaptureFixture) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor import Measured, devices_of
+from zeus_bso.monitor.sensors.gpu import LimitedGpu, NotPermittedError, PowerLimits
 from zeus_bso.monitor.sensors.nvml import NvmlSensor, gpu_is_visible, load_nvml
 from zeus_bso.protocol.words import EnergySource
 
@@ -41,6 +42,8 @@ class Gpus:
         self.powers_known = True
         self.millijoules = [1000 * number for number in range(len(names))]
         self.limits_w: list[int] = [300] * len(names)
+        self.limits_mw: dict[int, int] = {}
+        self.limit_refusal: Exception | None = None
         self.mig_mode: int | None = None
         self.pids: list[int] = []
 
@@ -93,6 +96,17 @@ class Gpus:
         if not self.limits_w:
             raise NvmlTestError("Not Supported")
         return [100_000, 1000 * self.limits_w[int(str(handle))]]
+
+    def nvmlDeviceGetPowerManagementLimit(self, handle: object) -> int:  # noqa: N802
+        return self.limits_mw.get(int(str(handle)), 1000 * self.limits_w[int(str(handle))])
+
+    def nvmlDeviceSetPowerManagementLimit(self, handle: object, limit: int) -> None:  # noqa: N802
+        if self.limit_refusal is not None:
+            raise self.limit_refusal
+        self.limits_mw[int(str(handle))] = limit
+
+    def nvmlDeviceGetIndex(self, handle: object) -> int:  # noqa: N802
+        return int(str(handle))
 
 
 @pytest.fixture(autouse=True)
@@ -335,3 +349,43 @@ def test_a_gpu_hidden_from_cuda_is_not_visible(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "nvidia0").touch()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", selection)
     assert not gpu_is_visible(tmp_path, tmp_path / "none")
+
+
+def limited(sensor: NvmlSensor) -> LimitedGpu:
+    """Its only GPU."""
+    (gpu,) = sensor.gpus.values()
+    assert isinstance(gpu, LimitedGpu)
+    return gpu
+
+
+def test_a_power_limit_is_read_and_set_in_watts() -> None:
+    gpus = Gpus(["H", "H"])
+    gpu = limited(NvmlSensor([1], library=gpus))
+    assert gpu.power_limits_w() == PowerLimits(lowest_w=100, highest_w=300, now_w=300)
+    gpu.set_power_limit_w(212.5)
+    assert gpus.limits_mw == {1: 212_500}
+    assert gpu.power_limits_w().now_w == 212.5
+    assert gpu.host_index == 1
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error"),
+    [(NVMLError_NoPermission("no"), NotPermittedError), (NvmlTestError("Not Supported"), ZeusBSOMonitorError)],
+)
+def test_a_refused_power_limit_is_told(refusal: Exception, error: type[Exception]) -> None:
+    gpus = Gpus(["H"])
+    gpus.limit_refusal = refusal
+    gpu = limited(NvmlSensor(library=gpus))
+    with pytest.raises(ZeusBSOMonitorError, match="250 W") as raised:
+        gpu.set_power_limit_w(250)
+    assert type(raised.value) is error
+
+
+def test_the_users_of_a_gpu_are_told() -> None:
+    gpus = Gpus(["H"])
+    gpu = limited(NvmlSensor(library=gpus))
+    assert gpu.users is None
+    gpus.pids = [1]
+    assert "other processes" in str(gpu.users)
+    gpus.mig_mode = 1
+    assert "MIG" in str(gpu.users)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
@@ -59,6 +59,9 @@ class Registered(BaseModel):
         max_epochs: Number of epochs after which a run has missed its target.
         target_metric: The metric at which a run has converged.
         higher_is_better_metric: Whether the metric rises as the model improves.
+        power_limit: The power limit of each GPU: ``off``, ``optimize``, or watts. An older server knows none.
+        power_goal: How ``optimize`` judges a limit.
+        max_slowdown: How many times longer than at full power an epoch may take at most.
         message: A message of the server about the registration.
     """
 
@@ -70,6 +73,9 @@ class Registered(BaseModel):
     max_epochs: int
     target_metric: float
     higher_is_better_metric: bool
+    power_limit: Literal["off", "optimize"] | float = "off"
+    power_goal: Literal["cost", "energy"] | None = None
+    max_slowdown: float | None = None
     message: str | None = None
 
 

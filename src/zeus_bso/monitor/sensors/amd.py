@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar, cast
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.machine import is_kin
-from zeus_bso.monitor.sensors.gpu import USE_CPU, Gpu, GpuSensor, limit_unknown
+from zeus_bso.monitor.sensors.gpu import USE_CPU, Gpu, GpuSensor, NotPermittedError, PowerLimits, limit_unknown
 from zeus_bso.protocol.words import EnergySource
 
 KFD_NODES = Path("/sys/class/kfd/kfd/topology/nodes")
@@ -43,6 +43,7 @@ class AmdSmi(Protocol):
     def amdsmi_get_energy_count(self, handle: object) -> Mapping[str, object]: ...  # noqa: D102
     def amdsmi_get_power_info(self, handle: object) -> Mapping[str, object]: ...  # noqa: D102
     def amdsmi_get_power_cap_info(self, handle: object) -> Mapping[str, float]: ...  # noqa: D102
+    def amdsmi_set_power_cap(self, handle: object, sensor: int, cap: int) -> None: ...  # noqa: D102
     def amdsmi_get_gpu_compute_partition(self, handle: object) -> str: ...  # noqa: D102
     def amdsmi_get_gpu_process_list(self, handle: object) -> Sequence[Mapping[str, object]]: ...  # noqa: D102
 
@@ -63,6 +64,7 @@ class AmdGpu:
         self.uuid = self._ask(smi.amdsmi_get_gpu_device_uuid)
         self.model = str(self._ask(smi.amdsmi_get_gpu_asic_info)["market_name"])
         self.is_second_die = self._power_w() == 0
+        self._partitions = self._find_partitions()
         self.notes = self._find_notes()
 
     def enumeration(self) -> Mapping[str, object]:
@@ -111,23 +113,60 @@ class AmdGpu:
         numbers = [float(power) for power in known if isinstance(power, int | float)]
         return next((number for number in numbers if number > 0), 0.0 if numbers else None)
 
-    def _find_notes(self) -> list[str]:
-        notes = []
+    @property
+    def host_index(self) -> int | None:
+        """None: nobody else sets the limits of these GPUs by number."""
+        return None
+
+    @property
+    def users(self) -> str | None:
+        """Who else uses it. None if nobody does."""
+        if self._partitions is not None:
+            return f"it is divided into partitions ({self._partitions})"
+        others = self._other_processes()
+        return f"other processes compute on it ({', '.join(map(str, others))})" if others else None
+
+    def power_limits_w(self) -> PowerLimits:
+        """Its power limits."""
+        found = self._ask(self._smi.amdsmi_get_power_cap_info)
+        try:
+            lowest_uw, highest_uw, now_uw = (
+                float(found[name]) for name in ("min_power_cap", "max_power_cap", "power_cap")
+            )
+        except (KeyError, ValueError) as error:
+            raise ZeusBSOMonitorError(f"The GPU {self.uuid} does not state its power limits ({error}).") from error
+        return PowerLimits(lowest_uw / 1e6, highest_uw / 1e6, now_uw / 1e6)
+
+    def set_power_limit_w(self, limit_w: float) -> None:
+        """Set its power limit [W]. AMD's driver lets only root do so."""
+        try:
+            self._smi.amdsmi_set_power_cap(self._handle, 0, round(limit_w * 1e6))
+        except self._smi.AmdSmiException as error:
+            kind = NotPermittedError if "PERM" in str(error).upper() else ZeusBSOMonitorError
+            raise kind(f"The AMD driver does not set a power limit of {limit_w:g} W ({error})") from error
+
+    def _find_partitions(self) -> str | None:
         try:
             mode = self._smi.amdsmi_get_gpu_compute_partition(self._handle)
         except self._smi.AmdSmiException:
-            mode = "SPX"
-        if mode not in ("SPX", "", "N/A"):
-            notes.append(
-                f"GPU {self.uuid} is divided into partitions ({mode}), which have no sensors of their own: the energy "
-                "of the whole GPU is measured, with whatever runs on its other partitions."
-            )
+            return None
+        return None if mode in ("SPX", "", "N/A") else mode
+
+    def _other_processes(self) -> list[int]:
         try:
             pids = [process["pid"] for process in self._smi.amdsmi_get_gpu_process_list(self._handle)]
         except self._smi.AmdSmiException:
-            pids = []
-        others = sorted(pid for pid in pids if isinstance(pid, int) and not is_kin(pid))
-        if others:
+            return []
+        return sorted(pid for pid in pids if isinstance(pid, int) and not is_kin(pid))
+
+    def _find_notes(self) -> list[str]:
+        notes = []
+        if self._partitions is not None:
+            notes.append(
+                f"GPU {self.uuid} is divided into partitions ({self._partitions}), which have no sensors of their own: "
+                "the energy of the whole GPU is measured, with whatever runs on its other partitions."
+            )
+        if others := self._other_processes():
             notes.append(
                 f"GPU {self.uuid} is shared: other processes compute on it ({', '.join(map(str, others))}), and their "
                 "energy is counted too."
@@ -160,7 +199,7 @@ class AmdSensor(GpuSensor):
 
     def __init__(self, gpu_indices: Sequence[int] | None = None, *, library: AmdSmi | None = None) -> None:
         smi = library if library is not None else load_amdsmi()
-        everything = [AmdGpu(smi, handle) for handle in smi.amdsmi_get_processor_handles()]
+        everything = all_gpus(smi)
         if not everything:
             raise ZeusBSOMonitorError(
                 "The kernel shows an AMD GPU, and the AMD management library none: may this user read /dev/kfd and "
@@ -228,6 +267,11 @@ def gpu_is_visible(dev: Path = Path("/dev"), nodes: Path = KFD_NODES) -> bool:
     if any(selection in ([], ["-1"]) for selection in (_entries(RUNTIME_VISIBLE), _hip_entries()[1])):
         return False
     return (dev / "kfd").exists() and any(_is_gpu(path) for path in nodes.glob("*/properties"))
+
+
+def all_gpus(smi: AmdSmi) -> list[AmdGpu]:
+    """The GPUs of this machine, including hidden ones."""
+    return [AmdGpu(smi, handle) for handle in smi.amdsmi_get_processor_handles()]
 
 
 def visible_gpus(everything: Sequence[AmdGpu]) -> list[AmdGpu]:

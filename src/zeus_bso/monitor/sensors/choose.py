@@ -11,6 +11,7 @@ from typing import Literal
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.sensors import amd, jetson, nvml
 from zeus_bso.monitor.sensors.estimate import EstimateSensor
+from zeus_bso.monitor.sensors.gpu import Gpu
 from zeus_bso.monitor.sensors.rapl import POWERCAP, RaplSensor, has_counters
 from zeus_bso.monitor.sensors.sensor import Sensor
 
@@ -91,3 +92,14 @@ def gpu_sensor(make: GpuMake, gpu_indices: Sequence[int] | None = None) -> Senso
     if make == "amd":
         return amd.AmdSensor(gpu_indices)
     return nvml.NvmlSensor(gpu_indices)
+
+
+def gpus_of_machine() -> list[Gpu]:
+    """All GPUs of this machine, those that are hidden from this process included.
+
+    Raises:
+        ZeusBSOMonitorError: The GPUs cannot be read. The message says what to do.
+    """
+    if (PLACES.dev / "kfd").exists():
+        return list(amd.all_gpus(amd.load_amdsmi()))
+    return list(nvml.all_gpus(nvml.load_nvml()))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.interface import Device, DeviceId, DeviceInfo
@@ -22,8 +23,27 @@ _CHECK_S = 1.0
 """Time between two readings of a counter [s]. It is short, so that little is lost if the counter fails."""
 
 
+class NotPermittedError(ZeusBSOMonitorError):
+    """This process may not change the settings of a GPU."""
+
+
+@dataclass(frozen=True)
+class PowerLimits:
+    """The power limits of a GPU [W].
+
+    Attributes:
+        lowest_w: The lowest limit that may be set.
+        highest_w: The highest one.
+        now_w: The limit in force.
+    """
+
+    lowest_w: float
+    highest_w: float
+    now_w: float
+
+
 class Gpu(Protocol):
-    """One GPU, read with the library of its maker. Every method may raise ZeusBSOMonitorError."""
+    """One GPU, used through the library of its maker. Every method may raise ZeusBSOMonitorError."""
 
     @property
     def uuid(self) -> str:
@@ -45,6 +65,25 @@ class Gpu(Protocol):
 
     def max_power_w(self) -> float:
         """The largest power limit that may be set [W]. Raises an error if the GPU does not state it."""
+
+
+@runtime_checkable
+class LimitedGpu(Gpu, Protocol):
+    """A GPU whose power limit can be set."""
+
+    @property
+    def host_index(self) -> int | None:
+        """Its number on the machine, whatever this process sees. None if it is not known."""
+
+    @property
+    def users(self) -> str | None:
+        """Who else uses it, as the end of a sentence. Its settings are left alone then. None if nobody does."""
+
+    def power_limits_w(self) -> PowerLimits:
+        """Its power limits. Raises an error if it has none."""
+
+    def set_power_limit_w(self, limit_w: float) -> None:
+        """Set its power limit [W]. Raises NotPermittedError if this process may not."""
 
 
 class GpuSensor:

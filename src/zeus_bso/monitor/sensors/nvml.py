@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar, cast
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.machine import is_kin
-from zeus_bso.monitor.sensors.gpu import USE_CPU, GpuSensor, limit_unknown
+from zeus_bso.monitor.sensors.gpu import USE_CPU, GpuSensor, NotPermittedError, PowerLimits, limit_unknown
 
 DEV = Path("/dev")
 WSL_DRIVER = Path("/usr/lib/wsl/lib/libcuda.so.1")
@@ -42,6 +42,9 @@ class Nvml(Protocol):
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: object) -> int: ...  # noqa: D102, N802
     def nvmlDeviceGetPowerUsage(self, handle: object) -> int: ...  # noqa: D102, N802
     def nvmlDeviceGetPowerManagementLimitConstraints(self, handle: object) -> Sequence[int]: ...  # noqa: D102, N802
+    def nvmlDeviceGetPowerManagementLimit(self, handle: object) -> int: ...  # noqa: D102, N802
+    def nvmlDeviceSetPowerManagementLimit(self, handle: object, limit: int) -> None: ...  # noqa: D102, N802
+    def nvmlDeviceGetIndex(self, handle: object) -> int: ...  # noqa: D102, N802
 
 
 class NvmlGpu:
@@ -84,6 +87,36 @@ class NvmlGpu:
         except self._nvml.NVMLError as error:
             raise limit_unknown(error) from error
 
+    @property
+    def host_index(self) -> int | None:
+        """Its number on the machine, in PCI order. None if the driver does not tell."""
+        try:
+            return self._nvml.nvmlDeviceGetIndex(self._handle)
+        except self._nvml.NVMLError:
+            return None
+
+    @property
+    def users(self) -> str | None:
+        """Who else uses it. None if nobody does."""
+        if self._is_divided():
+            return "it is divided into slices (MIG)"
+        others = self._other_processes()
+        return f"other processes compute on it ({', '.join(map(str, others))})" if others else None
+
+    def power_limits_w(self) -> PowerLimits:
+        """Its power limits."""
+        lowest_mw, highest_mw = self._ask(self._nvml.nvmlDeviceGetPowerManagementLimitConstraints)
+        now_mw = self._ask(self._nvml.nvmlDeviceGetPowerManagementLimit)
+        return PowerLimits(lowest_mw / 1e3, highest_mw / 1e3, now_mw / 1e3)
+
+    def set_power_limit_w(self, limit_w: float) -> None:
+        """Set its power limit [W]. NVIDIA's driver lets only root do so, or a process with CAP_SYS_ADMIN."""
+        try:
+            self._nvml.nvmlDeviceSetPowerManagementLimit(self._handle, round(limit_w * 1e3))
+        except self._nvml.NVMLError as error:
+            kind = NotPermittedError if _lacks_permission(error) else ZeusBSOMonitorError
+            raise kind(f"The NVIDIA driver does not set a power limit of {limit_w:g} W ({error})") from error
+
     def _is_divided(self) -> bool:
         try:
             return self._nvml.nvmlDeviceGetMigMode(self._handle)[0] == 1
@@ -101,7 +134,7 @@ class NvmlGpu:
         try:
             return question(self._handle)
         except self._nvml.NVMLError as error:
-            if type(error).__name__ == "NVMLError_NoPermission":
+            if _lacks_permission(error):
                 raise ZeusBSOMonitorError(
                     f"The NVIDIA driver does not let this user read the GPU's energy ({error}): run the training as "
                     "root, or in a container with --cap-add SYS_ADMIN."
@@ -257,6 +290,10 @@ def _selection() -> list[str] | None:
             break
         entries.append(entry)
     return entries
+
+
+def _lacks_permission(error: Exception) -> bool:
+    return type(error).__name__ == "NVMLError_NoPermission"
 
 
 def _text(name: str | bytes) -> str:
