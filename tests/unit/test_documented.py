@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/operations.md").read_text()
 SOURCE = Path(zeus_bso.__file__).parent
 TABLE_CELLS = set(re.findall(r"^\| `([^`]+)` \|", PAGE, re.MULTILINE))
-_VARIABLE = re.compile(r"\bZEUS_BSO_[A-Z][A-Z_]*[A-Z]\b")
+_VARIABLE = re.compile(r"\bZEUS(?:_BSO|D)_[A-Z][A-Z_]*[A-Z]\b")
 
 
 @cache

@@ -64,7 +64,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look, show, and tell by the exit code whether something real can be measured."""
     if args.restore_power:
-        return restore_power()
+        with _silenced():
+            return restore_power()
     with _silenced():
         found, power = survey(args.seconds), power_facts()
     server, versions = _ask_server(), _versions()
