@@ -18,7 +18,7 @@ from zeus_bso.server.transfer.check import Row
 from zeus_bso.server.transfer.transfer import Transfer
 
 PART = 3
-TABLES = ("job", "batch_size_state", "trial", "trial_report")
+TABLES = tuple(table.name for table in repository.TABLES)
 
 
 @pytest.fixture(autouse=True)

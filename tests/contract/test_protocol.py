@@ -564,6 +564,9 @@ class TestOurOwnCalls:
             "max_epochs": 77,
             "policy": "zeus",
             "policy_options": {"curve_stop": True},
+            "power_limit": "off",
+            "power_goal": None,
+            "max_slowdown": None,
         }
 
     def test_a_setting_may_be_set_to_null(self, server: Server) -> None:

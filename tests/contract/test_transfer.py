@@ -49,12 +49,11 @@ def test_a_job_of_the_surrogate_policy_goes_on_too(server: Server) -> None:
 
 def test_an_export_has_every_column_of_every_table_of_a_job(server: Server) -> None:
     lines = lines_of(lived(server))
+    tables = ("job", "batch_size_state", "power_profile", "trial", "power_point", "trial_report")
 
     assert lines[0] == {"format": "zeus-bso-job", "version": 1, "job_id": "job"}
-    assert lines[-1]["rows"] == {
-        table: len(rows(lines, table)) for table in ("job", "batch_size_state", "trial", "trial_report")
-    }
-    for table in ("job", "batch_size_state", "trial", "trial_report"):
+    assert lines[-1]["rows"] == {table: len(rows(lines, table)) for table in tables}
+    for table in tables:
         stored = server.sql(f"SELECT * FROM {table}")
         assert len(stored) == len(rows(lines, table))
         assert set(rows(lines, table)[0]) == set(stored[0])
@@ -81,6 +80,20 @@ def test_a_file_of_an_older_release_with_former_names_of_columns_is_read(server:
 
     assert send(server, file_of(lines)).status_code == 201
     assert export(server) == file
+
+
+def test_a_file_from_before_power_limits_is_read(server: Server) -> None:
+    lines = [line for line in lines_of(lived(server)) if not str(line.get("table")).startswith("power_")]
+    for row in rows(lines, "job"):
+        del row["power_settings"]
+    for row in rows(lines, "trial"):
+        for name in ("power_limit", "profiling_time", "profiling_energy"):
+            del row[name]
+    del lines[-1]["rows"]["power_profile"], lines[-1]["rows"]["power_point"]
+    server.delete()
+
+    assert send(server, file_of(lines)).status_code == 201
+    assert (server.job()["trials"], server.job()["spec"]["power_limit"]) == (8, "off")
 
 
 def test_an_existing_job_is_not_touched_unless_it_is_to_be_replaced(server: Server) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Delete, Engine, Executable, Insert, Select, Table, Update, event
 from tests.support.jobs import Trial
+from tests.support.power import BEGUN, COMPLETE
 from tests.support.server import Server
 
 from zeus_bso.server.services.service import ZeusService
@@ -58,6 +59,8 @@ def _key(table: str, row: Mapping[str, Any]) -> tuple[object, ...]:
         "batch_size_state": (row.get("size", row.get("batch_size")),),
         "trial": (number,),
         "trial_report": (number, row.get("epoch")),
+        "power_profile": (row.get("size", row.get("batch_size")),),
+        "power_point": (row.get("batch_size"), row.get("power_limit")),
     }
     return names[table]
 
@@ -192,6 +195,36 @@ def test_a_heartbeat_that_reopens_writes_each_row_once(own_server: Server, trial
 
     assert seen.again() == {}
     assert [table for _, table, _ in seen.writes].count("trial") == 1
+
+
+def test_a_profile_is_written_when_it_has_changed(own_server: Server, trial: Trial) -> None:
+    own_server.report(trial, power_profile=BEGUN)
+    with watched() as again:
+        own_server.report(trial, power_profile=BEGUN)
+    with watched() as more:
+        own_server.beat(trial, power_profile=COMPLETE)
+
+    assert again.reads == ["job", "trial", "power_point, power_profile"]
+    assert again.writes == [("UPDATE", "trial", (trial.trial_number,))]
+    size = trial.batch_size
+    assert more.again().keys() == {("DELETE", "power_profile", (size,)), ("INSERT", "power_profile", (size,))}
+    assert [written[:2] for written in more.writes if written[1] != "power_point"] == [
+        ("UPDATE", "trial"),
+        ("DELETE", "power_profile"),
+        ("INSERT", "power_profile"),
+        ("UPDATE", "job"),
+    ]
+
+
+@pytest.mark.parametrize(("limit", "reads"), [("off", 0), (250.0, 0), ("optimize", 1)])
+def test_an_ask_reads_a_profile_only_where_the_best_limit_is_looked_for(
+    own_server: Server, trial: Trial, limit: object, reads: int
+) -> None:
+    own_server.change(power_limit=limit)
+    with watched() as seen:
+        own_server.offer()
+
+    assert sum("power_profile" in tables for tables in seen.reads) == reads
 
 
 def test_a_report_enters_the_service_twice(own_server: Server, trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from tests.support.server import Server
 
 from zeus_bso.server.transfer import check, staging
 from zeus_bso.server.transfer.export_format import read_row
-from zeus_bso.server.transfer.repository import TransferRepository
+from zeus_bso.server.transfer.repository import TABLES, TransferRepository
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_nothing_is_seen_or_left_of_an_import_that_fails_halfway(
     monkeypatch.setattr(TransferRepository, "insert_bound", look)
 
     assert send(own_server, file, replace=True).status_code == 503
-    assert set(seen) == {("batch_size_state", trials), ("trial", trials), ("trial_report", trials)}
+    assert set(seen) == {(table.name, trials) for table in TABLES[1:]}
     assert export(own_server) == before
     own_server.sql("DROP TRIGGER full")
     assert send(own_server, file, replace=True).status_code == 201

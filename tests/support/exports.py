@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support.jobs import Json
+from tests.support.power import BEGUN, COMPLETE
 from tests.support.server import Server
 
 Lines = list[Json]
@@ -39,13 +40,16 @@ def rows(lines: Lines, table: str) -> Lines:
 
 def lived(server: Server, job_id: str = "job", *, policy: str = "zeus") -> bytes:
     """A job with trials of all kinds, exported."""
-    server.register(job_id=job_id, gpu_model="Ünï 🚀", target_metric=0.1 + 0.2 + 0.5, policy=policy)
+    limits = {"power_limit": "optimize", "max_slowdown": 1.0 + 0.1 / 3}
+    server.register(job_id=job_id, gpu_model="Ünï 🚀", target_metric=0.1 + 0.2 + 0.5, policy=policy, **limits)
+    power_use: Json = {"power_limit": 150.1, "profiling_time": 0.1, "profiling_energy": -1 / 3}
+    power_use["power_profile"] = COMPLETE
     for energy in (1e15 / 3, 100.1, 77.7, 60.0):
-        server.converge(server.ask(job_id), energy=energy, time=energy / 7)
+        server.converge(server.ask(job_id), energy=energy, time=energy / 7, **power_use)
     server.miss(server.ask(job_id), energy=50.0)
     server.end(server.ask(job_id), "oom")
     server.offer(job_id, run_id="run", instance="one", heartbeat_s=30)
-    server.report(server.ask(job_id), metric=None)
+    server.report(server.ask(job_id), metric=None, power_profile=BEGUN)
     return export(server, job_id)
 
 

@@ -9,7 +9,16 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from zeus_bso.protocol.power import Watts
 from zeus_bso.protocol.words import Count, Integer, Number, PositiveCount, Text
@@ -41,6 +50,17 @@ def _known_options(options: object) -> object:
     if not isinstance(options, dict):
         return options
     return {name: value for name, value in options.items() if name in PolicyOptions.model_fields}
+
+
+def _in_one_sentence(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    """The power limit. What is neither of the words nor a number would else be refused once for each of them."""
+    try:
+        return read(value)
+    except ValidationError:
+        raise ValueError('must be "off", "optimize" or a number of watts up to 1e6') from None
+
+
+PowerLimit = Annotated[Literal["off", "optimize"] | Watts, WrapValidator(_in_one_sentence)]
 
 
 class JobSettings(BaseModel):
@@ -78,7 +98,7 @@ class JobSettings(BaseModel):
     mab_num_explorations: Count = 2
     mab_seed: Annotated[Integer, Field(ge=0, lt=2**63)] | None = None
     policy_options: PolicyOptions = PolicyOptions()
-    power_limit: Literal["off", "optimize"] | Watts = "off"
+    power_limit: PowerLimit = "off"
     power_goal: Literal["cost", "energy"] | None = None
     max_slowdown: Annotated[Number, Field(ge=1, le=100, allow_inf_nan=False)] | None = None
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from zeus_bso.protocol.power import PowerProfile, PowerUse
+from zeus_bso.protocol.power import PowerProfile, PowerUse, SignedTotal
 from zeus_bso.protocol.words import (
     Count,
     EnergySource,
@@ -48,9 +48,13 @@ class Checkpoint(RunTotals):
 
     Attributes:
         trial_number: The trial that it is of; null: the latest of the run.
+        profiling_time: Extra time of measuring power limits up to there [s]. The run's next report counts on from it.
+        profiling_energy: Extra energy of that [J].
     """
 
     trial_number: PositiveCount | None = None
+    profiling_time: SignedTotal = 0.0
+    profiling_energy: SignedTotal = 0.0
 
 
 class TrainingResult(TrialId, PowerUse):

@@ -11,7 +11,7 @@ from zeus_bso.server.batch_size_state.models import Trial
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.job.randomness import generator
 from zeus_bso.server.logs import log_fields
-from zeus_bso.server.services import trial_rules
+from zeus_bso.server.services import power_rules, trial_rules
 from zeus_bso.server.services.answers import answer, offer
 from zeus_bso.server.services.service import ZeusService
 from zeus_bso.server.services.trial_rules import Decision, Step
@@ -43,7 +43,8 @@ class ZeusBatchSizeOptimizer:
             SupersededError: Another process that is alive runs the trial of this run id.
         """
         job = self._service.lock(request.job_id)
-        return offer(self._save(trial_rules.ask(job, request, generator(job.state))))
+        decision = self._save(trial_rules.ask(job, request, generator(job.state)))
+        return offer(decision, power_rules.profile_to_offer(decision.job, decision.trial))
 
     def report(self, result: TrainingResult) -> ReportResponse:
         """Record a report, and decide whether the run ends.

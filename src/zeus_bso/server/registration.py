@@ -10,6 +10,9 @@ from zeus_bso.protocol.job_spec import JobSettings, JobSpecFromClient, Registere
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.services.service import ZeusService
 
+_UNKNOWN_TO_OTHERS = ("policy_options", "power_limit", "power_goal", "max_slowdown")
+"""Settings that a reference client does not know, so it does not change them."""
+
 _DIGITS = (8, 12, 64)
 """Lengths of the digest in a derived job id. The longer one is used if another identity has taken the shorter id."""
 
@@ -91,11 +94,9 @@ def _differences(stored: JobSpecFromClient, sent: JobSpecFromClient) -> list[str
 
 
 def _sent_settings(stored: JobSpecFromClient, sent: JobSpecFromClient) -> dict[str, Any]:
-    """The settings as sent. A reference client knows no options of a policy, so it does not change them."""
-    unknown = (
-        {} if "policy_options" in sent.model_fields_set else {"policy_options": settings(stored)["policy_options"]}
-    )
-    return settings(sent) | unknown
+    """The settings as sent, and as stored where the client does not know them."""
+    old = settings(stored)
+    return settings(sent) | {name: old[name] for name in _UNKNOWN_TO_OTHERS if name not in sent.model_fields_set}
 
 
 def _difference(name: str, stored: Any, sent: Any) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from zeus_bso.policy.policy import Policy
 from zeus_bso.policy.state import GaussianTsArmState, Progress, SizeState
 from zeus_bso.protocol.job_spec import JobSpecFromClient
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import TrialStatus, TrialType
 from zeus_bso.server.batch_size_state.commands import ReadWindow
 from zeus_bso.server.batch_size_state.models import FirstReport, Trial
@@ -30,6 +31,7 @@ class JobInMemory:
         states: The states of its batch sizes, ascending.
         trials: Its trials, by number.
         reports: Each trial as its reports have told of it, by epoch.
+        power_profiles: What is known about batch sizes at each power limit.
     """
 
     def __init__(self, spec: JobSpecFromClient, policy: Policy | None = None) -> None:
@@ -54,6 +56,7 @@ class JobInMemory:
         self.states: Mapping[int, SizeState] = {size: SizeState(size) for size in sizes}
         self.trials: dict[int, Trial] = {}
         self.reports: dict[int, dict[int, Trial]] = {}
+        self.power_profiles: dict[int, PowerProfile] = {}
 
     def load(self) -> LockedJob:
         """The job as a rule takes it."""
@@ -74,6 +77,8 @@ class JobInMemory:
             number, epoch = changes.rewound
             kept = {at: report for at, report in self.reports.get(number, {}).items() if at <= epoch}
             self.reports[number] = kept
+        if changes.power_profile is not None:
+            self.power_profiles[changes.power_profile.batch_size] = changes.power_profile.profile
         if changes.state is not None:
             self.state = changes.state
 
@@ -145,6 +150,10 @@ class JobInMemory:
         for trial in sorted(observed, key=lambda trial: trial.decision or 0)[-command.window_size :]:
             arm = arm.observe(trial.reward or 0.0)
         return arm
+
+    def power_profile(self, job_id: str, batch_size: int) -> PowerProfile | None:
+        """Read what is known about a batch size at each power limit; None: nothing is."""
+        return self.power_profiles.get(batch_size)
 
     def _latest(self) -> Iterator[Trial]:
         return (self.trials[number] for number in reversed(self.trials))

@@ -27,6 +27,22 @@ from zeus_bso.server.database.schema import metadata
 
 FOLDER = Path(__file__).parent
 
+LIMITS = {"power_limit": "optimize", "power_goal": "cost", "max_slowdown": 1.05}
+POWER_USE = {
+    "power_limit": 250.0,
+    "profiling_time": 1.1,
+    "profiling_energy": -2.2,
+    "power_profile": {
+        "unit": "step",
+        "lowest": 100.0,
+        "highest": 300.0,
+        "points": [
+            {"limit": 300.0, "power": 290.1, "rate": 7.7, "windows": 1},
+            {"limit": 250.0, "power": 241.3, "rate": 7.6, "windows": 2},
+        ],
+    },
+}
+
 
 def main() -> int:
     """Store a database of each kind."""
@@ -61,12 +77,12 @@ def live(url: str, folder: Path) -> None:
                 _send(client, "POST", "/report", result)
         _send(client, "PATCH", "/trials", _ask(client, "nightly/Ünï 🚀", "out of memory").body | {"reason": "oom"})
         _send(client, "POST", "/report", _ask(client, "nightly/Ünï 🚀", "still running").result(metric=None))
-        _send(client, "POST", "/jobs", spec(job_id="weekly", policy="surrogate", eta_knob=0.5))
+        _send(client, "POST", "/jobs", spec(job_id="weekly", policy="surrogate", eta_knob=0.5) | LIMITS)
         for number in range(6):
             trial = _ask(client, "weekly", f"week-{number}")
             for epoch, metric in ((1, None), (2, 1 / 3), (3, 0.95)):
                 totals = {"time": epoch * 7.7, "energy": epoch * (100.1 + trial.batch_size), "metric": metric}
-                _send(client, "POST", "/report", trial.result(**totals, current_epoch=epoch))
+                _send(client, "POST", "/report", trial.result(**totals, current_epoch=epoch) | POWER_USE)
         _send(client, "POST", "/jobs", spec(job_id="deleted"))
         _ask(client, "deleted", "gone")
         _send(client, "DELETE", "/jobs?job_id=deleted")

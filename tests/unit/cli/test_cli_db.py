@@ -81,6 +81,9 @@ def test_a_downgrade_that_loses_data_asks_first(url: str, tmp_path: Path, capsys
         file.executescript(_a_job())
     capsys.readouterr()
 
+    assert main(["db", "downgrade", "0005", "--database-url", url]) == 2
+    assert "what was measured at each power limit" in capsys.readouterr().err
+    assert main(["db", "downgrade", "0005", "--yes", "--database-url", url]) == 0
     assert main(["db", "downgrade", "0002", "--database-url", url]) == 0, "nothing gets lost"
     assert main(["db", "downgrade", "base", "--database-url", url]) == 2
     said = capsys.readouterr().err

@@ -110,7 +110,8 @@ class TestState:
         bso = begun(server, resume=state)
         question = server.sent(ASK_URL)[-1]
         assert question["run_id"] == "night"
-        assert question["checkpoint"] == {"time": 1.0, "energy": 100.0, "current_epoch": 1, "trial_number": 1}
+        start = {"time": 1.0, "energy": 100.0, "current_epoch": 1, "trial_number": 1}
+        assert question["checkpoint"] == start | {"profiling_time": 0.0, "profiling_energy": 0.0}
         assert bso.resumed
         bso.on_evaluate(0.1)
         assert (server.reports[-1]["time"], server.reports[-1]["current_epoch"]) == (2.0, 2)

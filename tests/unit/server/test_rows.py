@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pytest
 from sqlalchemy import Table
 from tests.support.jobs import spec
 
@@ -63,6 +64,9 @@ TRIAL = Trial(
     cost=13.5,
     reward=14.5,
     decision=15,
+    power_limit=16.5,
+    profiling_time=-17.5,
+    profiling_energy=18.5,
 )
 """No two fields of one kind are equal, and none has its default."""
 
@@ -136,9 +140,15 @@ def test_a_report_has_every_column() -> None:
 
 
 def new_job(**changes: Any) -> CreateJob:
-    given = {"window_size": 7, "mab_prior_mean": 8.0, "policy_options": {"curve_stop": False}, "mab_seed": 2**62}
+    given: dict[str, Any] = {
+        "window_size": 7,
+        "mab_prior_mean": 8.0,
+        "policy_options": {"curve_stop": False},
+        "mab_seed": 2**62,
+    }
+    given |= {"power_limit": "optimize", "power_goal": "energy", "max_slowdown": 1.05}
     return CreateJob(
-        spec=JobSpecFromClient.model_validate(spec(**given, **changes)),
+        spec=JobSpecFromClient.model_validate(spec(**given | changes)),
         derived_id=True,
         progress=PROGRESS,
         last_trial_number=9,
@@ -153,6 +163,19 @@ def test_a_new_job_comes_back() -> None:
     assert set(row) == columns(job) | {"read_at"}
     assert (found.spec, found.derived_id, found.progress) == (command.spec, True, PROGRESS)
     assert (found.last_trial_number, found.last_decision, found.created_at) == (9, 0, NOW)
+
+
+@pytest.mark.parametrize("limit", ["off", "optimize", 250.1])
+def test_a_power_limit_is_a_word_or_watts(limit: str | float) -> None:
+    row = new_job_values(new_job(power_limit=limit)) | STAMPS
+
+    assert job_of(row).spec.power_limit == limit
+
+
+def test_power_settings_that_are_the_defaults_are_not_stored() -> None:
+    row = new_job_values(new_job(power_limit="off", power_goal=None, max_slowdown=None))
+
+    assert row["power_settings"] is None
 
 
 def test_what_changes_from_request_to_request_comes_back() -> None:

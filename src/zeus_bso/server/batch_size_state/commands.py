@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import Count, PositiveCount, Text, Total, TrialStatus, TrialType
 from zeus_bso.server.batch_size_state.models import Trial
 
@@ -47,6 +48,22 @@ class RecordReport(BaseModel):
     energy: Total
     metric: Annotated[float, Field(allow_inf_nan=False)] | None
     reported_at: datetime
+
+
+class SavePowerProfile(BaseModel):
+    """Replace what is known about a batch size at each power limit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job_id: str
+    batch_size: PositiveCount
+    profile: PowerProfile
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> SavePowerProfile:
+        if not self.profile.points:
+            raise ValueError("a profile without limits says nothing")
+        return self
 
 
 class ReadWindow(BaseModel):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from zeus_bso.policy.state import GaussianTsArmState, SizeState
-from zeus_bso.protocol.messages import RunTotals
+from zeus_bso.protocol.messages import Checkpoint
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, TrialStatus, TrialType
 
 __all__ = ["FirstReport", "GaussianTsArmState", "SizeState", "SizeTotals", "Trial"]
@@ -50,6 +50,9 @@ class Trial:
         cost: Cost [J], once the trial is decided.
         reward: Reward [-J], once the trial is decided and the policy has learned from it.
         decision: Number of the trial in the order of the job's decisions.
+        power_limit: Power limit of each device at which the trial trains [W], or None at full power.
+        profiling_time: Time beyond ``time`` that the trial has spent to measure power limits [s]. It may be negative.
+        profiling_energy: Energy beyond ``energy`` that it has used for that [J]. It may be negative.
     """
 
     job_id: str
@@ -85,17 +88,23 @@ class Trial:
     cost: float | None = None
     reward: float | None = None
     decision: int | None = None
+    power_limit: float | None = None
+    profiling_time: float = 0.0
+    profiling_energy: float = 0.0
 
     @property
     def open(self) -> bool:
         """Whether the trial is running."""
         return self.status is TrialStatus.DISPATCHED
 
-    def restarted(self, start: RunTotals) -> Trial:
+    def restarted(self, start: Checkpoint) -> Trial:
         """The trial after a process has resumed it from a checkpoint. All other work is discarded and wasted.
 
-        The checkpoint may be of work that an earlier restart had discarded. That work is no longer wasted.
+        The checkpoint may be of work that an earlier restart had discarded. That work is no longer wasted. What was
+        spent to measure power limits during discarded work is wasted too.
         """
+        time = self.time + self.profiling_time - start.time - start.profiling_time
+        energy = self.energy + self.profiling_energy - start.energy - start.profiling_energy
         return replace(
             self,
             start_reported=False,
@@ -106,8 +115,10 @@ class Trial:
             metric=None,
             non_finite_in_row=0,
             target_reached=False,
-            wasted_time=max(0.0, self.wasted_time + self.time - start.time),
-            wasted_energy=max(0.0, self.wasted_energy + self.energy - start.energy),
+            wasted_time=max(0.0, self.wasted_time + time),
+            wasted_energy=max(0.0, self.wasted_energy + energy),
+            profiling_time=start.profiling_time,
+            profiling_energy=start.profiling_energy,
         )
 
 

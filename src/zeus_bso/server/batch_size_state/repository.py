@@ -8,9 +8,17 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
 
 from zeus_bso.policy.state import GaussianTsArmState, SizeState
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import INT32_MAX, Outcome, TrialStatus, TrialType
-from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadTrials, ReadWindow, RecordReport
+from zeus_bso.server.batch_size_state.commands import (
+    CreateTrial,
+    ReadTrials,
+    ReadWindow,
+    RecordReport,
+    SavePowerProfile,
+)
 from zeus_bso.server.batch_size_state.models import FirstReport, SizeTotals, Trial
+from zeus_bso.server.batch_size_state.power_rows import point_values, profile_of, profile_values
 from zeus_bso.server.batch_size_state.trial_rows import (
     new_trial_values,
     report_values,
@@ -19,7 +27,14 @@ from zeus_bso.server.batch_size_state.trial_rows import (
     trial_of,
     trial_values,
 )
-from zeus_bso.server.database.schema import BY_ROUND, batch_size_state, trial, trial_report
+from zeus_bso.server.database.schema import (
+    BY_ROUND,
+    batch_size_state,
+    power_point,
+    power_profile,
+    trial,
+    trial_report,
+)
 
 _OF_JOB = trial.c.job_id == bindparam("job")
 _GET_SIZES = (
@@ -89,6 +104,17 @@ _WINDOW = (
     .order_by(trial.c.decision.desc())
     .limit(bindparam("window"))
 )
+_POWER_PROFILES = select(
+    power_point, power_profile.c.unit, power_profile.c.lowest, power_profile.c.highest
+).select_from(power_point.join(power_profile))
+_POWER_PROFILE = _POWER_PROFILES.where(
+    power_point.c.job_id == bindparam("job"), power_point.c.batch_size == bindparam("size")
+)
+_DELETE_POWER_PROFILE = delete(power_profile).where(
+    power_profile.c.job_id == bindparam("job"), power_profile.c.batch_size == bindparam("size")
+)
+_INSERT_POWER_PROFILE = insert(power_profile)
+_INSERT_POWER_POINT = insert(power_point)
 
 
 class BatchSizeStateRepository:
@@ -171,6 +197,29 @@ class BatchSizeStateRepository:
         for reward in reversed(rows.all()):
             arm = arm.observe(reward)
         return arm
+
+    def power_profile(self, job_id: str, batch_size: int) -> PowerProfile | None:
+        """Read what is known about a batch size at each power limit. None if nothing is."""
+        rows = self._connection.execute(_POWER_PROFILE, {"job": job_id, "size": batch_size}).mappings()
+        return profile_of(rows.all())
+
+    def power_profiles_of(self, job_ids: Sequence[str]) -> dict[str, dict[int, PowerProfile]]:
+        """Read what is known about the batch sizes of several jobs at each power limit, ascending."""
+        found: dict[str, dict[int, list[Any]]] = {job_id: {} for job_id in job_ids}
+        statement = _POWER_PROFILES.where(power_point.c.job_id.in_(job_ids)).order_by(power_point.c.batch_size)
+        for row in self._connection.execute(statement).mappings():
+            found[row["job_id"]].setdefault(row["batch_size"], []).append(row)
+        return {
+            job_id: {size: profile for size, rows in sizes.items() if (profile := profile_of(rows)) is not None}
+            for job_id, sizes in found.items()
+        }
+
+    def save_power_profile(self, command: SavePowerProfile) -> None:
+        """Replace what is known about a batch size at each power limit."""
+        # The limits are deleted with their profile.
+        self._connection.execute(_DELETE_POWER_PROFILE, {"job": command.job_id, "size": command.batch_size})
+        self._connection.execute(_INSERT_POWER_PROFILE, profile_values(command))
+        self._connection.execute(_INSERT_POWER_POINT, point_values(command))
 
     def create_trial(self, command: CreateTrial) -> None:
         """Store a new trial."""

@@ -85,6 +85,9 @@ def trial_of(row: Row) -> Trial:
         cost=row["cost"],
         reward=row["reward"],
         decision=row["decision"],
+        power_limit=row["power_limit"],
+        profiling_time=row["profiling_time"],
+        profiling_energy=row["profiling_energy"],
     )
 
 
@@ -131,6 +134,9 @@ def trial_values(trial: Trial) -> dict[str, Any]:
         "cost": trial.cost,
         "reward": trial.reward,
         "decision": trial.decision,
+        "power_limit": trial.power_limit,
+        "profiling_time": trial.profiling_time,
+        "profiling_energy": trial.profiling_energy,
     }
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from zeus_bso.server.database.types import Identifier, Json, UtcDateTime
@@ -82,6 +83,7 @@ job = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Column("policy_options", Json),
     Column("surrogate", Json),
+    Column("power_settings", Json),
     PrimaryKeyConstraint("job_id"),
     **TABLE_OPTIONS,
 )
@@ -153,6 +155,9 @@ trial = Table(
     Column("cost", Double),
     Column("reward", Double),
     Column("decision", Integer),
+    Column("power_limit", Double),
+    Column("profiling_time", Double, nullable=False, server_default=text("0")),
+    Column("profiling_energy", Double, nullable=False, server_default=text("0")),
     PrimaryKeyConstraint("job_id", "trial_number"),
     ForeignKeyConstraint(["job_id"], ["job.job_id"], ondelete="CASCADE"),
     Index(None, "job_id", "status", "trial_number"),
@@ -176,6 +181,35 @@ trial_report = Table(
     Column("reported_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("job_id", "trial_number", "epoch"),
     ForeignKeyConstraint(["job_id", "trial_number"], ["trial.job_id", "trial.trial_number"], ondelete="CASCADE"),
+    **TABLE_OPTIONS,
+)
+
+power_profile = Table(
+    "power_profile",
+    metadata,
+    Column("job_id", Identifier, nullable=False),
+    Column("batch_size", Integer, nullable=False),
+    Column("unit", String(8), nullable=False),
+    Column("lowest", Double, nullable=False),
+    Column("highest", Double, nullable=False),
+    PrimaryKeyConstraint("job_id", "batch_size"),
+    ForeignKeyConstraint(["job_id"], ["job.job_id"], ondelete="CASCADE"),
+    **TABLE_OPTIONS,
+)
+
+power_point = Table(
+    "power_point",
+    metadata,
+    Column("job_id", Identifier, nullable=False),
+    Column("batch_size", Integer, nullable=False),
+    Column("power_limit", Double, nullable=False),
+    Column("power", Double, nullable=False),
+    Column("rate", Double, nullable=False),
+    Column("windows", Integer, nullable=False),
+    PrimaryKeyConstraint("job_id", "batch_size", "power_limit"),
+    ForeignKeyConstraint(
+        ["job_id", "batch_size"], ["power_profile.job_id", "power_profile.batch_size"], ondelete="CASCADE"
+    ),
     **TABLE_OPTIONS,
 )
 

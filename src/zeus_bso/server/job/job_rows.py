@@ -14,6 +14,8 @@ from zeus_bso.server.job.models import JobState
 
 Row = Mapping[Any, Any]
 
+_POWER_SETTINGS = {"power_limit", "power_goal", "max_slowdown"}
+
 
 def job_of(row: Row) -> JobState:
     """Convert a row to a job. The row has ``read_at`` in addition to the columns."""
@@ -75,6 +77,7 @@ def settings_values(settings: JobSettings) -> dict[str, Any]:
         "mab_num_explorations": settings.mab_num_explorations,
         "mab_seed": settings.mab_seed,
         "policy_options": settings.policy_options.model_dump(),
+        "power_settings": settings.model_dump(include=_POWER_SETTINGS, exclude_defaults=True) or None,
     }
 
 
@@ -120,6 +123,7 @@ def _spec_of(row: Row) -> JobSpecFromClient:
         mab_seed=row["mab_seed"],
         policy=row["policy"],
         policy_options=PolicyOptions.model_construct(**(row["policy_options"] or {})),
+        **(row["power_settings"] or {}),
         max_power=row["max_power"],
         number_of_gpus=row["number_of_gpus"],
         gpu_model=row["gpu_model"],

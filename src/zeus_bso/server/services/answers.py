@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zeus_bso.protocol.messages import ReportResponse, TrialOffer
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import Outcome
 from zeus_bso.server.services.trial_rules import Decision, Step
 
@@ -20,8 +21,13 @@ def answer(decision: Decision) -> ReportResponse:
     )
 
 
-def offer(decision: Decision) -> TrialOffer:
-    """The answer to an ask or a heartbeat."""
+def offer(decision: Decision, power_profile: PowerProfile | None = None) -> TrialOffer:
+    """The answer to an ask or a heartbeat.
+
+    Args:
+        decision: What the ask or heartbeat came to.
+        power_profile: What the run is told about its batch size at each power limit.
+    """
     job, trial = decision.job, decision.trial
     bounded = job.is_current_generation(trial)
     return TrialOffer(
@@ -36,4 +42,5 @@ def offer(decision: Decision) -> TrialOffer:
         current_epoch=trial.current_epoch,
         cost_bound=job.policy.cost_bound(job.knobs, job.state.progress, uncapped=trial.uncapped) if bounded else None,
         message=trial.message or None,
+        power_profile=power_profile,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from zeus_bso.policy.state import SizeState
+from zeus_bso.server.batch_size_state.commands import SavePowerProfile
 from zeus_bso.server.batch_size_state.models import Trial
 from zeus_bso.server.job.models import JobState
 
@@ -20,6 +21,7 @@ class SaveChanges(BaseModel):
         trials: Trials that have changed.
         reported: A trial that has told of a new epoch.
         rewound: Number of a trial, and the epoch beyond which its reports were discarded.
+        power_profile: What is known about a batch size at each power limit, if that has changed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,6 +33,7 @@ class SaveChanges(BaseModel):
     trials: tuple[Trial, ...]
     reported: Trial | None
     rewound: tuple[int, int] | None
+    power_profile: SavePowerProfile | None
 
     @model_validator(mode="after")
     def _a_new_trial_is_counted(self) -> SaveChanges:

@@ -12,8 +12,9 @@ from zeus_bso.exceptions import UnknownTrialError
 from zeus_bso.policy.policy import Policy
 from zeus_bso.policy.state import ChoiceInput, Curve, GaussianTsArmState, Knobs, RoundSlot, Sizes, SizeState, SlotState
 from zeus_bso.protocol.messages import TrialId
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import Outcome, Stage, TrialStatus, TrialType
-from zeus_bso.server.batch_size_state.commands import ReadWindow
+from zeus_bso.server.batch_size_state.commands import ReadWindow, SavePowerProfile
 from zeus_bso.server.batch_size_state.models import FirstReport, Trial
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.services.commands import SaveChanges
@@ -66,6 +67,9 @@ class JobRows(Protocol):
 
     def window(self, command: ReadWindow) -> GaussianTsArmState:
         """Read the latest rewards of a batch size, as the state of an arm."""
+
+    def power_profile(self, job_id: str, batch_size: int) -> PowerProfile | None:
+        """Read what is known about a batch size at each power limit; None: nothing is."""
 
 
 class _Read:
@@ -131,6 +135,7 @@ class LockedJob:
     _trials: Mapping[int, Trial] = field(default_factory=dict)
     _reported: Trial | None = None
     _rewound: tuple[int, int] | None = None
+    _power_profile: SavePowerProfile | None = None
 
     @classmethod
     def over(
@@ -251,6 +256,13 @@ class LockedJob:
             windows=self._windows(),
         )
 
+    def power_profile(self, batch_size: int) -> PowerProfile | None:
+        """What is known about a batch size at each power limit; None: nothing is."""
+        changed = self._power_profile
+        if changed is not None and changed.batch_size == batch_size:
+            return changed.profile
+        return self._read.rows.power_profile(self.job_id, batch_size)
+
     def is_current_generation(self, trial: Trial) -> bool:
         """Whether a trial is of the job's generation: one of an older generation teaches nothing any more."""
         return trial.generation == self.state.progress.generation
@@ -302,6 +314,11 @@ class LockedJob:
         """The job without a trial's reports beyond an epoch."""
         return replace(self, _rewound=(trial.trial_number, after_epoch))
 
+    def with_power_profile(self, batch_size: int, profile: PowerProfile) -> LockedJob:
+        """The job with what is now known about the batch size of a trial at each power limit."""
+        changed = SavePowerProfile(job_id=self.job_id, batch_size=batch_size, profile=profile)
+        return replace(self, _power_profile=changed)
+
     @property
     def changes(self) -> SaveChanges:
         """What differs from what was read."""
@@ -317,6 +334,7 @@ class LockedJob:
             ),
             reported=self._reported,
             rewound=self._rewound,
+            power_profile=self._power_profile,
         )
 
     def _current(self, read: Trial | None) -> Trial | None:

@@ -117,6 +117,8 @@ class ZeusService:
             self._states.record_report(_report_of(changes.reported))
         if changes.rewound is not None:
             self._states.discard_reports(job.job_id, *changes.rewound)
+        if changes.power_profile is not None:
+            self._states.save_power_profile(changes.power_profile)
         self._save_job(job.job_id, changes)
 
     def choice_input(self, job: JobState) -> ChoiceInput:
@@ -134,7 +136,7 @@ class ZeusService:
     def _save_job(self, job_id: str, changes: SaveChanges) -> None:
         if changes.state is not None:
             self._jobs.save_progress(_progress_of(changes.state))
-        elif any(not trial.open for trial in changes.trials):
+        elif changes.power_profile is not None or any(not trial.open for trial in changes.trials):
             # The sums over its ended trials have changed, and whoever keeps them looks at the job's row.
             self._jobs.touch(job_id)
 

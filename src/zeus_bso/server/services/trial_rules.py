@@ -14,11 +14,11 @@ import numpy as np
 
 from zeus_bso.exceptions import RefusedResultError, SupersededError
 from zeus_bso.policy.state import RunState
-from zeus_bso.protocol.messages import AskForTrial, Heartbeat, RunTotals, TrainingResult, TrialEnd
+from zeus_bso.protocol.messages import AskForTrial, Checkpoint, Heartbeat, TrainingResult, TrialEnd
 from zeus_bso.protocol.words import FailReason, Outcome, TrialStatus
 from zeus_bso.server.batch_size_state.models import Trial
 from zeus_bso.server.job.randomness import state_to_keep
-from zeus_bso.server.services import job_rules
+from zeus_bso.server.services import job_rules, power_rules
 from zeus_bso.server.services.locked_job import LockedJob
 
 
@@ -173,12 +173,17 @@ def ask(job: LockedJob, request: AskForTrial, rng: np.random.Generator) -> Decis
 def report(job: LockedJob, trial: Trial, result: TrainingResult) -> Decision:
     """Record a report that says something new, and decide whether the run ends.
 
-    The first report of an epoch decides; any other gets the stored answer.
+    The first report of an epoch decides; any other gets the stored answer. Each may tell more about power limits.
 
     Raises:
         SupersededError: Another process runs the trial.
         RefusedResultError: A converged run that cost nothing.
     """
+    decision = _judged(job, trial, result)
+    return replace(decision, job=power_rules.learn(decision.job, decision.trial, result))
+
+
+def _judged(job: LockedJob, trial: Trial, result: TrainingResult) -> Decision:
     step = _step_by(trial, Event.REPORT, result.instance)
     if step is Step.KEEP:
         return Decision(job, trial, step)
@@ -196,8 +201,11 @@ def heartbeat(job: LockedJob, trial: Trial, beat: Heartbeat) -> Decision:
         SupersededError: Another process runs the trial.
     """
     step = _step_by(trial, Event.HEARTBEAT, beat.instance)
-    if step is Step.KEEP:
-        return Decision(job, trial, step)
+    decision = Decision(job, trial, step) if step is Step.KEEP else _renew(job, trial, beat)
+    return replace(decision, job=power_rules.learn(decision.job, decision.trial, beat))
+
+
+def _renew(job: LockedJob, trial: Trial, beat: Heartbeat) -> Decision:
     job, trial = _reopen(job, trial)
     trial = replace(
         trial,
@@ -206,7 +214,7 @@ def heartbeat(job: LockedJob, trial: Trial, beat: Heartbeat) -> Decision:
         last_seen_at=job.now,
         lease_expires_at=job.lease_end_after_beat(trial),
     )
-    return Decision(job.with_trial(trial), trial, step)
+    return Decision(job.with_trial(trial), trial, Step.RENEW)
 
 
 def end(job: LockedJob, trial: Trial, request: TrialEnd) -> Decision:
@@ -291,7 +299,7 @@ def _resume(job: LockedJob, trial: Trial, request: AskForTrial) -> tuple[LockedJ
     )
     if new_process:
         # It starts from its checkpoint; work beyond is discarded.
-        start = checkpoint or RunTotals()
+        start = checkpoint or Checkpoint()
         job = job.without_reports(trial, start.current_epoch or -1)
         trial = trial.restarted(start)
     return job.with_trial(trial), trial
@@ -317,6 +325,7 @@ def _record(job: LockedJob, trial: Trial, result: TrainingResult) -> Decision:
         message=job_rules.max_epochs_hint(job, run.epoch, verdict),
         reported=True,
         start_reported=True,
+        **power_rules.fields_of(result),
     )
     job = job_rules.with_facts(job, trial, recorded, result.energy_source)
     if verdict.outcome is not None:

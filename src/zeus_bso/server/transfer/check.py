@@ -12,10 +12,12 @@ from pydantic import ValidationError
 
 from zeus_bso.exceptions import InvalidExportError
 from zeus_bso.protocol.job_spec import JobSpecFromClient
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import Outcome, TrialStatus
+from zeus_bso.server.batch_size_state.power_rows import profile_of
 from zeus_bso.server.batch_size_state.trial_rows import size_of, trial_of
 from zeus_bso.server.database.documents import SurrogateArmDocument, SurrogateDocument
-from zeus_bso.server.database.schema import batch_size_state, job, trial
+from zeus_bso.server.database.schema import batch_size_state, job, power_point, power_profile, trial
 from zeus_bso.server.job.job_rows import job_of
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.transfer.export_format import FORMAT, VERSION, read_line, read_row
@@ -91,6 +93,7 @@ class ExportValidator:
         self._last_key: tuple[Any, ...] = ()
         self._keys: dict[str, set[tuple[Any, ...]]] = {name: set() for name in _PARENTS}
         self._job: JobState | None = None
+        self._profiles = _PowerProfiles()
 
     def take(self, line: dict[str, Any]) -> tuple[JobTable, Row] | None:
         """Validate one line.
@@ -152,15 +155,45 @@ class ExportValidator:
             _understand("batch_size_state.surrogate", lambda: SurrogateArmDocument(**asdict(state.surrogate)))
         elif table is trial:
             _trial(self._job, row)
+        elif table is power_profile:
+            self._profiles.take_head(self._job, row)
+        elif table is power_point:
+            self._profiles.take_point(row)
 
     def _end(self, counts: object) -> None:
-        if counts != self._counts:
+        # Files of older releases lack some tables.
+        if not isinstance(counts, dict) or dict.fromkeys(self._counts, 0) | counts != self._counts:
             raise ValueError("the numbers of rows differ from the lines before: the file is incomplete")
         if self._job is None:
             raise ValueError("the file contains no job")
+        self._profiles.end()
         if self._counts[batch_size_state.name] != len(self._job.spec.batch_sizes):
             raise ValueError("a batch size of the job has no batch_size_state")
         self.whole = True
+
+
+class _PowerProfiles:
+    """The power profiles of a file. The rows of their limits come after those of all profiles."""
+
+    def __init__(self) -> None:
+        self._heads: dict[int, Row] = {}
+        self._points: dict[int, list[Row]] = {}
+
+    def take_head(self, of: JobState, row: Row) -> None:
+        if row["batch_size"] not in of.spec.batch_sizes:
+            raise ValueError("power_profile.batch_size is not a batch size of the job")
+        self._heads[row["batch_size"]] = row
+
+    def take_point(self, row: Row) -> None:
+        self._points.setdefault(row["batch_size"], []).append(row)
+
+    def end(self) -> None:
+        """Check the profiles as a whole."""
+        for size, head in self._heads.items():
+            found = profile_of([head | point for point in self._points.get(size, [])])
+            if found is None:
+                raise ValueError(f"the power_profile of batch size {size} has no power_point")
+            _understand("power_profile", lambda found=found: PowerProfile.model_validate(found.model_dump()))
 
 
 def _job(row: Row) -> JobState:

@@ -5,15 +5,17 @@
     {"format": "zeus-bso-job", "version": 1, "job_id": ...}
     {"table": "job", "row": {column: value, ...}}
     {"table": "batch_size_state", "row": {...}}     one per batch size
+    {"table": "power_profile", "row": {...}}        one per batch size whose power limits were measured
     {"table": "trial", "row": {...}}                one per trial
+    {"table": "power_point", "row": {...}}          one per batch size and measured power limit
     {"table": "trial_report", "row": {...}}         one per report
     {"rows": {"job": 1, "batch_size_state": 4, ...}}
 
 Tables and columns are taken from the schema, so columns of a later schema need no change here. Files of older releases
-can be read: a column that a file lacks is null, if it may be null, a column that the schema has dropped is ignored, and
-a column that has another name now is found under its former name. Rows are sorted by primary key. Floats read back as
-the same double, and timestamps are in UTC with microseconds. The same job gives the same bytes in every database. The
-last line proves that the file is complete.
+can be read: a column that a file lacks is null, if it may be null, or has its default; a column that the schema has
+dropped is ignored; and a column that has another name now is found under its former name. Rows are sorted by primary
+key. Floats read back as the same double, and timestamps are in UTC with microseconds. The same job gives the same bytes
+in every database. The last line proves that the file is complete.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ _CALENDAR = (datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzi
 _RANGES = {
     "energy": (0.0, MAX_TOTAL),
     "time": (0.0, MAX_TOTAL),
+    "profiling_energy": (-MAX_TOTAL, MAX_TOTAL),
+    "profiling_time": (-MAX_TOTAL, MAX_TOTAL),
     "wasted_energy": (0.0, 1e20),
     "wasted_time": (0.0, 1e20),
     "cost": (0.0, 1e30),
@@ -71,6 +75,9 @@ _GONE = {"job": {"min_cost_since"}}
 
 _RENAMED = {"job": {"wide": "try_all_sizes"}, "batch_size_state": {"barren_in_row": "no_result_in_row"}}
 """Columns in files of older releases that have another name now."""
+
+_ADDED = {"profiling_time": 0.0, "profiling_energy": 0.0}
+"""Columns that files of older releases lack and that cannot be null, with the values that they then have."""
 
 _TEXT: TypeAdapter[str] = TypeAdapter(Text)
 
@@ -127,6 +134,8 @@ def _read(column: Column[Any], value: object) -> Any:
     if value is None:
         if column.nullable:
             return None
+        if column.name in _ADDED:
+            return _ADDED[column.name]
         raise ValueError(f"{name} is missing")
     try:
         return _reader(column)(value)
