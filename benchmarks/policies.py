@@ -4,7 +4,8 @@
 
 The parts, all by default:
     traces      the paper's experiment (T = 2 x batch sizes x power limits recurrences) on every pair of workload and
-                GPU of the traces; energy saved with the best power limits, and at full power
+                GPU of the traces; energy saved at full power, with power limits, and with limits that slow no epoch
+                by more than 5 %
     defaults    the same with the default moved to every size of the list
     drift       on the traces, epochs multiplied at half time
     late        on the traces, recurrences that overlap

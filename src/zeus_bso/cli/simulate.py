@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zeus_bso.cli.errors import CommandError
 from zeus_bso.cli.simulation_options import (
     LIST,
+    add_power_options,
     add_scenario_options,
     add_workload_options,
     list_scenarios,
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Plays recurring jobs on recorded traces or made-up workloads: every policy chooses batch sizes and pays for what the
-runs cost, failed tries included. Regret is what it paid beyond an oracle that knew the best batch size and power limit
-from the start, in units of one run of the oracle. `zeus-bso record` records traces from a training script of your own.
+runs cost, failed tries included. Regret is what it paid beyond an oracle that knew the best batch size (with `--power
+optimize`, and its best power limit) from the start, in units of one run of the oracle. `zeus-bso record` records traces
+from a training script of your own.
 """
 _POLICIES = ("zeus", "surrogate", "default", "oracle", "grid", "random", "optuna-tpe", "optuna-gp")
-_WIDTH_OF_A_FILE = 180
+_WIDTH_OF_A_FILE = 220
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="draw figures into this folder, as PNG and SVG")
+    add_power_options(parser)
     add_scenario_options(parser)
 
 
@@ -119,8 +122,13 @@ def _print(rows: Sequence[ReportRow]) -> None:
     console.print(
         "cost: paid so far over the oracle's; regret: paid beyond the oracle, in its runs, mean of the seeds after T "
         "recurrences;\nx zeus: over zeus's regret; within 5 %: recurrences until a run stays that close to the oracle "
-        "(median of the seeds)."
+        "(median of the seeds);\nenergy, time: of the last five recurrences against the default size at full power"
+        + ("; size alone: the same epochs at full power." if _chooses_limits(rows) else ".")
     )
+
+
+def _chooses_limits(rows: Sequence[ReportRow]) -> bool:
+    return any(row.power == "optimize" for row in rows)
 
 
 def _table(rows: Sequence[ReportRow]) -> Table:
@@ -138,7 +146,8 @@ def _table(rows: Sequence[ReportRow]) -> Table:
     for title in ("workload", "gpu", "policy"):
         table.add_column(title, no_wrap=True, overflow="fold")
     titles = ("T", f"cost at {EARLY}", f"at {LATER}", "at T", "regret at T", "95 % interval")
-    for title in (*titles, "x zeus", "worst run", "within 5 %"):
+    savings = ("energy", *(["size alone"] if _chooses_limits(rows) else []), "time")
+    for title in (*titles, "x zeus", "worst run", "within 5 %", *savings):
         table.add_column(title, justify="right")
     before = None
     for row in rows:
@@ -159,12 +168,19 @@ def _table(rows: Sequence[ReportRow]) -> Table:
             _number(ratio_to(rows, row, end), 2),
             _number(row.worst_regret(end), 1),
             "never" if row.settled is None else str(row.settled),
+            _change(row.savings.energy),
+            *([_change(row.savings.full_power_energy)] if _chooses_limits(rows) else []),
+            _change(row.savings.time),
         )
     return table
 
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _change(saved: float | None) -> str:
+    return "-" if saved is None else f"{-100 * saved:+.0f} %"
 
 
 def _positive(text: str) -> int:

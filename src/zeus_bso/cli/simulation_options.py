@@ -73,7 +73,24 @@ def add_scenario_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument("--growth", type=float, metavar="SHARE", help="an epoch costs so much more at each recurrence")
     group.add_argument("--never", nargs="+", type=int, metavar="SIZE", help="batch sizes that never reach the target")
-    group.add_argument("--full-power", action="store_true", help="train at full power only: no power limit is chosen")
+
+
+def add_power_options(parser: argparse.ArgumentParser) -> None:
+    """Declare how power limits are chosen."""
+    group = parser.add_argument_group("power limits")
+    group.add_argument(
+        "--power", choices=("off", "optimize"),
+        help="off: full power; optimize: each batch size is measured at several limits once, and runs train at the "
+        "best (default: off)",
+    )  # fmt: skip
+    group.add_argument(
+        "--power-goal", choices=("cost", "energy"),
+        help="how optimize judges a limit (default: by cost; by energy with --max-slowdown)",
+    )  # fmt: skip
+    group.add_argument(
+        "--max-slowdown", type=float, metavar="X",
+        help="an epoch may take X times as long as at full power at most, for example 1.05",
+    )  # fmt: skip
 
 
 def list_scenarios(*, as_json: bool) -> str:
@@ -189,7 +206,9 @@ def _changed(args: argparse.Namespace, world: SimulatedWorkload) -> Scenario:
         "pace_noise": args.pace_noise,
         "growth": args.growth,
         "never": None if args.never is None else tuple(args.never),
-        "full_power": args.full_power or None,
+        "power": args.power,
+        "power_goal": args.power_goal,
+        "max_slowdown": args.max_slowdown,
         "curve_stop": False if args.no_curve_stop else None,
         "cliff": None if args.cliff is None else Cliff(*args.cliff),
         "dip": None if args.dip is None else Dip(*args.dip),
@@ -211,9 +230,15 @@ def _check(args: argparse.Namespace) -> None:
     for option, value, most in (("cliff", args.cliff, 2), ("dip", args.dip, 3), ("tail", args.tail, 3)):
         if value is not None and not max(1, most - 1) <= len(value) <= most:
             raise CommandError(f"--{option} takes {most - 1} or {most} numbers.", BAD_USE)
-    for option, given in (("--tilt", args.tilt), ("--drift-over", args.drift_over)):
-        if given and args.drift is None:
-            raise CommandError(f"{option} goes with --drift; --drift 1 for no other drift.", BAD_USE)
+    chosen, drifting = args.power == "optimize", args.drift is not None
+    for option, given, other, there in (
+        ("--power-goal", args.power_goal, "--power optimize", chosen),
+        ("--max-slowdown", args.max_slowdown, "--power optimize", chosen),
+        ("--tilt", args.tilt, "--drift; --drift 1 for no other drift", drifting),
+        ("--drift-over", args.drift_over, "--drift; --drift 1 for no other drift", drifting),
+    ):
+        if given and not there:
+            raise CommandError(f"{option} goes with {other}.", BAD_USE)
     if args.beta is not None and not 0 <= args.beta < math.inf:
         raise CommandError("--beta must be a number of at least 0.", BAD_USE)
 

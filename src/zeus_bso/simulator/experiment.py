@@ -43,6 +43,10 @@ class Simulated:
         batch_sizes: The size of its last try.
         tries: How many tries it took.
         reached: Whether it reached the target.
+        profiling_energies_j: Energy of it that measuring power limits has cost, beyond the best limit [J].
+        profiling_times_s: Time of it likewise [s].
+        full_power_energies_j: Energy of the same epochs at full power [J].
+        full_power_times_s: Their time at full power [s].
     """
 
     task: Task
@@ -52,6 +56,10 @@ class Simulated:
     batch_sizes: tuple[int, ...]
     tries: tuple[int, ...]
     reached: tuple[bool, ...]
+    profiling_energies_j: tuple[float, ...]
+    profiling_times_s: tuple[float, ...]
+    full_power_energies_j: tuple[float, ...]
+    full_power_times_s: tuple[float, ...]
 
 
 def tasks_of(worlds: Sequence[SimulatedWorkload], policies: Sequence[str], seeds: Sequence[int]) -> list[Task]:
@@ -110,4 +118,8 @@ def _simulated(task: Task, done: Sequence[SimulatedRecurrence]) -> Simulated:
         batch_sizes=tuple(each.attempts[-1].batch_size for each in done),
         tries=tuple(len(each.attempts) for each in done),
         reached=tuple(each.reached for each in done),
+        profiling_energies_j=tuple(sum(one.profiling.energy_j for one in each.attempts) for each in done),
+        profiling_times_s=tuple(sum(one.profiling.time_s for one in each.attempts) for each in done),
+        full_power_energies_j=tuple(sum(one.at_full_power.energy_j for one in each.attempts) for each in done),
+        full_power_times_s=tuple(sum(one.at_full_power.time_s for one in each.attempts) for each in done),
     )

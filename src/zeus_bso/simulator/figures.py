@@ -109,7 +109,8 @@ def _draw_energy_time(axes: Axes, group: Group) -> None:
     ]
     points = [(each.time_s, each.energy_j) for each in expected]
     front = pareto_front(points)
-    axes.plot(*_columns(points), ".", markersize=6, color="#bbbbbb", label="size and power limit")
+    label = "size at full power" if world.scenario.power == "off" else "size and power limit"
+    axes.plot(*_columns(points), ".", markersize=6, color="#bbbbbb", label=label)
     axes.plot(*_columns(front), color="#444444", linewidth=1, label="Pareto front")
     oracle, default = world.oracle(end - 1), world.default(end - 1)
     axes.plot(*_at(oracle.time_s, oracle.energy_j), "*", color="black", markersize=11, label="oracle")

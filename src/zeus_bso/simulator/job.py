@@ -31,7 +31,7 @@ class PolicyJob:
         seed: The job's ``mab_seed``.
 
     Attributes:
-        power_limit_w: None: each new size is profiled.
+        power_limit_w: None: the scenario says at which limit runs train.
     """
 
     power_limit_w: float | None = None
@@ -104,6 +104,9 @@ def spec_of(world: SimulatedWorkload, policy: PolicyName) -> JobSpecFromClient:
         max_epochs=world.max_epochs,
         policy=policy,
         policy_options=PolicyOptions(curve_stop=world.scenario.curve_stop),
+        power_limit=world.scenario.power,
+        power_goal=world.scenario.power_goal,
+        max_slowdown=world.scenario.max_slowdown,
         max_power=world.pair.max_power_w,
         number_of_gpus=1,
         gpu_model=world.pair.gpu,

@@ -71,7 +71,7 @@ class Default(_Peer):
 
 
 class Oracle(_Peer):
-    """The size and power limit of least expected cost from the first recurrence on."""
+    """The size of least expected cost, at the best power limit that may be used, from the first recurrence on."""
 
     def __init__(self, world: SimulatedWorkload, seed: int) -> None:
         super().__init__(world, seed)

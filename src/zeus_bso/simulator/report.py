@@ -1,7 +1,7 @@
 """What simulations came to: rows for people and for programs.
 
-Regret is what was paid beyond an oracle that knew the best batch size and power limit from the start, in units of one
-run of the oracle, failed tries included.
+Regret is what was paid beyond an oracle that knew the best batch size (and the best power limits, where they are
+chosen) from the start, in units of one run of the oracle, failed tries included.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zeus_bso.simulator.experiment import LATER, Simulated
+from zeus_bso.simulator.scenario import Power
 from zeus_bso.simulator.world import SimulatedWorkload
 
 EARLY = 20
@@ -27,6 +29,40 @@ _RESAMPLES = 2000
 
 
 @dataclass(frozen=True, slots=True)
+class SavedShares:
+    """Shares saved against the default batch size at full power; below 0 where more was used.
+
+    None: the default never reaches the target.
+
+    Attributes:
+        energy: Energy, as it was paid, with measuring power limits.
+        time: Time, likewise.
+        full_power_energy: Energy, if the same epochs had run at full power: what the batch size alone saves.
+        full_power_time: Time, likewise.
+    """
+
+    energy: float | None = None
+    time: float | None = None
+    full_power_energy: float | None = None
+    full_power_time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profiling:
+    """What measuring power limits has cost beyond the same training at the best limits, in the mean of simulations.
+
+    Attributes:
+        energy_j: Energy [J].
+        time_s: Time [s].
+        energy_share: The energy as a share of all that was used.
+    """
+
+    energy_j: float
+    time_s: float
+    energy_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReportRow:
     """One policy on one pair of workload and GPU, in one scenario.
 
@@ -35,13 +71,14 @@ class ReportRow:
         workload: The workload's name.
         gpu: The GPU.
         policy: Who decided.
+        power: How power limits were chosen.
         seeds: How many simulations.
         seed_numbers: The seed of each.
         recurrences: T, the length of the experiment.
         regrets: Regret after each recurrence, of each simulation: seeds x recurrences.
         costs: Cost so far over the oracle's, after each recurrence, of each simulation.
-        energy_saved_last5: Share of energy saved over the last five recurrences up to T, against the default batch
-            size at full power; None: the default never reaches the target.
+        savings: Energy and time of the last five recurrences up to T.
+        profiling: What measuring power limits has cost up to T.
         settled: Recurrences until a run stays close to the oracle, in the middle of all; None: it does not.
         most_tries: Most tries that one recurrence took.
         unreached: Recurrences that never reached the target.
@@ -55,12 +92,14 @@ class ReportRow:
     workload: str
     gpu: str
     policy: str
+    power: Power
     seeds: int
     seed_numbers: tuple[int, ...]
     recurrences: int
     regrets: NDArray[np.float64]
     costs: NDArray[np.float64]
-    energy_saved_last5: float | None
+    savings: SavedShares
+    profiling: Profiling
     settled: int | None
     most_tries: int
     unreached: int
@@ -116,7 +155,7 @@ class ReportRow:
             "mean_regret": {name: self.mean_regret(after) for name, after in three.items()},
             "worst_regret": {str(EARLY): self.worst_regret(EARLY), "T": self.worst_regret(end)},
             "cost_over_oracle": {name: self.cost_over_oracle(after) for name, after in three.items()},
-            "energy_saved_last5": self.energy_saved_last5,
+            "energy_saved_last5": self.savings.energy,
             "interval": {name: after and self.confidence_interval(after) for name, after in simulated.items()},
             "p99_regret": {name: after and self.regret_quantile(after, 0.99) for name, after in simulated.items()},
             "late_cost": self.late_cost,
@@ -125,6 +164,15 @@ class ReportRow:
             "left_default": self.left_default,
             "most_tries": self.most_tries,
             "unreached": self.unreached,
+            "power": self.power,
+            "energy_saved_last5_full_power": self.savings.full_power_energy,
+            "time_saved_last5": self.savings.time,
+            "time_saved_last5_full_power": self.savings.full_power_time,
+            "profiling": {
+                "energy": self.profiling.energy_j,
+                "time": self.profiling.time_s,
+                "energy_share": self.profiling.energy_share,
+            },
             "runs": [
                 {
                     "seed": seed,
@@ -161,25 +209,50 @@ def _row(group: Sequence[Simulated]) -> ReportRow:
     oracle = np.array([world.oracle(index).cost_j for index in range(len(group[0].costs_j))])
     costs = np.array([each.costs_j for each in group])
     regrets = np.cumsum(costs / oracle - 1.0, axis=1)
-    energies = np.array([each.energies_j for each in group])[:, max(0, end - LAST) : end]
-    default = world.default(end - 1)
     return ReportRow(
         scenario=world.scenario.name,
         workload=world.pair.workload.name,
         gpu=world.pair.gpu,
         policy=task.policy,
+        power=world.scenario.power,
         seeds=len(group),
         seed_numbers=tuple(each.task.seed for each in group),
         recurrences=end,
         regrets=regrets,
         costs=np.cumsum(costs, axis=1) / np.cumsum(oracle),
-        energy_saved_last5=None if default is None else float(1.0 - energies.mean() / default.energy_j),
+        savings=_savings(group, end),
+        profiling=_profiling(group, end),
         settled=_middle([_settled(world, each.batch_sizes[:end]) for each in group]),
         most_tries=max(max(each.tries) for each in group),
         unreached=sum(reached is False for each in group for reached in each.reached),
         astray=sum(_is_astray(world, each.batch_sizes[:end]) for each in group),
         left_default=max((_left_default(world, each.batch_sizes) for each in group), key=_or_never),
         late_costs=(costs / oracle)[:, end - _fifth(end) : end].mean(axis=1),
+    )
+
+
+def _savings(group: Sequence[Simulated], end: int) -> SavedShares:
+    default = group[0].task.world.default(end - 1)
+    if default is None:
+        return SavedShares()
+
+    def saved(paid: Sequence[tuple[float, ...]], by_default: float) -> float:
+        return float(1.0 - np.array(paid)[:, max(0, end - LAST) : end].mean() / by_default)
+
+    return SavedShares(
+        energy=saved([each.energies_j for each in group], default.energy_j),
+        time=saved([each.times_s for each in group], default.time_s),
+        full_power_energy=saved([each.full_power_energies_j for each in group], default.energy_j),
+        full_power_time=saved([each.full_power_times_s for each in group], default.time_s),
+    )
+
+
+def _profiling(group: Sequence[Simulated], end: int) -> Profiling:
+    energies = [sum(each.profiling_energies_j[:end]) for each in group]
+    return Profiling(
+        energy_j=fmean(energies),
+        time_s=fmean(sum(each.profiling_times_s[:end]) for each in group),
+        energy_share=sum(energies) / sum(sum(each.energies_j[:end]) for each in group),
     )
 
 

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from zeus_bso.power.ledger import Difference
+from zeus_bso.power.search import merged
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import FailReason, Outcome
 from zeus_bso.simulator.draws import Draws, RunOutcome
-from zeus_bso.simulator.traces import Pace, RecordedRun
+from zeus_bso.simulator.simulated_power import SimulatedPower, Spent
+from zeus_bso.simulator.traces import RecordedRun
 from zeus_bso.simulator.world import SimulatedWorkload, drifted
 
 MAX_ATTEMPTS = 100
@@ -34,8 +38,8 @@ class EpochReport:
     """A client's report after an epoch; cumulative.
 
     Attributes:
-        time_s: Time since the run began [s].
-        energy_j: Energy since then [J].
+        time_s: Time since the run began, without what measuring power limits has cost [s].
+        energy_j: Energy since then, likewise [J].
         metric: The hardest metric level that the run has reached; before the first, one step short of it.
         epoch: Epochs trained.
     """
@@ -63,7 +67,7 @@ class Decider(Protocol):
     """Gives batch sizes and judges reports: a policy in this process, a server, or a peer.
 
     Attributes:
-        power_limit_w: The limit at which every run trains [W]; None: each new size is profiled.
+        power_limit_w: The limit at which every run trains [W]; None: the scenario says.
     """
 
     power_limit_w: float | None
@@ -106,6 +110,8 @@ class Attempt:
         energy_j: Energy paid for [J].
         time_s: Time paid for [s].
         began_s: Simulated time at its launch [s].
+        profiling: What of it measuring power limits has cost, beyond the same training at the best limit.
+        at_full_power: What the same epochs would have cost at full power.
     """
 
     trial_number: int
@@ -116,6 +122,8 @@ class Attempt:
     energy_j: float
     time_s: float
     began_s: float
+    profiling: Difference
+    at_full_power: Spent
 
 
 @dataclass(slots=True)
@@ -146,6 +154,23 @@ class SimulatedRecurrence:
         return sum(one.time_s for one in self.attempts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """A try under way.
+
+    Attributes:
+        recurrence: The recurrence that it belongs to.
+        trial: What the decider gave it.
+        draw: What chance has decided about it.
+        profile: What was known about the power limits of its size when it was launched.
+    """
+
+    recurrence: SimulatedRecurrence
+    trial: GivenTrial
+    draw: RunOutcome
+    profile: PowerProfile
+
+
 def simulate(
     world: SimulatedWorkload, decider: Decider, seed: int, recurrences: int | None = None
 ) -> list[SimulatedRecurrence]:
@@ -173,12 +198,12 @@ class Simulation:
 
     Attributes:
         clock: Simulated time; runs that overlap are added one after the other.
-        limits_w: The power limits that profiling has found, by batch size [W].
+        profiles: What runs have told about power limits, by batch size.
     """
 
     def __init__(self, world: SimulatedWorkload, decider: Decider, seed: int) -> None:
         self.clock = Clock()
-        self.limits_w: dict[int, float] = {}
+        self.profiles: dict[int, PowerProfile] = {}
         self._world = world
         self._decider = decider
         self._draws = Draws(world.runs, world.scenario, seed)
@@ -186,7 +211,7 @@ class Simulation:
     def run(self, recurrences: int) -> list[SimulatedRecurrence]:
         """Run so many recurrences."""
         done = [SimulatedRecurrence(index) for index in range(recurrences)]
-        under_way: deque[tuple[SimulatedRecurrence, GivenTrial, RunOutcome]] = deque()
+        under_way: deque[_Launch] = deque()
         for recurrence in done:
             under_way.append(self._ask(recurrence))
             while len(under_way) > self._world.scenario.overlap:
@@ -195,64 +220,80 @@ class Simulation:
             self._finish_oldest(under_way)
         return done
 
-    def _ask(self, recurrence: SimulatedRecurrence) -> tuple[SimulatedRecurrence, GivenTrial, RunOutcome]:
+    def _ask(self, recurrence: SimulatedRecurrence) -> _Launch:
         trial = self._decider.ask()
-        return recurrence, trial, self._draws.next_run(trial.batch_size)
+        size = trial.batch_size
+        profile = self.profiles.get(size) or self._world.unmeasured(size)
+        return _Launch(recurrence, trial, self._draws.next_run(size), profile)
 
-    def _finish_oldest(self, under_way: deque[tuple[SimulatedRecurrence, GivenTrial, RunOutcome]]) -> None:
-        recurrence, trial, draw = under_way.popleft()
-        recurrence.attempts.append(self._train(trial, draw, recurrence.index))
+    def _finish_oldest(self, under_way: deque[_Launch]) -> None:
+        launch = under_way.popleft()
+        recurrence = launch.recurrence
+        recurrence.attempts.append(self._train(launch))
         if not recurrence.reached and len(recurrence.attempts) < MAX_ATTEMPTS:
             under_way.append(self._ask(recurrence))
 
-    def _train(self, trial: GivenTrial, draw: RunOutcome, recurrence: int) -> Attempt:
+    def _train(self, launch: _Launch) -> Attempt:
+        trial, draw, index = launch.trial, launch.draw, launch.recurrence.index
         size = trial.batch_size
-        factor = self._world.epochs_factor(size, recurrence) * draw.epochs_factor
-        dearer = self._world.growth(recurrence) * draw.pace_factor
+        factor = self._world.epochs_factor(size, index) * draw.epochs_factor
+        dearer = self._world.growth(index) * draw.pace_factor
         accident = self._accident_epoch(draw, factor)
-        began_s, wasted = self.clock.now_s, EpochReport(0.0, 0.0, 0.0, 0)
-        report, answer = wasted, ReportAnswer(None, False)
+        power = self._power(launch)
+        epoch, spent, wasted, answer = 0, Spent(), Spent(), ReportAnswer(None, False)
         for metric in metrics(draw.run, factor):
-            warm_up = self._world.warm_up(size) if report.epoch == 0 else 0.0
-            if draw.preempted and report.epoch + 1 == accident:
-                lost = self._pace(size, dearer * (1 + warm_up))
-                wasted = EpochReport(lost.time_s, lost.energy_j, metric, 1)
+            epoch += 1
+            warm_up = self._world.warm_up(size) if epoch == 1 else 0.0
+            if draw.preempted and epoch == accident:
+                wasted = power.copy().train(dearer, warm_up)
                 warm_up = self._world.warm_up(size)  # the restarted run pays it again
-            pace = self._pace(size, dearer * (1 + warm_up))
-            report = EpochReport(report.time_s + pace.time_s, report.energy_j + pace.energy_j, metric, report.epoch + 1)
-            if draw.crashes and report.epoch == accident:
+            spent += power.train(dearer, warm_up)
+            if draw.crashes and epoch == accident:
                 self._decider.fail(trial, FailReason.ERROR)
                 break
-            self._profiled(size)
-            answer = self._decider.report(trial, report)
+            answer = self._report(trial, power, spent, metric, epoch)
             if answer.outcome is not None:
                 break
-        time_s = report.time_s + wasted.time_s
-        self.clock.advance(time_s)
+        paid, began_s = spent + wasted, self.clock.now_s
+        self.clock.advance(paid.time_s)
         return Attempt(
             trial_number=trial.number,
             batch_size=size,
             outcome=answer.outcome,
             target_reached=answer.target_reached,
-            epochs=report.epoch + wasted.epoch,
-            energy_j=report.energy_j + wasted.energy_j,
-            time_s=time_s,
+            epochs=epoch + (1 if wasted.epochs else 0),
+            energy_j=paid.energy_j,
+            time_s=paid.time_s,
             began_s=began_s,
+            profiling=power.difference,
+            at_full_power=self._at_full_power(size, paid.epochs),
         )
+
+    def _report(
+        self, trial: GivenTrial, power: SimulatedPower, spent: Spent, metric: float, epoch: int
+    ) -> ReportAnswer:
+        size, beyond = trial.batch_size, power.difference
+        if power.given_limit_w is None:
+            self.profiles[size] = merged(self.profiles.get(size), power.profile, power.goal)
+        report = EpochReport(spent.time_s - beyond.time_s, spent.energy_j - beyond.energy_j, metric, epoch)
+        return self._decider.report(trial, report)
 
     def _accident_epoch(self, draw: RunOutcome, factor: float) -> int:
         """The epoch in which the run crashes or is preempted; it is paid for as a whole."""
         planned = drifted(draw.run.target_epoch, factor) or self._world.max_epochs
         return 1 + int(draw.moment * min(planned, self._world.max_epochs))
 
-    def _pace(self, batch_size: int, dearer: float) -> Pace:
-        limit = self._decider.power_limit_w or self.limits_w.get(batch_size)
+    def _power(self, launch: _Launch) -> SimulatedPower:
         world = self._world
-        pace = world.profiling_paces[batch_size] if limit is None else world.paces[batch_size][limit]
-        return pace.times(dearer)
+        paces = world.paces[launch.trial.batch_size]
+        given_w = self._decider.power_limit_w
+        if given_w is None and world.scenario.power == "off":
+            given_w = max(paces)
+        return SimulatedPower(paces, world.goal, launch.profile, given_w)
 
-    def _profiled(self, batch_size: int) -> None:
-        self.limits_w.setdefault(batch_size, self._world.best_limits_w[batch_size])
+    def _at_full_power(self, batch_size: int, epochs: float) -> Spent:
+        pace = self._world.at_full_power(batch_size).times(epochs)
+        return Spent(pace.time_s, pace.energy_j, epochs)
 
 
 def metrics(run: RecordedRun, factor: float = 1.0) -> Iterator[float]:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from zeus_bso.exceptions import ZeusBSOConfigError
+from zeus_bso.power.goal import Objective
 
 LARGEST_FACTOR = 1000.0
 LARGEST_TILT = 10.0
 LARGEST_NOISE = 3.0
 LARGEST_GROWTH = 1.0
 LARGEST_WARM_UP = 1000.0
+LARGEST_SLOWDOWN = 100.0
+
+Power = Literal["off", "optimize"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,11 @@ class Scenario:
         crash_rate: Share of tries that die of an error.
         preempt_rate: Share of tries that are preempted once, lose the epoch under way, and go on.
         curve_stop: Whether the surrogate policy may stop a hopeless run by its learning curve.
-        full_power: Every run trains at the largest power limit; nothing is profiled, and the oracle knows no other.
+        power: ``off``: every run trains at full power, and the oracle knows no other limit. ``optimize``: each batch
+            size is measured at several limits once, and runs train at the best one.
+        power_goal: How ``optimize`` judges a limit: by ``cost`` or by ``energy``. None: by cost, or by energy if there
+            is a ``max_slowdown``.
+        max_slowdown: How many times longer than at full power an epoch may take at most. None: there is no bound.
         warm_up: What the first epoch of a run costs extra, in normal epochs of its batch size.
         warm_ups: The same for single batch sizes, where they differ from the others.
         cliff: None: every size suits the hardware.
@@ -139,7 +148,9 @@ class Scenario:
     crash_rate: float = 0.0
     preempt_rate: float = 0.0
     curve_stop: bool = True
-    full_power: bool = False
+    power: Power = "off"
+    power_goal: Objective | None = None
+    max_slowdown: float | None = None
     warm_up: float = 0.0
     warm_ups: Mapping[int, float] = field(default_factory=dict)
     cliff: Cliff | None = None
@@ -183,6 +194,8 @@ class Scenario:
             ("The share of preemptions", self.preempt_rate, 0.0, 1.0),
         ]
         found += [("Warm-up", warm_up, 0.0, LARGEST_WARM_UP) for warm_up in (self.warm_up, *self.warm_ups.values())]
+        if self.max_slowdown is not None:
+            found.append(("The largest slowdown", self.max_slowdown, 1.0, LARGEST_SLOWDOWN))
         if self.drift is not None:
             found.append(("The factor of drift", self.drift.factor, 1 / LARGEST_FACTOR, LARGEST_FACTOR))
             found.append(("Tilt", self.drift.tilt, -LARGEST_TILT, LARGEST_TILT))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from zeus_bso.simulator.trace_rows import Key, TraceError, boolean, epoch, finite, positive, positive_int, read_rows
 
 WORKLOADS_CSV = "workloads.csv"
@@ -106,6 +108,20 @@ class Pace:
     def times(self, factor: float) -> Pace:
         """An epoch that takes so many times the time, at the same power."""
         return Pace(self.time_s * factor, self.power_w)
+
+
+def pace_at(paces: Mapping[float, Pace], limit_w: float) -> Pace:
+    """What an epoch takes at a power limit. Between two recorded limits, time and power change evenly.
+
+    Args:
+        paces: What was recorded, by power limit [W].
+        limit_w: The limit. Beyond the recorded ones it is as at the nearest of them.
+    """
+    if limit_w in paces:
+        return paces[limit_w]
+    limits = sorted(paces)
+    times_s, powers_w = zip(*((paces[limit].time_s, paces[limit].power_w) for limit in limits), strict=True)
+    return Pace(float(np.interp(limit_w, limits, times_s)), float(np.interp(limit_w, limits, powers_w)))
 
 
 @dataclass(frozen=True, slots=True)

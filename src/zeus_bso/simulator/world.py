@@ -11,10 +11,15 @@ import numpy as np
 
 from zeus_bso.cost import zeus_cost
 from zeus_bso.exceptions import ZeusBSOConfigError
+from zeus_bso.power.goal import PowerGoal, goal_of
+from zeus_bso.power.measured import add_window
+from zeus_bso.power.search import limits_w
+from zeus_bso.protocol.job_spec import JobSettings
+from zeus_bso.protocol.power import PowerPoint, PowerProfile
 from zeus_bso.simulator.draws import epochs_factors
 from zeus_bso.simulator.scenario import LARGEST_FACTOR, Scenario
 from zeus_bso.simulator.trace_rows import TraceError
-from zeus_bso.simulator.traces import Pace, Pair, RecordedRun, short_of_target
+from zeus_bso.simulator.traces import Pace, Pair, RecordedRun, pace_at, short_of_target
 
 DRIFT_MAX_EPOCHS_FACTOR = 4
 """With drift, ``max_epochs`` is so many times larger: else a small one would make the target impossible."""
@@ -86,10 +91,6 @@ class SimulatedWorkload:
         """Cost of so much energy and time [J]."""
         return zeus_cost(energy_j, time_s, self.scenario.eta_knob, self.pair.max_power_w)
 
-    def cost_per_epoch(self, pace: Pace) -> float:
-        """Cost of an epoch [J]."""
-        return self.cost(pace.energy_j, pace.time_s)
-
     @cached_property
     def runs(self) -> Mapping[int, tuple[RecordedRun, ...]]:
         """The runs to draw from, by batch size."""
@@ -104,23 +105,36 @@ class SimulatedWorkload:
         """What an epoch takes at the first recurrence, by batch size and power limit [W] that may be used."""
         paces = {}
         for size, limits in self.pair.paces.items():
-            used = [max(limits)] if self.scenario.full_power else list(limits)
+            highest_w = max(limits)
+            lowest_w = min(limits) if self.scenario.power == "optimize" else highest_w
             factor = self.scenario.cliff.factor_at(size) if self.scenario.cliff else 1.0
-            paces[size] = {limit: limits[limit].times(factor) for limit in used}
+            used = reversed(limits_w(lowest_w, highest_w))
+            paces[size] = {limit: pace_at(limits, limit).times(factor) for limit in used}
         return paces
 
     @cached_property
-    def best_limits_w(self) -> Mapping[int, float]:
-        """The power limit at which an epoch costs least, by batch size [W]."""
-        return {
-            size: min(limits, key=lambda limit: self.cost_per_epoch(limits[limit]))
-            for size, limits in self.paces.items()
-        }
+    def goal(self) -> PowerGoal:
+        """How power limits are judged."""
+        scenario = self.scenario
+        settings = JobSettings(
+            eta_knob=scenario.eta_knob, power_goal=scenario.power_goal, max_slowdown=scenario.max_slowdown
+        )
+        return goal_of(settings, self.pair.max_power_w)
+
+    def unmeasured(self, batch_size: int) -> PowerProfile:
+        """The power profile of a batch size of which nothing is known."""
+        limits = self.paces[batch_size]
+        return PowerProfile(unit="epoch", lowest=min(limits), highest=max(limits))
 
     @cached_property
-    def profiling_paces(self) -> Mapping[int, Pace]:
-        """An epoch that is split evenly over all power limits, by batch size."""
-        return {size: _split_evenly(list(limits.values())) for size, limits in self.paces.items()}
+    def best_limits_w(self) -> Mapping[int, float]:
+        """The power limit that somebody would choose who knows all, by batch size [W]."""
+        return {size: self._best_limit_w(size) for size in self.paces}
+
+    def at_full_power(self, batch_size: int) -> Pace:
+        """What an epoch takes at full power, at the first recurrence."""
+        limits = self.paces[batch_size]
+        return limits[max(limits)]
 
     def warm_up(self, batch_size: int) -> float:
         """What the first epoch of a run costs extra, in normal epochs."""
@@ -142,7 +156,7 @@ class SimulatedWorkload:
         return None if expected is None else expected.times(self.growth(recurrence))
 
     def oracle(self, recurrence: int = 0) -> Optimum:
-        """The size and power limit of least expected cost, at a given recurrence.
+        """The size of least expected cost, each at its best power limit, at a given recurrence.
 
         Raises:
             TraceError: No size ever reaches the target.
@@ -170,6 +184,13 @@ class SimulatedWorkload:
             )
         for recurrence in range(end):
             self.oracle(recurrence)
+
+    def _best_limit_w(self, batch_size: int) -> float:
+        profile = self.unmeasured(batch_size)
+        for limit, pace in self.paces[batch_size].items():
+            profile = add_window(profile, PowerPoint(limit=limit, power=pace.power_w, rate=1.0 / pace.time_s))
+        best = self.goal.best(profile)
+        return profile.highest if best is None else best.limit
 
     def _epochs_factor(self, batch_size: int, share: float) -> float:
         drift, dip = self.scenario.drift, self.scenario.dip
@@ -222,7 +243,7 @@ class SimulatedWorkload:
         return self._known_oracles[share]
 
     def _find_oracle(self, share: float) -> Optimum:
-        expected = [self._expected(size, limit, share) for size, limits in self.paces.items() for limit in limits]
+        expected = [self._expected(size, limit, share) for size, limit in self.best_limits_w.items()]
         found = [optimum for optimum in expected if optimum is not None]
         if not found:
             raise TraceError(f"{self.name}: no run reaches the target within max_epochs.")
@@ -232,9 +253,3 @@ class SimulatedWorkload:
 def drifted(epoch: float | None, factor: float) -> int | None:
     """An epoch times a factor, rounded up."""
     return None if epoch is None else max(1, math.ceil(epoch * factor - 1e-9))
-
-
-def _split_evenly(paces: list[Pace]) -> Pace:
-    time_s = sum(pace.time_s for pace in paces) / len(paces)
-    energy_j = sum(pace.energy_j for pace in paces) / len(paces)
-    return Pace(time_s, energy_j / time_s)

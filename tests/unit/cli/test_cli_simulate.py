@@ -116,7 +116,7 @@ def test_a_workload_can_be_made_up(capsys: pytest.CaptureFixture[str]) -> None:
         "--never",
         "16",
     ]
-    others = ["--drift", "1.5", "--drift-over", "5", "--growth", "0.01", "--pace-noise", "0.1", "--full-power"]
+    others = ["--drift", "1.5", "--drift-over", "5", "--growth", "0.01", "--pace-noise", "0.1", "--power", "off"]
     never = ["--never", "16"]
 
     assert main(["simulate", *made_up, *hard, *others, *never, "--seeds", "1", "--policy", "oracle", "--json"]) == 0
@@ -124,6 +124,23 @@ def test_a_workload_can_be_made_up(capsys: pytest.CaptureFixture[str]) -> None:
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert (row["scenario"], row["workload"], row["recurrences"]) == (None, "made-up", 8)
     assert row["energy_saved_last5"] is None  # the default never reaches the target
+
+
+def test_power_limits_can_be_asked_for(traces: str, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["simulate", "--traces", traces, "--seeds", "1", "--policy", "surrogate", "--power", "optimize"]
+
+    assert main([*command, "--json"]) == 0
+
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["power"] == "optimize"
+    assert row["energy_saved_last5"] > row["energy_saved_last5_full_power"]
+    assert row["profiling"]["energy"] > 0
+
+    assert main([*command, "--max-slowdown", "1.05", "--power-goal", "cost"]) == 0
+
+    said = capsys.readouterr().out
+    assert "size alone" in said
+    assert "energy, time: of the last five recurrences" in said
 
 
 def test_json_carries_each_run(traces: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -173,6 +190,9 @@ def test_what_figures_need_is_said_before_anything_is_simulated(
         (["--drift", "2", "--tilt", "nan"], "Tilt must be between -10 and 10"),
         (["--drift", "2", "--tilt", "500"], "Tilt must be between -10 and 10"),
         (["--tilt", "1"], "--tilt goes with --drift"),
+        (["--max-slowdown", "1.05"], "--max-slowdown goes with --power optimize"),
+        (["--power-goal", "cost", "--power", "off"], "--power-goal goes with --power optimize"),
+        (["--power", "optimize", "--max-slowdown", "0.9"], "The largest slowdown must be between 1 and 100, not 0.9"),
         (["--beta", "-1"], "--beta must be a number of at least 0"),
         (["--beta", "nan"], "--beta must be a number of at least 0"),
         (["--scenario", "clifs"], "There is no scenario 'clifs'; there are: smooth"),

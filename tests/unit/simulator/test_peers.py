@@ -35,7 +35,7 @@ def test_the_oracle_pays_for_no_search(tmp_path: Path) -> None:
     done = run(tmp_path, "oracle")
 
     assert set(sizes(done)) == {32}
-    assert {each.time_s for each in done} == {3 * 12, 5 * 12}
+    assert {each.time_s for each in done} == {3 * 10, 5 * 10}
 
 
 def test_the_oracle_knows_when_costs_drift(tmp_path: Path) -> None:

@@ -73,8 +73,9 @@ def test_parts_are_run_and_their_verdicts_printed(
 
     said = capsys.readouterr()
     assert "| warm-up/5-3-plus-0 |" in said.out
-    assert said.out.count("| shapes/mlp | tiny | ") == 2 + 4
-    assert "at full power" in said.out
+    assert said.out.count("| shapes/mlp | tiny | ") == 2 + 2 + 4
+    assert "energy saved at full power" in said.out
+    assert "at most 5% slower" in said.out
     assert "every default: the last fifth" in said.out
     assert "drift x2.5: surrogate converges" in said.out
     assert "results 8 late" in said.out

@@ -33,6 +33,10 @@ def simulated(
         batch_sizes=tuple(sizes or [32] * count),
         tries=(1,) * count,
         reached=(True,) * count,
+        profiling_energies_j=(57.6,) * count,
+        profiling_times_s=(0.5,) * count,
+        full_power_energies_j=(8640.0,) * count,
+        full_power_times_s=(32.0,) * count,
     )
 
 
@@ -60,8 +64,20 @@ def test_the_interval_holds_the_mean_and_shrinks_with_agreement(pair: Pair) -> N
 
 
 def test_energy_saved_is_against_the_default_at_full_power(pair: Pair) -> None:
-    # The default takes 8 epochs of 1,440 J; these took 5,760 J each.
-    assert row(simulated(pair, [1.0] * 8)).energy_saved_last5 == pytest.approx(1 - 5760 / 11520)
+    saved = row(simulated(pair, [1.0] * 8)).savings
+
+    # The default takes 8 epochs of 1,440 J and 8 s; these took 5,760 J and 1 s each.
+    assert saved.energy == pytest.approx(1 - 5760 / 11520)
+    assert saved.time == pytest.approx(1 - 1 / 64)
+    assert (saved.full_power_energy, saved.full_power_time) == (0.25, 0.5)
+
+
+def test_what_measuring_has_cost_is_told_up_to_the_end(pair: Pair) -> None:
+    paid = row(simulated(pair, [1.0] * 8)).profiling
+
+    assert paid.energy_j == pytest.approx(8 * 57.6)
+    assert paid.time_s == 4
+    assert paid.energy_share == pytest.approx(0.01)
 
 
 def test_a_run_has_settled_when_all_that_follows_is_near_the_oracle(pair: Pair) -> None:
@@ -83,7 +99,8 @@ def test_a_row_in_json_has_exactly_the_promised_fields(pair: Pair) -> None:
     assert list(sent) == [
         "scenario", "workload", "gpu", "policy", "seeds", "recurrences", "mean_regret", "worst_regret",
         "cost_over_oracle", "energy_saved_last5", "interval", "p99_regret", "late_cost", "settled", "astray",
-        "left_default", "most_tries", "unreached", "runs",
+        "left_default", "most_tries", "unreached", "power", "energy_saved_last5_full_power", "time_saved_last5",
+        "time_saved_last5_full_power", "profiling", "runs",
     ]  # fmt: skip
     assert (sent["workload"], sent["gpu"], sent["policy"], sent["seeds"]) == ("shapes/mlp", "tiny", "zeus", 1)
     assert sent["recurrences"] == 24

@@ -22,26 +22,10 @@ def pair(tmp_path: Path) -> Pair:
     return tiny_pair(tmp_path)
 
 
-def test_the_first_epoch_at_a_new_size_is_split_over_all_power_limits(pair: Pair) -> None:
-    decider = Scripted(64)
+def test_runs_train_at_full_power(pair: Pair) -> None:
+    (first, second) = simulate(SimulatedWorkload(pair), Scripted(64), seed=0, recurrences=2)
 
-    (first, second) = simulate(SimulatedWorkload(pair), decider, seed=0, recurrences=2)
-
-    # Half the epoch at 100 W (10 s, 1,000 J), half at 200 W (8 s, 1,440 J); then 7 epochs at the cheaper limit:
-    # 0.5 x 1,000 + 0.5 x 200 x 10 = 1,500 J against 0.5 x 1,440 + 0.5 x 200 x 8 = 1,520 J.
-    assert (first.time_s, first.energy_j) == (9 + 7 * 10, 1220 + 7 * 1000)
-    assert (second.time_s, second.energy_j) == (8 * 10, 8 * 1000)
-
-
-def test_a_fixed_power_limit_is_not_profiled(pair: Pair) -> None:
-    (only,) = simulate(SimulatedWorkload(pair), Scripted(64, power_limit_w=200), seed=0, recurrences=1)
-
-    assert (only.time_s, only.energy_j) == (8 * 8, 8 * 1440)
-
-
-def test_eta_decides_which_limit_is_the_cheapest(pair: Pair) -> None:
-    assert SimulatedWorkload(pair, Scenario(eta_knob=1.0)).best_limits_w[64] == 100
-    assert SimulatedWorkload(pair, Scenario(eta_knob=0.0)).best_limits_w[64] == 200
+    assert (first.time_s, first.energy_j) == (second.time_s, second.energy_j) == (8 * 8, 8 * 1440)
 
 
 def test_reports_are_cumulative_and_tell_the_hardest_level_reached(pair: Pair) -> None:
@@ -52,8 +36,8 @@ def test_reports_are_cumulative_and_tell_the_hardest_level_reached(pair: Pair) -
     reports = decider.reports[1]
     assert [report.epoch for report in reports] == [1, 2, 3, 4]
     assert [report.metric for report in reports] == pytest.approx([0.1, 0.5, 0.5, 0.9])
-    assert [report.time_s for report in reports] == [18, 34, 50, 66]
-    assert [report.energy_j for report in reports] == [1760, 3680, 5600, 7520]
+    assert [report.time_s for report in reports] == [16, 32, 48, 64]
+    assert [report.energy_j for report in reports] == [1920, 3840, 5760, 7680]
 
 
 def test_a_failed_try_is_paid_for_and_tried_again(pair: Pair) -> None:
@@ -63,17 +47,17 @@ def test_a_failed_try_is_paid_for_and_tried_again(pair: Pair) -> None:
         (128, 10, Outcome.TARGET_MISSED),
         (16, 4, Outcome.CONVERGED),
     ]
-    assert only.time_s == 8 + 9 * 9 + 66
+    assert only.time_s == 10 * 7 + 4 * 16
     assert only.reached
 
 
 def test_a_try_that_is_stopped_at_once_costs_an_epoch(pair: Pair) -> None:
-    decider = Scripted(64, 16, stops=lambda report: report.epoch == 1 and report.time_s == 9)
+    decider = Scripted(64, 16, stops=lambda report: report.epoch == 1 and report.time_s == 8)
 
     (only,) = simulate(SimulatedWorkload(pair), decider, seed=0, recurrences=1)
 
     assert [one.epochs for one in only.attempts] == [1, 4]
-    assert only.time_s == 9 + 66
+    assert only.time_s == 8 + 4 * 16
 
 
 def test_a_policy_that_is_stuck_does_not_hang_the_simulation(pair: Pair) -> None:
@@ -170,11 +154,10 @@ def test_the_oracle_expects_to_pay_for_failed_tries(tmp_path: Path) -> None:
     pair = tiny_pair(tmp_path)
     world = SimulatedWorkload(pair)
 
-    # 32: 3 or 5 epochs, 4 in the mean, each 0.5 x 1,080 + 0.5 x 200 x 12 = 1,740 J at 100 W or
-    # 0.5 x 1,500 + 0.5 x 200 x 10 = 1,750 J at 200 W.
-    assert (world.oracle().batch_size, world.oracle().power_limit_w) == (32, 100)
-    assert world.oracle().cost_j == 4 * 1740
-    assert world.expected(128, 100.0) is None
+    # 32: 3 or 5 epochs, 4 in the mean, each 0.5 x 1,500 + 0.5 x 200 x 10 = 1,750 J.
+    assert (world.oracle().batch_size, world.oracle().power_limit_w) == (32, 200)
+    assert world.oracle().cost_j == 4 * 1750
+    assert world.expected(128, 200.0) is None
 
 
 def test_a_size_that_fails_now_and_then_costs_its_failures(tmp_path: Path) -> None:
@@ -182,17 +165,17 @@ def test_a_size_that_fails_now_and_then_costs_its_failures(tmp_path: Path) -> No
 
     pair = tiny_pair(tmp_path, train=TRAIN.replace("2,0.9,5", "2,0.9,nan"))
 
-    expected = SimulatedWorkload(pair).expected(32, 100.0)
+    expected = SimulatedWorkload(pair).expected(32, 200.0)
 
     # Every other try takes all 10 epochs in vain: (3 + 10) epochs for each success.
     assert expected is not None
-    assert expected.time_s == 13 * 12
+    assert expected.time_s == 13 * 10
 
 
 def test_the_clock_runs_with_the_tries(pair: Pair) -> None:
     done = simulate(SimulatedWorkload(pair), Scripted(16), seed=0, recurrences=3)
 
-    assert [each.attempts[0].began_s for each in done] == [0, 66, 66 + 64]
+    assert [each.attempts[0].began_s for each in done] == [0, 64, 128]
 
 
 def test_levels_that_were_passed_out_of_order_do_not_fall_back() -> None:
