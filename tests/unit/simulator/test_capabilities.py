@@ -130,7 +130,6 @@ def test_only_policies_that_a_job_may_have_count_as_the_products_own() -> None:
         assert JobSpec(job_id_prefix="job", batch_sizes=[8], default_batch_size=8, policy=policy).policy == policy
 
 
-@pytest.mark.xfail(strict=True, reason="the client sets no power limit yet")
 def test_power_limits_are_measured_by_the_code_that_the_client_uses() -> None:
     graph = grimp.build_graph("zeus_bso", cache_dir=None)
     simulated = graph.find_modules_directly_imported_by("zeus_bso.simulator.simulated_power")

@@ -12,6 +12,7 @@ from zeus_bso.monitor.energy import finish_computing
 from zeus_bso.monitor.interface import Monitor
 from zeus_bso.power.goal import PowerGoal
 from zeus_bso.power.ledger import ProfilingLedger
+from zeus_bso.power.measured import add_window
 from zeus_bso.power.search import next_limit
 from zeus_bso.power.windows import SKIPPED_STEPS, is_measured, is_settled
 from zeus_bso.protocol.power import PowerPoint, PowerProfile
@@ -93,9 +94,7 @@ class LimitSearch:
             self._confirm(found)
             return
         self.has_measured = True
-        before = self.profile.at(self.limit_w)
-        points = (*(point for point in self.profile.points if point is not before), _mean(before, found))
-        self.profile = self.profile.model_copy(update={"points": points})
+        self.profile = add_window(self.profile, found)
         self.is_over = next_limit(self.profile, self._goal) is None
         self._go_on()
 
@@ -197,16 +196,3 @@ class StepProfiler:
             # A limit that is measured once more has settled already.
             self._settles, self._window = self._limit_w == self._search.limit_w, Window()
             self._limit_w = self._search.limit_w
-
-
-def _mean(before: PowerPoint | None, found: PowerPoint) -> PowerPoint:
-    if before is None:
-        return found
-    windows = before.windows + found.windows
-    return found.model_copy(
-        update={
-            "power": (before.power * before.windows + found.power * found.windows) / windows,
-            "rate": (before.rate * before.windows + found.rate * found.windows) / windows,
-            "windows": windows,
-        }
-    )
