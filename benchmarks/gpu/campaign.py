@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.gpu import sensors
 from benchmarks.gpu.child import Background, Json, in_child
-from benchmarks.gpu.costs import evaluate_cost, hook_cost, window_cost
+from benchmarks.gpu.costs import evaluate_cost, hook_cost, profiling_cost, window_cost
 from benchmarks.gpu.report import report
 from benchmarks.gpu.sampler import Samples, sample
 from benchmarks.gpu.training import DEFAULT_SIZE, SIZES, Task, calibrate, job_of, recurrence
@@ -101,9 +101,10 @@ class Campaign:
     def _measure_costs(self) -> None:
         task, costs = self._task, self.results["costs"]
         checks: dict[str, Callable[[Json], None]] = {
-            "hook": lambda result: hook_cost(task, result),
+            "hook": lambda result: hook_cost(task, self._url, result),
             "window": lambda result: window_cost(task, result),
             "on_evaluate": lambda result: evaluate_cost(task, self._url, result),
+            "profiling": lambda result: profiling_cost(task, result),
         }
         for name, check in checks.items():
             costs[name] = in_child(check, min(60.0, self._left_s()))

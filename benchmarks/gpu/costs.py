@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Iterator
 from itertools import takewhile
+from typing import Protocol
 
 import torch
 
 from benchmarks.gpu.child import Json
 from benchmarks.gpu.training import DEFAULT_SIZE, Task, Training, monitor_of, timed, wait
 from zeus_bso import BatchSizeOptimizer, JobSpec
+from zeus_bso.client.power.profiler import LimitSearch, StepProfiler
+from zeus_bso.power.goal import PowerGoal
 from zeus_bso.protocol.job_spec import PolicyOptions
+from zeus_bso.protocol.power import PowerProfile
 
 WINDOWS = 200
 EVALUATIONS = 100
@@ -20,6 +25,7 @@ PAIRS = 200_000
 BLOCKS = 20
 _BUSY_S = 0.01
 _PART_S = 8.0
+_PROFILING_S = 50.0
 _LEAST = 10
 
 
@@ -53,16 +59,7 @@ def evaluate_cost(task: Task, url: str, result: Json) -> None:
     steps = _Steps(training)
     count = steps.for_seconds(_BUSY_S)
     for way in ("number", "synchronised", "tensor"):
-        job = JobSpec(
-            job_id=f"evaluate-cost-{way}",
-            job_id_prefix="evaluate-cost",
-            batch_sizes=[DEFAULT_SIZE],
-            default_batch_size=DEFAULT_SIZE,
-            target_metric=-1.0,
-            higher_is_better_metric=False,
-            max_epochs=10 * EVALUATIONS,
-            policy_options=PolicyOptions(curve_stop=False),
-        )
+        job = _job(f"evaluate-cost-{way}")
         took, waited = [], []
         with BatchSizeOptimizer(monitor_of(task), url, job, on_fail="stop") as bso:
             bso.get_batch_size()
@@ -86,37 +83,19 @@ def _until(count: int) -> Iterator[int]:
     return takewhile(lambda number: number < _LEAST or time.monotonic() < until, range(count))
 
 
-class _EmptyHooks:
-    """What calling a pair of hooks costs at least."""
-
-    def on_step_begin(self) -> None:
-        """Nothing."""
-
-    def on_step_end(self) -> None:
-        """Nothing."""
-
-
-def hook_cost(task: Task, result: Json) -> None:
-    """What an empty pair of step hooks costs: alone, and in steps with and without it, in turn."""
-    hooks = _EmptyHooks()
-    pairs = []
-    for _ in range(5):
-        began = time.perf_counter()
-        for _ in range(PAIRS):
-            hooks.on_step_begin()
-            hooks.on_step_end()
-        with_calls = time.perf_counter() - began
-        began = time.perf_counter()
-        for _ in range(PAIRS):
-            pass
-        pairs.append((with_calls - (time.perf_counter() - began)) / PAIRS)
-    result["pair_s"] = statistics.median(pairs)
-    steps = _Steps(Training(task, DEFAULT_SIZE, seed=0))
-    count = steps.for_seconds(0.1)
-    plain, hooked = [], []
-    for _ in _until(BLOCKS):
-        plain.append(timed(lambda: steps.finish(count)) / count)
-        hooked.append(timed(lambda: steps.finish(count, hooks)) / count)
+def hook_cost(task: Task, url: str, result: Json) -> None:
+    """What a pair of step hooks costs while nothing is measured: alone, and in steps with and without it, in turn."""
+    with BatchSizeOptimizer(monitor_of(task), url, _job("hook-cost"), on_fail="stop") as bso:
+        bso.get_batch_size()
+        bso.on_train_begin()
+        result["pair_s"] = statistics.median(_pair_s(bso) for _ in range(5))
+        steps = _Steps(Training(task, DEFAULT_SIZE, seed=0))
+        count = steps.for_seconds(0.1)
+        plain, hooked = [], []
+        for _ in _until(BLOCKS):
+            plain.append(timed(lambda: steps.finish(count)) / count)
+            hooked.append(timed(lambda: steps.finish(count, bso)) / count)
+        bso.cancel()
     differences = [b - a for a, b in zip(plain, hooked, strict=True)]
     result |= {
         "step_s": statistics.median(plain),
@@ -125,6 +104,66 @@ def hook_cost(task: Task, result: Json) -> None:
         "steps_in_a_block": count,
         "share_of_step": result["pair_s"] / statistics.median(plain),
     }
+
+
+def profiling_cost(task: Task, result: Json) -> None:
+    """What measuring power limits costs, and how much its windows differ. No limit is set: all windows are alike."""
+    profile = PowerProfile(unit="step", lowest=100.0, highest=700.0)
+    search = LimitSearch(profile, PowerGoal("cost", 0.5, 700.0), lambda limit_w: None)
+    profiler = StepProfiler(search, monitor_of(task), "profiling")
+    steps = _Steps(Training(task, DEFAULT_SIZE, seed=0))
+    count = steps.for_seconds(0.5)
+    plain_s = [timed(lambda: steps.finish(count)) / count for _ in range(3)]
+    began, taken = time.monotonic(), 0
+    while not search.is_over and time.monotonic() < began + _PROFILING_S:
+        steps.finish(count, _Hooks(profiler))
+        taken += count
+    measured_s = (time.monotonic() - began) / max(1, taken)
+    points = search.profile.points
+    result |= {
+        "step_s": statistics.median(plain_s),
+        "measured_step_s": measured_s,
+        "took_s": time.monotonic() - began,
+        "windows": sum(point.windows for point in points),
+        "rate_sd": statistics.stdev(math.log(point.rate) for point in points),
+        "power_sd": statistics.stdev(math.log(point.power) for point in points),
+    }
+
+
+class _Hooks:
+    def __init__(self, profiler: StepProfiler) -> None:
+        self.on_step_begin, self.on_step_end = profiler.begin_step, profiler.end_step
+
+
+class _StepHooks(Protocol):
+    def on_step_begin(self) -> None: ...
+
+    def on_step_end(self) -> None: ...
+
+
+def _pair_s(hooks: _StepHooks) -> float:
+    began = time.perf_counter()
+    for _ in range(PAIRS):
+        hooks.on_step_begin()
+        hooks.on_step_end()
+    with_calls = time.perf_counter() - began
+    began = time.perf_counter()
+    for _ in range(PAIRS):
+        pass
+    return (with_calls - (time.perf_counter() - began)) / PAIRS
+
+
+def _job(name: str) -> JobSpec:
+    return JobSpec(
+        job_id=name,
+        job_id_prefix=name,
+        batch_sizes=[DEFAULT_SIZE],
+        default_batch_size=DEFAULT_SIZE,
+        target_metric=-1.0,
+        higher_is_better_metric=False,
+        max_epochs=10 * EVALUATIONS,
+        policy_options=PolicyOptions(curve_stop=False),
+    )
 
 
 class _Steps:
@@ -136,7 +175,7 @@ class _Steps:
         self.take(3)
         wait(training.task.device)
 
-    def take(self, count: int, hooks: _EmptyHooks | None = None) -> None:
+    def take(self, count: int, hooks: _StepHooks | None = None) -> None:
         """Give the GPU some steps to do, without waiting for it."""
         for _ in range(count):
             if hooks is not None:
@@ -145,7 +184,7 @@ class _Steps:
             if hooks is not None:
                 hooks.on_step_end()
 
-    def finish(self, count: int, hooks: _EmptyHooks | None = None) -> None:
+    def finish(self, count: int, hooks: _StepHooks | None = None) -> None:
         """Take some steps to their end."""
         self.take(count, hooks)
         wait(self._training.task.device)

@@ -91,9 +91,16 @@ def _costs(costs: Json) -> Iterator[str]:
     hook, window, evaluate = (costs.get(name, {}) for name in ("hook", "window", "on_evaluate"))
     if "share_of_step" in hook:
         yield (
-            f"Empty step hooks: {1e9 * hook['pair_s']:.0f} ns a step of {1e3 * hook['step_s']:.2f} ms "
+            f"Step hooks: {1e9 * hook['pair_s']:.0f} ns a step of {1e3 * hook['step_s']:.2f} ms "
             f"({hook['share_of_step']:.4%}); in steps: {1e6 * hook['difference_s']:+.2f} "
             f"+- {1e6 * hook['difference_error_s']:.2f} us."
+        )
+    profiling = costs.get("profiling", {})
+    if "rate_sd" in profiling:
+        yield (
+            f"Measuring power limits, none set: {profiling['windows']} windows in {profiling['took_s']:.1f} s, a step "
+            f"{profiling['measured_step_s'] / profiling['step_s'] - 1:+.2%}; standard deviation of log pace "
+            f"{profiling['rate_sd']:.4f}, of log power {profiling['power_sd']:.4f}."
         )
     for name, of_part in (("window", window), ("on_evaluate", evaluate)):
         for key, took in of_part.items():

@@ -53,6 +53,7 @@ def test_the_benchmark_measures_trains_and_reports_and_draws_anew(tmp_path: Path
         metrics = [epoch["metric"] for epoch in run["epochs"]]
         assert [metric <= results["task"]["target"] for metric in metrics[:-1]] == [False] * (len(metrics) - 1)
     assert {"pair_s", "step_s"} <= set(results["costs"]["hook"])
+    assert results["costs"]["profiling"]["windows"] > 3
     assert {"idle_s", "busy_s"} <= set(results["costs"]["window"])
     assert {"number", "synchronised", "tensor"} <= set(results["costs"]["on_evaluate"])
     report = results["report"]
