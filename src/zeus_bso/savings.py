@@ -27,6 +27,11 @@ factor exp(+-q) of N times the mean, where
 Here 1 / n stands for the uncertainty of the baseline and 1 / N for the chance in the runs that never happened. So one
 default run is enough for a figure, but its interval is wide.
 
+*Power limits.* A run at a power limit is compared at full power: its use is multiplied by what a unit of work needs at
+full power, divided by what it needs at the limit, both as measured for its batch size. The formula then gives what the
+choice of batch sizes has saved. What the runs used less in fact is what the limits have saved. The extra cost of
+measuring the limits is charged to them. So a job whose default size is the best saves with limits too.
+
 The formula applies to any quantity: energy in joules, time in seconds, or cost in joules.
 """
 
@@ -34,7 +39,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 PRIOR_NOISE = 0.3
@@ -78,6 +83,10 @@ class Use:
                 lost += run.used
         return cls(converged, total, squares, lost)
 
+    def times(self, factor: float) -> Use:
+        """The use if each run had used so many times as much."""
+        return Use(self.converged, factor * self.total, factor * factor * self.squares, factor * self.lost)
+
     def __add__(self, other: Use) -> Use:
         return Use(
             self.converged + other.converged,
@@ -99,6 +108,7 @@ class Saving:
         lost: The part of ``spent`` that delivered no model.
         per_default_run: Mean of the default's converged runs.
         fraction: ``saved`` as a fraction of what the default size would have used. 0 if that is almost nothing.
+        by_limits: The part of ``saved`` that is due to power limits. The rest is due to the batch sizes.
     """
 
     saved: float
@@ -108,6 +118,24 @@ class Saving:
     lost: float
     per_default_run: float
     fraction: float
+    by_limits: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedUse:
+    """Use of one quantity by the runs of one batch size at one power limit.
+
+    Attributes:
+        batch_size: Batch size of the runs.
+        use: Their use.
+        full_power: How many times as much they would have used at full power.
+        profiling: Extra use to measure power limits. It may be negative.
+    """
+
+    batch_size: int
+    use: Use
+    full_power: float = 1.0
+    profiling: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +160,16 @@ class EndedRun:
         converged: Whether it converged.
         used: Use of the run.
         wasted: Use for work that was discarded at a restart.
+        full_power: How many times as much it would have used at full power.
+        profiling: Extra use to measure power limits. It may be negative.
     """
 
     batch_size: int
     converged: bool
     used: float
     wasted: float = 0.0
+    full_power: float = 1.0
+    profiling: float = 0.0
 
 
 def saving(uses: Mapping[int, Use], default_batch_size: int) -> Saving | None:
@@ -157,6 +189,26 @@ def saving(uses: Mapping[int, Use], default_batch_size: int) -> Saving | None:
     return _compare(default, default, others, noise(uses.values()))
 
 
+def saving_with_limits(uses: Iterable[LimitedUse], default_batch_size: int) -> Saving | None:
+    """The saving of a job in one quantity, by its batch sizes and its power limits.
+
+    Args:
+        uses: Use of the runs of each batch size at each power limit.
+        default_batch_size: The size to compare with.
+
+    Returns:
+        The saving, or None if the default size has not converged yet.
+    """
+    at_full_power: dict[int, Use] = {}
+    used, profiling = Use(), 0.0
+    for each in uses:
+        before = at_full_power.get(each.batch_size, Use())
+        at_full_power[each.batch_size] = before + each.use.times(each.full_power)
+        used, profiling = used + each.use, profiling + each.profiling
+    alone = saving(at_full_power, default_batch_size)
+    return None if alone is None else _with_limits(alone, used, profiling)
+
+
 def over_time(runs: Sequence[EndedRun], default_batch_size: int, after: Collection[int]) -> list[Saving] | None:
     """The savings after some of the runs, with the current baseline and noise.
 
@@ -170,8 +222,9 @@ def over_time(runs: Sequence[EndedRun], default_batch_size: int, after: Collecti
     Returns:
         One saving per index, or None if the default size has not converged yet.
     """
+    at_full_power = [replace(run, used=run.full_power * run.used, wasted=run.full_power * run.wasted) for run in runs]
     of_sizes: dict[int, list[EndedRun]] = {}
-    for run in runs:
+    for run in at_full_power:
         of_sizes.setdefault(run.batch_size, []).append(run)
     uses = {size: Use.of(of_size) for size, of_size in of_sizes.items()}
     default = uses.get(default_batch_size, Use())
@@ -179,11 +232,14 @@ def over_time(runs: Sequence[EndedRun], default_batch_size: int, after: Collecti
         return None
     known = noise(uses.values())
     savings, defaults, others, begin = [], Use(), Use(), 0
+    used, profiling = Use(), 0.0
     for index in after:
-        since, begin = runs[begin : index + 1], index + 1
+        used += Use.of(runs[begin : index + 1])
+        profiling += math.fsum(run.profiling for run in runs[begin : index + 1])
+        since, begin = at_full_power[begin : index + 1], index + 1
         defaults += Use.of(run for run in since if run.batch_size == default_batch_size)
         others += Use.of(run for run in since if run.batch_size != default_batch_size)
-        savings.append(_compare(default, defaults, others, known))
+        savings.append(_with_limits(_compare(default, defaults, others, known), used, profiling))
     return savings
 
 
@@ -218,6 +274,7 @@ def total(savings: Sequence[Saving]) -> Saving | None:
         lost=math.fsum(each.lost for each in savings),
         per_default_run=0.0,
         fraction=_fraction(saved, saved + spent),
+        by_limits=math.fsum(each.by_limits for each in savings),
     )
 
 
@@ -248,6 +305,31 @@ def _compare(baseline: Use, defaults: Use, others: Use, known: Noise) -> Saving:
         lost=lost,
         per_default_run=per_run,
         fraction=_fraction(saved, defaults.total + others.converged * per_run),
+    )
+
+
+def _with_limits(alone: Saving, used: Use, profiling: float) -> Saving:
+    """A saving at full power, and what power limits have saved beyond it.
+
+    Args:
+        alone: The saving if all runs had trained at full power.
+        used: Use of all runs in fact.
+        profiling: Extra use to measure power limits.
+    """
+    spent = used.total + used.lost + profiling
+    by_limits = alone.spent - spent
+    # Without limits both are the same, apart from the order in which they were added up.
+    if abs(by_limits) <= 1e-12 * alone.spent:
+        return alone
+    return replace(
+        alone,
+        saved=alone.saved + by_limits,
+        low=alone.low + by_limits,
+        high=alone.high + by_limits,
+        spent=spent,
+        lost=max(0.0, used.lost + profiling),
+        fraction=_fraction(alone.saved + by_limits, alone.saved + alone.spent),
+        by_limits=by_limits,
     )
 
 

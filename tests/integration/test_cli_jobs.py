@@ -10,6 +10,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.support.jobs import Json
+from tests.support.power import BEGUN, BEST_W, COMPLETE
 from tests.support.server import Server
 
 from zeus_bso.cli.main import main
@@ -29,6 +31,10 @@ def file(tmp_path: Path) -> Path:
     running = server.ask("nightly")
     server.report(running, metric=0.25)
     server.register(job_id="weekly")
+    server.register(job_id="limited", power_limit="optimize")
+    limited: Json = {"power_limit": BEST_W, "power_profile": COMPLETE}
+    server.converge(server.ask("limited"), **limited, profiling_time=61.0, profiling_energy=3e5)
+    server.report(server.ask("limited"), power_profile=BEGUN)
     server.close()
     return path
 
@@ -87,6 +93,20 @@ def test_a_job_is_shown_with_its_sizes(command: Command) -> None:
     assert "batch size 8 chosen, 16 by default" in out
     assert "baseline: 1 run, last on " in out
     assert "0.833 kWh" in out
+
+
+def test_a_job_and_its_trials_are_shown_with_their_power_limits(command: Command) -> None:
+    shown, trials = command("jobs", "show", "limited")[1], command("trials", "list", "limited")[1]
+    first = command("trials", "show", "limited", "1")[1]
+
+    assert "batch size 16 chosen at 150 W per GPU, 16 by default" in shown
+    sizes = {words[0]: " ".join(words[7:]) for line in shown.splitlines() if (words := line.split())}
+    assert (sizes["16"], sizes["32"]) == ("10.0 s 150 W chosen", "-")
+    assert " so far" in shown
+    assert "by power limits, against batch size 16" in shown
+    assert trials.count("150 W") == 1
+    assert "Measuring power limits took 1 min 1 s and 83.3 Wh beyond these figures." in first
+    assert "best limit" not in command("jobs", "show", "nightly")[1]
 
 
 def test_what_json_says_is_what_the_api_says(command: Command, file: Path) -> None:

@@ -24,7 +24,7 @@ def expressions() -> list[str]:
 @pytest.fixture
 def told(own_server: Server) -> dict[str, set[str]]:
     """The names of all samples, each with its labels."""
-    own_server.register()
+    own_server.register(power_limit=250)
     own_server.converge(own_server.ask())
     own_server.converge(own_server.ask())
     found: dict[str, set[str]] = {}

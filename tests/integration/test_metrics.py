@@ -7,6 +7,8 @@ import random
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.support.job_lives import live_at_random
+from tests.support.jobs import Trial
+from tests.support.power import BEST_W, COMPLETE
 from tests.support.server import Server
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -105,6 +107,29 @@ def test_the_saving_of_a_job_is_the_one_that_the_api_tells(server: Server) -> No
     assert value(found, "zeus_bso_energy_saved_joules", bound="estimate") == told["saved"]
     assert value(found, "zeus_bso_energy_saved_joules", bound="low") == pytest.approx(told["low"])
     assert value(found, "zeus_bso_energy_spent_joules") == 160.0
+
+
+def test_the_limit_of_a_job_and_the_saving_by_limits_are_told(server: Server) -> None:
+    server.register(power_limit="optimize")
+    server.register(job_id="without")
+    server.converge(server.ask(), power_limit=BEST_W, power_profile=COMPLETE)
+
+    found, told = scrape(server), server.job()["savings"]["energy"]
+
+    assert value(found, "zeus_bso_job_power_limit_watts", job_id="job") == BEST_W
+    assert value(found, "zeus_bso_job_power_limit_watts", job_id="without") is None
+    assert value(found, "zeus_bso_energy_saved_by_power_limits_joules") == pytest.approx(told["by_limits"])
+    assert told["by_limits"] > 0
+
+
+def test_a_profile_by_heartbeat_is_told_at_the_next_scrape(server: Server) -> None:
+    server.register(power_limit="optimize")
+    server.converge(server.ask())
+    scrape(server)
+    trial = Trial.of(server.offer(explore=False))
+    server.beat(trial, power_profile=COMPLETE)
+
+    assert value(scrape(server), "zeus_bso_job_power_limit_watts", job_id="job") == BEST_W
 
 
 def test_only_the_latest_active_jobs_are_told_one_by_one(server: Server) -> None:

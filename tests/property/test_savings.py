@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zeus_bso.savings import EndedRun, Saving, Use, noise, over_time, saving, t_quantile, total
+from zeus_bso.savings import (
+    EndedRun,
+    LimitedUse,
+    Saving,
+    Use,
+    noise,
+    over_time,
+    saving,
+    saving_with_limits,
+    t_quantile,
+    total,
+)
 
 DEFAULT = 16
 
@@ -172,6 +184,49 @@ def test_another_unit_changes_the_unit_alone(history: list[EndedRun], power: int
 
     assert other.saved == pytest.approx(found.saved * 2.0**power, rel=1e-6, abs=1e-9 * other.spent)
     assert other.fraction == pytest.approx(found.fraction, rel=1e-6, abs=1e-9)
+
+
+limited = st.builds(
+    EndedRun, st.sampled_from([8, DEFAULT, 32]), st.booleans(), used, used, st.floats(0.5, 2.0), st.floats(-1e3, 1e15)
+)
+limited_histories = st.builds(
+    lambda first, rest: [first, *rest],
+    st.builds(EndedRun, st.just(DEFAULT), st.just(True), used, used, st.floats(0.5, 2.0)),
+    st.lists(limited, max_size=20),
+)
+
+
+def with_limits(history: list[EndedRun]) -> Saving:
+    found = saving_with_limits(
+        (LimitedUse(run.batch_size, Use.of([run]), run.full_power, run.profiling) for run in history), DEFAULT
+    )
+    assert found is not None
+    return found
+
+
+@given(limited_histories)
+def test_the_saving_by_sizes_is_that_of_the_same_runs_at_full_power(history: list[EndedRun]) -> None:
+    alone = saving_of(
+        [replace(run, used=run.used * run.full_power, wasted=run.wasted * run.full_power) for run in history]
+    )
+    found = with_limits(history)
+
+    spent = sum(run.used + run.wasted + run.profiling for run in history)
+    scale = 1e-9 * (alone.spent + abs(spent))
+    assert found.saved - found.by_limits == pytest.approx(alone.saved, rel=1e-9, abs=scale)
+    assert found.by_limits == pytest.approx(alone.spent - spent, rel=1e-9, abs=scale)
+    assert found.spent == pytest.approx(spent, rel=1e-9, abs=scale)
+    assert found.low <= found.saved <= found.high
+
+
+@given(limited_histories)
+def test_over_time_too_limits_count_as_in_the_end(history: list[EndedRun]) -> None:
+    found, points = with_limits(history), over_time(history, DEFAULT, [0, len(history) - 1])
+
+    assert points is not None
+    scale = 1e-9 * (abs(found.spent) + abs(found.by_limits))
+    assert points[-1].saved == pytest.approx(found.saved, rel=1e-9, abs=scale)
+    assert points[-1].by_limits == pytest.approx(found.by_limits, rel=1e-9, abs=scale)
 
 
 def test_jobs_add_up_and_their_doubts_in_quadrature() -> None:

@@ -82,6 +82,7 @@ def metrics() -> set[str]:
         time=saving,
         spent_energy=3.0,
         saved_of_jobs=[("job", 1.0, False)],
+        limits_of_jobs=[("job", 250.0)],
     )
     instruments = Instruments(connections=1)
     instruments.request("GET", "/", 200)

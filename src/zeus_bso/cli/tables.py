@@ -10,7 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from zeus_bso import units
-from zeus_bso.protocol.views import BatchSizeView, JobSavings, JobSummary, JobView, ReportView, TrialView
+from zeus_bso.protocol.views import (
+    BatchSizeView,
+    JobSavings,
+    JobSummary,
+    JobView,
+    PowerProfileView,
+    ReportView,
+    TrialView,
+)
 from zeus_bso.protocol.words import EnergySource
 
 _WIDTH_OF_A_FILE = 250
@@ -23,7 +31,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _TRIAL_COLUMNS = (
     *(">trial", ">batch size", "type", "status", "result"),
-    *(">epoch", ">metric", ">energy", ">time", "started"),
+    *(">epoch", ">metric", ">energy", ">time", ">limit", "started"),
 )
 """Columns of trials. Names that begin with > are aligned to the right."""
 
@@ -52,26 +60,30 @@ def show_jobs(jobs: Sequence[JobSummary]) -> None:
 def show_job(job: JobView) -> None:
     """Print a job with its savings and its batch sizes."""
     chosen = f"{job.chosen_batch_size} chosen" if job.chosen_batch_size else "none chosen yet"
+    limit = f" at {_limit(job.chosen_power_limit)} per GPU" if job.chosen_power_limit else ""
     lines = [
         f"{job.job_id}: {job.policy}, stage {job.stage.value}, generation {job.generation}",
         f"{job.number_of_gpus} x {job.gpu_model}; {job.trials} runs, {job.open_trials} running",
-        f"batch size {chosen}, {job.default_batch_size} by default",
+        f"batch size {chosen}{limit}, {job.default_batch_size} by default",
     ]
     if job.savings is not None:
         lines += [job.savings.message, *([job.savings.alarm] if job.savings.alarm else [])]
     if job.no_size_converges:
         lines.append("No batch size reaches the target within max_epochs.")
-    table = _table(">batch size", ">runs", ">converged", ">not", ">failed", ">energy", ">time", "")
+    profiles = {profile.batch_size: profile for profile in job.power_profiles}
+    columns = (">batch size", ">runs", ">converged", ">not", ">failed", ">energy", ">time")
+    table = _table(*columns, *([">best limit"] if profiles else []), "")
     for size in job.batch_sizes:
-        table.add_row(*_size(size, job.chosen_batch_size))
+        cells = _size(size, job.chosen_batch_size)
+        if profiles:
+            cells.insert(len(columns), *_cells(_best_limit(profiles.get(size.batch_size))))
+        table.add_row(*cells)
     _print(*lines, table)
 
 
 def show_trials(trials: Sequence[TrialView]) -> None:
     """Print one line per trial."""
-    table = _table(
-        ">trial", ">batch size", "type", "status", "result", ">epoch", ">metric", ">energy", ">time", "started"
-    )
+    table = _table(*_TRIAL_COLUMNS)
     for trial in trials:
         table.add_row(*_trial(trial))
     _print(table)
@@ -79,9 +91,7 @@ def show_trials(trials: Sequence[TrialView]) -> None:
 
 def show_trial(trial: TrialView, reports: Sequence[ReportView]) -> None:
     """Print a trial with its learning curve."""
-    heads = _table(
-        ">trial", ">batch size", "type", "status", "result", ">epoch", ">metric", ">energy", ">time", "started"
-    )
+    heads = _table(*_TRIAL_COLUMNS)
     heads.add_row(*_trial(trial))
     curve = _table(">epoch", ">metric", ">energy", ">time", "reported")
     for report in reports:
@@ -94,7 +104,7 @@ def show_trial(trial: TrialView, reports: Sequence[ReportView]) -> None:
             ),
             _when(report.reported_at),
         )
-    _print(heads, *([trial.message] if trial.message else []), curve)
+    _print(heads, *([trial.message] if trial.message else []), *_profiling(trial), curve)
 
 
 def _saved(savings: JobSavings | None) -> str:
@@ -119,6 +129,16 @@ def _size(size: BatchSizeView, chosen: int | None) -> list[Text]:
     )
 
 
+def _best_limit(profile: PowerProfileView | None) -> str | None:
+    if profile is None:
+        return None
+    return _limit(profile.best_limit) + ("" if profile.finished else " so far")
+
+
+def _limit(limit_w: float | None) -> str:
+    return _NOTHING if limit_w is None else f"{limit_w:g} W"
+
+
 def _trial(trial: TrialView) -> list[Text]:
     estimated = " estimated" if trial.energy_source is EnergySource.ESTIMATE else ""
     result = trial.outcome or trial.reason
@@ -132,8 +152,16 @@ def _trial(trial: TrialView) -> list[Text]:
         _number(trial.metric),
         _energy(trial.energy) + estimated,
         _duration(trial.time),
+        _limit(trial.power_limit),
         _when(trial.started_at),
     )
+
+
+def _profiling(trial: TrialView) -> list[str]:
+    if not (trial.profiling_time or trial.profiling_energy):
+        return []
+    beyond = f"{_duration(trial.profiling_time)} and {_energy(trial.profiling_energy)}"
+    return [f"Measuring power limits took {beyond} beyond these figures."]
 
 
 def _table(*columns: str) -> Table:

@@ -78,7 +78,12 @@ class SavedRun(BaseModel):
     def checkpoint(self) -> Checkpoint:
         """The point from which the run goes on."""
         return Checkpoint(
-            time=self.time, energy=self.energy, current_epoch=self.current_epoch, trial_number=self.trial_number
+            time=self.time,
+            energy=self.energy,
+            current_epoch=self.current_epoch,
+            trial_number=self.trial_number,
+            profiling_time=self.profiling_time,
+            profiling_energy=self.profiling_energy,
         )
 
     def usable(self, job_id: str, run_id: str) -> bool:

@@ -15,7 +15,7 @@ MAX_POINTS = 64
 """Most power limits that a profile may have."""
 
 Watts = Annotated[Number, Field(gt=0, le=1e6, allow_inf_nan=False)]
-Rate = Annotated[Number, Field(gt=0, le=1e12, allow_inf_nan=False)]
+Rate = Annotated[Number, Field(ge=1e-12, le=1e12, allow_inf_nan=False)]
 
 SignedTotal = Annotated[Number, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 """A difference of two totals [s or J]."""

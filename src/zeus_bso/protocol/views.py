@@ -10,11 +10,18 @@ from pydantic import BaseModel, ConfigDict
 
 from zeus_bso.protocol.job_spec import JobSpecFromClient
 from zeus_bso.protocol.messages import TrialId
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, Stage, TrialStatus, TrialType
 
 
 class TrialView(TrialId):
-    """A trial in the API. Times are in seconds, energies in joules, timestamps in ISO 8601 and UTC."""
+    """A trial in the API. Times are in seconds, energies in joules, timestamps in ISO 8601 and UTC.
+
+    Attributes:
+        power_limit: Power limit of each device at which it trains [W]. Null at full power.
+        profiling_time: Time beyond ``time`` to measure power limits [s].
+        profiling_energy: Energy beyond ``energy`` to measure power limits [J].
+    """
 
     generation: int
     type: TrialType
@@ -32,6 +39,9 @@ class TrialView(TrialId):
     target_reached: bool
     wasted_time: float
     wasted_energy: float
+    power_limit: float | None = None
+    profiling_time: float = 0.0
+    profiling_energy: float = 0.0
     energy_source: EnergySource | None
     started_at: str
     ended_at: str | None
@@ -111,6 +121,8 @@ class SavedView(BaseModel):
         lost: The part of ``spent`` that delivered no model: stopped and failed runs, and discarded work.
         per_default_run: Mean of the default size's converged runs.
         fraction: ``saved`` as a fraction of what the default size would have used.
+        by_sizes: The part of ``saved`` that is due to the batch sizes.
+        by_limits: The part that is due to power limits, less the cost of measuring them.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -122,6 +134,8 @@ class SavedView(BaseModel):
     lost: float
     per_default_run: float
     fraction: float
+    by_sizes: float = 0.0
+    by_limits: float = 0.0
 
 
 class SavedAmount(BaseModel):
@@ -240,11 +254,27 @@ class SavingsPoint(BaseModel):
     time: SavedAmount
 
 
+class PowerProfileView(PowerProfile):
+    """What is known about a batch size of a job at each power limit.
+
+    Attributes:
+        batch_size: The batch size.
+        best_limit: The best of the measured limits, as the job judges them [W].
+        finished: Whether the search for it has ended.
+    """
+
+    batch_size: int
+    best_limit: float
+    finished: bool
+
+
 class JobSummary(BaseModel):
     """A job in the list of jobs.
 
     Attributes:
         chosen_batch_size: The best size known so far. Null before any size has converged.
+        chosen_power_limit: The power limit of each GPU at that size [W]. Null while it is not known, and if the job
+            leaves the limits alone.
         min_cost: Least cost of a converged trial in this generation [J].
         no_size_converges: Whether no size reached the target within ``max_epochs`` in the last generation.
         savings: The savings of the job.
@@ -261,6 +291,7 @@ class JobSummary(BaseModel):
     trials: int
     open_trials: int
     chosen_batch_size: int | None
+    chosen_power_limit: float | None = None
     default_batch_size: int
     min_cost: float | None
     energy_source: EnergySource | None
@@ -276,12 +307,14 @@ class JobView(JobSummary):
     Attributes:
         next_batch_size: The batch size that the next ask would get if no run ends before. Null if chance decides.
         next_run: One sentence with this size, or with the chances, and the reason.
+        power_profiles: What is known about the batch sizes whose power limits were measured.
     """
 
     next_batch_size: int | None = None
     next_run: str = ""
     spec: JobSpecFromClient
     batch_sizes: list[BatchSizeView]
+    power_profiles: list[PowerProfileView] = []
 
 
 class ImportProgress(BaseModel):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from zeus_bso.policy.explanation import BelievedCost
 from zeus_bso.policy.state import Knobs, Sizes, SizeState
 from zeus_bso.policy.zeus.mab import belief
-from zeus_bso.protocol.views import BatchSizeView, JobSummary, JobView, TrialView
+from zeus_bso.power.goal import goal_of
+from zeus_bso.power.search import next_limit
+from zeus_bso.protocol.power import PowerProfile
+from zeus_bso.protocol.views import BatchSizeView, JobSummary, JobView, PowerProfileView, TrialView
 from zeus_bso.server.batch_size_state.commands import ReadTrials
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
 from zeus_bso.server.job.models import JobState
@@ -24,6 +28,7 @@ def show_job(service: ZeusService, job_id: str) -> JobView:
     """
     job = service.get_job(job_id, status_code=404)
     choice_input = service.choice_input(job)
+    profiles = service.power_profiles_of([job_id]).get(job_id, {})
     sizes = choice_input.sizes
     totals = service.totals(job)
     trials = sum(total.trials for total in totals.values())
@@ -31,7 +36,7 @@ def show_job(service: ZeusService, job_id: str) -> JobView:
     believed = job.policy.believed(job.knobs, job.progress, sizes)
     following = job.policy.explain(choice_input)
     return JobView(
-        **summarize(job, sizes, trials, running).model_dump(),
+        **summarize(job, sizes, trials, running, chosen_power_limit(job, sizes, profiles)).model_dump(),
         spec=job.spec,
         batch_sizes=[
             show_size(state, totals.get(size, _NO_TRIALS), job.knobs, believed.get(size))
@@ -39,6 +44,7 @@ def show_job(service: ZeusService, job_id: str) -> JobView:
         ],
         next_batch_size=following.batch_size,
         next_run=following.sentence,
+        power_profiles=[show_power_profile(job, size, profile) for size, profile in profiles.items()],
     )
 
 
@@ -52,7 +58,35 @@ def list_trials(service: ZeusService, command: ReadTrials) -> list[TrialView]:
     return [show_trial(trial) for trial in service.trials(command)]
 
 
-def summarize(job: JobState, sizes: Sizes, trials: int, open_trials: int) -> JobSummary:
+def chosen_power_limit(job: JobState, sizes: Sizes, power_profiles: Mapping[int, PowerProfile]) -> float | None:
+    """The power limit of each GPU at the best known batch size [W]. None if it is not known, or no limit is set.
+
+    Args:
+        job: The job.
+        sizes: What is known about its batch sizes; not needed if it leaves the limits alone.
+        power_profiles: What is known about them at each power limit.
+    """
+    spec = job.spec
+    if spec.power_limit == "off":
+        return None
+    if spec.power_limit != "optimize":
+        return spec.power_limit
+    size = job.policy.best(job.knobs, job.progress, sizes)
+    best = goal_of(spec, spec.max_power).best(power_profiles.get(size or 0))
+    return best.limit if best else None
+
+
+def show_power_profile(job: JobState, batch_size: int, profile: PowerProfile) -> PowerProfileView:
+    """What is known about a batch size at each power limit."""
+    goal = goal_of(job.spec, job.spec.max_power)
+    best = goal.best(profile)
+    assert best is not None, "a profile without limits is not stored"
+    return PowerProfileView(
+        **dict(profile), batch_size=batch_size, best_limit=best.limit, finished=next_limit(profile, goal) is None
+    )
+
+
+def summarize(job: JobState, sizes: Sizes, trials: int, open_trials: int, chosen_limit: float | None) -> JobSummary:
     """A summary of a job."""
     return JobSummary(
         job_id=job.job_id,
@@ -64,6 +98,7 @@ def summarize(job: JobState, sizes: Sizes, trials: int, open_trials: int) -> Job
         trials=trials,
         open_trials=open_trials,
         chosen_batch_size=job.policy.best(job.knobs, job.progress, sizes),
+        chosen_power_limit=chosen_limit,
         default_batch_size=job.spec.default_batch_size,
         min_cost=job.progress.min_cost,
         energy_source=job.energy_source,
@@ -118,6 +153,9 @@ def show_trial(trial: Trial) -> TrialView:
         target_reached=trial.target_reached,
         wasted_time=trial.wasted_time,
         wasted_energy=trial.wasted_energy,
+        power_limit=trial.power_limit,
+        profiling_time=trial.profiling_time,
+        profiling_energy=trial.profiling_energy,
         energy_source=trial.energy_source,
         started_at=_iso(trial.started_at),
         ended_at=_iso(trial.ended_at) if trial.ended_at else None,

@@ -13,6 +13,7 @@ from zeus_bso.protocol.words import TrialStatus, TrialType
 from zeus_bso.server.batch_size_state.commands import ReadWindow
 from zeus_bso.server.batch_size_state.models import FirstReport, Trial
 from zeus_bso.server.job.models import JobState
+from zeus_bso.server.services.commands import SaveChanges
 from zeus_bso.server.services.locked_job import LockedJob
 
 _NOW = datetime(2000, 1, 1, tzinfo=timezone.utc)
@@ -69,14 +70,7 @@ class JobInMemory:
             self.states = {**self.states, **{state.batch_size: state for state in changes.sizes}}
         for trial in (*filter(None, [changes.begun]), *changes.trials):
             self.put(trial)
-        if changes.reported is not None:
-            self.reports.setdefault(changes.reported.trial_number, {})[changes.reported.current_epoch] = (
-                changes.reported
-            )
-        if changes.rewound is not None:
-            number, epoch = changes.rewound
-            kept = {at: report for at, report in self.reports.get(number, {}).items() if at <= epoch}
-            self.reports[number] = kept
+        self._save_reports(changes)
         if changes.power_profile is not None:
             self.power_profiles[changes.power_profile.batch_size] = changes.power_profile.profile
         if changes.state is not None:
@@ -154,6 +148,15 @@ class JobInMemory:
     def power_profile(self, job_id: str, batch_size: int) -> PowerProfile | None:
         """Read what is known about a batch size at each power limit; None: nothing is."""
         return self.power_profiles.get(batch_size)
+
+    def _save_reports(self, changes: SaveChanges) -> None:
+        reported = changes.reported
+        if reported is not None:
+            self.reports.setdefault(reported.trial_number, {})[reported.current_epoch] = reported
+        if changes.rewound is not None:
+            number, epoch = changes.rewound
+            kept = {at: report for at, report in self.reports.get(number, {}).items() if at <= epoch}
+            self.reports[number] = kept
 
     def _latest(self) -> Iterator[Trial]:
         return (self.trials[number] for number in reversed(self.trials))

@@ -203,12 +203,14 @@ class BatchSizeStateRepository:
         rows = self._connection.execute(_POWER_PROFILE, {"job": job_id, "size": batch_size}).mappings()
         return profile_of(rows.all())
 
-    def power_profiles_of(self, job_ids: Sequence[str]) -> dict[str, dict[int, PowerProfile]]:
-        """Read what is known about the batch sizes of several jobs at each power limit, ascending."""
-        found: dict[str, dict[int, list[Any]]] = {job_id: {} for job_id in job_ids}
-        statement = _POWER_PROFILES.where(power_point.c.job_id.in_(job_ids)).order_by(power_point.c.batch_size)
+    def power_profiles_of(self, job_ids: Sequence[str] | None) -> dict[str, dict[int, PowerProfile]]:
+        """Read what is known about the batch sizes of several jobs, or of all, at each power limit, ascending."""
+        statement = _POWER_PROFILES.order_by(power_point.c.job_id, power_point.c.batch_size)
+        if job_ids is not None:
+            statement = statement.where(power_point.c.job_id.in_(job_ids))
+        found: dict[str, dict[int, list[Any]]] = {}
         for row in self._connection.execute(statement).mappings():
-            found[row["job_id"]].setdefault(row["batch_size"], []).append(row)
+            found.setdefault(row["job_id"], {}).setdefault(row["batch_size"], []).append(row)
         return {
             job_id: {size: profile for size, rows in sizes.items() if (profile := profile_of(rows)) is not None}
             for job_id, sizes in found.items()

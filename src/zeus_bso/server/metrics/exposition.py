@@ -55,6 +55,12 @@ def _families(totals: AllJobsTotals) -> Iterable[Metric]:
     yield GaugeMetricFamily("zeus_bso_energy_spent_joules", "Energy that ended trials used.", totals.spent_energy)
     yield from _saving("zeus_bso_energy_saved_joules", "Energy saved against the default batch sizes", totals.energy)
     yield from _saving("zeus_bso_time_saved_seconds", "Time saved against the default batch sizes", totals.time)
+    if totals.energy is not None:
+        yield GaugeMetricFamily(
+            "zeus_bso_energy_saved_by_power_limits_joules",
+            "The part of the saved energy that is due to power limits, less the cost of measuring them.",
+            totals.energy.by_limits,
+        )
     of_jobs = GaugeMetricFamily(
         "zeus_bso_job_energy_saved_joules",
         "Energy saved by a job against its default batch size, for the most recently active jobs only.",
@@ -63,6 +69,14 @@ def _families(totals: AllJobsTotals) -> Iterable[Metric]:
     for job_id, energy, estimated in totals.saved_of_jobs:
         of_jobs.add_metric([job_id, "true" if estimated else "false"], energy)
     yield of_jobs
+    limits = GaugeMetricFamily(
+        "zeus_bso_job_power_limit_watts",
+        "Power limit of each GPU at a job's chosen batch size, for the most recently active jobs only.",
+        labels=["job_id"],
+    )
+    for job_id, limit_w in totals.limits_of_jobs:
+        limits.add_metric([job_id], limit_w)
+    yield limits
 
 
 def _saving(name: str, documentation: str, saving: Saving | None) -> Iterable[Metric]:

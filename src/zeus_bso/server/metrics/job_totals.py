@@ -31,6 +31,8 @@ class AllJobsTotals:
         spent_energy: Energy that ended trials used [J].
         saved_of_jobs: Id, saved energy [J], and whether it is an estimate, for each job. The most recently active
             jobs come first.
+        limits_of_jobs: Id, and power limit of each GPU at the chosen batch size [W], for each job that has one. The
+            most recently active jobs come first.
     """
 
     jobs: Counter[str]
@@ -41,6 +43,7 @@ class AllJobsTotals:
     time: Saving | None
     spent_energy: float
     saved_of_jobs: Sequence[tuple[str, float, bool]]
+    limits_of_jobs: Sequence[tuple[str, float]]
 
 
 class JobTotalsCache:
@@ -93,5 +96,8 @@ class JobTotalsCache:
                 (version.job_id, each.totals.energy.saved, each.totals.energy_source is EnergySource.ESTIMATE)
                 for version, each in latest_first
                 if each.totals.energy is not None
+            ][: self._most_jobs],
+            limits_of_jobs=[
+                (version.job_id, each.power_limit) for version, each in latest_first if each.power_limit is not None
             ][: self._most_jobs],
         )

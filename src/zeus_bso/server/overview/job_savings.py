@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 
 from zeus_bso import savings, units
+from zeus_bso.power.full_power import FullPower, at_full_power
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.views import FleetSavings, JobSavings, RunCounts, SavedView, SavingsPoint
 from zeus_bso.protocol.words import EnergySource
-from zeus_bso.savings import EndedRun, Saving, Use
+from zeus_bso.savings import EndedRun, LimitedUse, Saving
 from zeus_bso.server.job.models import JobState
-from zeus_bso.server.overview.models import EndedTrial, JobTotals, SizeRecord
+from zeus_bso.server.overview.models import EndedTrial, JobRuns, JobTotals, SizeRecord
 from zeus_bso.server.overview.prices import EnergyPrices, scaled
 
 ALARM_AFTER = 5
@@ -20,27 +22,26 @@ MOST_POINTS = 500
 """Largest number of points in a saving over time."""
 
 
-def job_savings(
-    job: JobState, records: Sequence[SizeRecord], totals: JobTotals, ended_since_converged: int, prices: EnergyPrices
-) -> JobSavings:
+def job_savings(job: JobState, runs: JobRuns, totals: JobTotals, prices: EnergyPrices) -> JobSavings:
     """The savings of a job.
 
     Args:
         job: The job.
-        records: Results and use of its trials by batch size.
+        runs: Its trials.
         totals: What it adds to the totals of all jobs.
-        ended_since_converged: Number of ended trials since the latest converged trial.
         prices: Price and emissions of energy.
     """
     default = job.spec.default_batch_size
     energy = totals.energy
-    baseline = next((record for record in records if record.batch_size == default and record.converged), None)
-    last_at = baseline.last_converged_at.isoformat() if baseline and baseline.last_converged_at else None
+    baseline = [record for record in runs.records if record.batch_size == default]
+    baseline_runs = sum(record.converged for record in baseline)
+    latest = max((record.last_converged_at for record in baseline if record.last_converged_at), default=None)
+    last_at = latest.isoformat() if latest else None
     return JobSavings(
         job_id=job.job_id,
         energy=_view(energy),
         time=_view(totals.time),
-        cost=_view(savings.saving(_costs(job, records), default)),
+        cost=_view(savings.saving_with_limits(_costs(job, runs), default)),
         energy_kwh=prices.kwh(energy),
         money=prices.money(energy),
         co2e_kg=prices.co2e_kg(energy),
@@ -49,30 +50,30 @@ def job_savings(
         energy_source=job.energy_source,
         estimated=job.energy_source is EnergySource.ESTIMATE,
         baseline_batch_size=default,
-        baseline_runs=baseline.converged if baseline else 0,
+        baseline_runs=baseline_runs,
         baseline_last_at=last_at,
-        alarm=_alarm(ended_since_converged),
-        message=_message(job, energy, baseline.converged if baseline else 0, last_at),
+        alarm=_alarm(runs.ended_since_converged),
+        message=_message(job, energy, baseline_runs, last_at),
     )
 
 
-def job_totals(job: JobState, records: Sequence[SizeRecord], ended_since_converged: int) -> JobTotals:
+def job_totals(job: JobState, runs: JobRuns) -> JobTotals:
     """What a job adds to the totals of all jobs.
 
     Args:
         job: The job.
-        records: Results and use of its trials by batch size.
-        ended_since_converged: Number of ended trials since the latest converged trial.
+        runs: Its trials.
     """
     default = job.spec.default_batch_size
+    energies, times = _energies(job, runs), _times(job, runs)
     return JobTotals(
-        energy=savings.saving({record.batch_size: record.energy for record in records}, default),
-        time=savings.saving({record.batch_size: record.time for record in records}, default),
-        spent_energy=sum(record.energy.total + record.energy.lost for record in records),
-        spent_time=sum(record.time.total + record.time.lost for record in records),
-        runs=_counts(records),
+        energy=savings.saving_with_limits(energies, default),
+        time=savings.saving_with_limits(times, default),
+        spent_energy=sum(each.use.total + each.use.lost + each.profiling for each in energies),
+        spent_time=sum(each.use.total + each.use.lost + each.profiling for each in times),
+        runs=_counts(runs.records),
         energy_source=job.energy_source,
-        alarmed=alarmed(ended_since_converged),
+        alarmed=alarmed(runs.ended_since_converged),
     )
 
 
@@ -110,12 +111,24 @@ def fleet_savings(jobs: Sequence[JobTotals], prices: EnergyPrices) -> FleetSavin
     )
 
 
-def savings_over_time(job: JobState, trials: Sequence[EndedTrial], prices: EnergyPrices) -> list[SavingsPoint]:
+def savings_over_time(
+    job: JobState, trials: Sequence[EndedTrial], power_profiles: Mapping[int, PowerProfile], prices: EnergyPrices
+) -> list[SavingsPoint]:
     """The savings of a job after each run, thinned to at most ``MOST_POINTS`` points that include the last one."""
     default = job.spec.default_batch_size
     shown = thinned(len(trials), MOST_POINTS)
-    energy_runs = [EndedRun(t.batch_size, t.converged, t.energy, t.wasted_energy) for t in trials]
-    time_runs = [EndedRun(t.batch_size, t.converged, t.time, t.wasted_time) for t in trials]
+    full = {
+        at: _full_power(job, power_profiles, *at) for at in {(trial.batch_size, trial.power_limit) for trial in trials}
+    }
+    factors = [full[trial.batch_size, trial.power_limit] for trial in trials]
+    energy_runs = [
+        EndedRun(t.batch_size, t.converged, t.energy, t.wasted_energy, factor.energy, t.profiling_energy)
+        for t, factor in zip(trials, factors, strict=True)
+    ]
+    time_runs = [
+        EndedRun(t.batch_size, t.converged, t.time, t.wasted_time, factor.time, t.profiling_time)
+        for t, factor in zip(trials, factors, strict=True)
+    ]
     energies = savings.over_time(energy_runs, default, shown)
     times = savings.over_time(time_runs, default, shown)
     if energies is None or times is None:
@@ -155,11 +168,47 @@ def _alarm(ended_since_converged: int) -> str | None:
     return f"None of the last {ended_since_converged} runs converged. Check target_metric, max_epochs and the data."
 
 
-def _costs(job: JobState, records: Iterable[SizeRecord]) -> dict[int, Use]:
-    return {
-        record.batch_size: replace(record.cost, lost=job.cost(record.energy.lost, record.time.lost))
-        for record in records
-    }
+def _energies(job: JobState, runs: JobRuns) -> list[LimitedUse]:
+    return [
+        LimitedUse(
+            record.batch_size,
+            record.energy,
+            _full_power(job, runs.power_profiles, record.batch_size, record.power_limit).energy,
+            record.profiling_energy,
+        )
+        for record in runs.records
+    ]
+
+
+def _times(job: JobState, runs: JobRuns) -> list[LimitedUse]:
+    return [
+        LimitedUse(
+            record.batch_size,
+            record.time,
+            _full_power(job, runs.power_profiles, record.batch_size, record.power_limit).time,
+            record.profiling_time,
+        )
+        for record in runs.records
+    ]
+
+
+def _costs(job: JobState, runs: JobRuns) -> list[LimitedUse]:
+    return [
+        LimitedUse(
+            record.batch_size,
+            replace(record.cost, lost=job.cost(record.energy.lost, record.time.lost)),
+            _full_power(job, runs.power_profiles, record.batch_size, record.power_limit).cost,
+            job.cost(record.profiling_energy, record.profiling_time),
+        )
+        for record in runs.records
+    ]
+
+
+def _full_power(
+    job: JobState, power_profiles: Mapping[int, PowerProfile], batch_size: int, power_limit: float | None
+) -> FullPower:
+    """What runs of a batch size at a power limit would have needed at full power."""
+    return at_full_power(power_profiles.get(batch_size), power_limit, job.spec.eta_knob, job.spec.max_power)
 
 
 def _counts(records: Sequence[SizeRecord]) -> RunCounts:
@@ -172,7 +221,7 @@ def _counts(records: Sequence[SizeRecord]) -> RunCounts:
 
 
 def _view(saving: Saving | None) -> SavedView | None:
-    return None if saving is None else SavedView.model_validate(saving, from_attributes=True)
+    return None if saving is None else SavedView(**asdict(saving), by_sizes=saving.saved - saving.by_limits)
 
 
 def _message(job: JobState, energy: Saving | None, runs: int, last_at: str | None) -> str:
@@ -181,7 +230,7 @@ def _message(job: JobState, energy: Saving | None, runs: int, last_at: str | Non
         return f"Not enough data yet: no run with the default batch size {default} has converged."
     estimated = " (estimated)" if job.energy_source is EnergySource.ESTIMATE else ""
     return (
-        f"{_amount(energy)}{estimated} against batch size {default}; "
+        f"{_amount(energy)}{estimated}{_by_limits(energy)} against batch size {default}; "
         f"baseline: {runs} run{'s' if runs != 1 else ''}, last on {last_at[:10]}."
     )
 
@@ -190,7 +239,11 @@ def _fleet_message(jobs: int, compared: int, energy: Saving | None, estimated: i
     if energy is None:
         return "Not enough data yet: no job has a converged run with its default batch size."
     partly = "" if not estimated else " (estimated)" if estimated == jobs else " (partly estimated)"
-    return f"{_amount(energy)}{partly} over {compared} of {jobs} job{'s' if jobs != 1 else ''}."
+    return f"{_amount(energy)}{partly}{_by_limits(energy)} over {compared} of {jobs} job{'s' if jobs != 1 else ''}."
+
+
+def _by_limits(energy: Saving) -> str:
+    return units.plain(f", {units.energy(energy.by_limits)} of it by power limits,") if energy.by_limits else ""
 
 
 def _amount(energy: Saving) -> str:

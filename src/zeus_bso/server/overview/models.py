@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.views import JobSummary, RunCounts
 from zeus_bso.protocol.words import EnergySource
 from zeus_bso.savings import Saving, Use
@@ -71,10 +72,12 @@ class JobFigures:
     Attributes:
         trials: Number of its trials by status and reason.
         totals: What it adds to the totals.
+        power_limit: The power limit of each GPU at its chosen batch size [W], or None if there is none.
     """
 
     trials: Mapping[tuple[str, str], int]
     totals: JobTotals
+    power_limit: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +114,13 @@ class StoredReport:
 
 @dataclass(frozen=True, slots=True)
 class SizeRecord:
-    """Results and use of the trials of one batch size, over all generations.
+    """Results and use of the trials of one batch size at one power limit, over all generations.
 
     All values except ``trials``, ``running`` and ``foreign`` cover ended trials with the energy source of the job.
 
     Attributes:
         batch_size: The batch size.
+        power_limit: The power limit of each device [W], or None for full power.
         trials: Number of all trials.
         running: Number of open trials.
         foreign: Number of ended trials whose energy source differs from the job's. They are compared with nothing.
@@ -127,9 +131,12 @@ class SizeRecord:
         time: Time of the trials [s].
         cost: Cost of the converged trials [J], without what is ``lost``.
         last_converged_at: Time when the latest of them converged.
+        profiling_energy: Extra energy to measure power limits [J].
+        profiling_time: Extra time to measure power limits [s].
     """
 
     batch_size: int
+    power_limit: float | None
     trials: int
     running: int
     foreign: int
@@ -140,6 +147,33 @@ class SizeRecord:
     time: Use
     cost: Use
     last_converged_at: datetime | None
+    profiling_energy: float
+    profiling_time: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobRuns:
+    """The trials of a job, summed up.
+
+    Attributes:
+        records: Results and use by batch size and power limit.
+        power_profiles: What is known about batch sizes at each power limit. It is read only if a limit was set.
+        ended_since_converged: Number of ended trials since the latest converged trial.
+    """
+
+    records: Sequence[SizeRecord]
+    power_profiles: Mapping[int, PowerProfile]
+    ended_since_converged: int
+
+    @property
+    def trials(self) -> int:
+        """Number of all trials."""
+        return sum(record.trials for record in self.records)
+
+    @property
+    def running(self) -> int:
+        """Number of open trials."""
+        return sum(record.running for record in self.records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +189,9 @@ class EndedTrial:
         time: Training time [s].
         wasted_energy: Energy of work that was discarded at a restart [J].
         wasted_time: Time of work that was discarded at a restart [s].
+        power_limit: Power limit of each device [W], or None at full power.
+        profiling_energy: Extra energy to measure power limits [J].
+        profiling_time: Extra time to measure power limits [s].
     """
 
     trial_number: int
@@ -165,3 +202,6 @@ class EndedTrial:
     time: float
     wasted_energy: float
     wasted_time: float
+    power_limit: float | None
+    profiling_energy: float
+    profiling_time: float

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView, ReportView, SavingsPoint
 from zeus_bso.server import presenter
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.overview import job_savings
 from zeus_bso.server.overview.commands import ListJobs, ReadReports
-from zeus_bso.server.overview.models import JobFigures, JobKey, JobLine, JobVersion
+from zeus_bso.server.overview.models import JobFigures, JobKey, JobLine, JobRuns, JobVersion, SizeRecord
 from zeus_bso.server.overview.prices import EnergyPrices
 from zeus_bso.server.overview.repository import OverviewRepository
 from zeus_bso.server.services.service import ZeusService
@@ -93,7 +94,9 @@ class Overview:
         """
         job = self._job(job_id)
         records, since = self._repository.records(job_id), self._repository.ended_since_converged(job_id)
-        return job_savings.job_savings(job, records, job_savings.job_totals(job, records, since), since, self._prices)
+        profiles = self._power_profiles([job], {job_id: records})
+        runs = JobRuns(records, profiles.get(job_id, {}), since)
+        return job_savings.job_savings(job, runs, job_savings.job_totals(job, runs), self._prices)
 
     def savings_over_time(self, job_id: str) -> list[SavingsPoint]:
         """The savings of a job after each run.
@@ -101,14 +104,14 @@ class Overview:
         Raises:
             UnknownJobError: There is no such job.
         """
-        return job_savings.savings_over_time(self._job(job_id), self._repository.ended_trials(job_id), self._prices)
+        job, trials = self._job(job_id), self._repository.ended_trials(job_id)
+        limited = any(trial.power_limit is not None for trial in trials)
+        profiles = self._service.power_profiles_of([job_id]).get(job_id, {}) if limited else {}
+        return job_savings.savings_over_time(job, trials, profiles, self._prices)
 
     def fleet(self) -> FleetSavings:
         """The savings of all jobs together."""
-        records = self._repository.records_of()
-        since = self._repository.ended_since_converged_of()
-        jobs = self._service.jobs()
-        totals = [job_savings.job_totals(job, records.get(job.job_id, []), since[job.job_id]) for job in jobs]
+        totals = [job_savings.job_totals(job, runs) for job, runs in self._runs_of(None)]
         return job_savings.fleet_savings(totals, self._prices)
 
     def versions(self) -> list[JobVersion]:
@@ -118,14 +121,16 @@ class Overview:
     def figures(self, job_ids: Sequence[str]) -> dict[str, JobFigures]:
         """The figures of several jobs for the metrics."""
         kinds = self._repository.trial_kinds(job_ids)
-        records = self._repository.records_of(job_ids)
-        since = self._repository.ended_since_converged_of(job_ids)
+        found = self._runs_of(job_ids)
+        limited = [job.job_id for job, _ in found if job.spec.power_limit != "off"]
+        sizes = self._service.sizes_of(limited) if limited else {}
         return {
             job.job_id: JobFigures(
                 trials=kinds.get(job.job_id, {}),
-                totals=job_savings.job_totals(job, records.get(job.job_id, []), since[job.job_id]),
+                totals=job_savings.job_totals(job, runs),
+                power_limit=presenter.chosen_power_limit(job, sizes.get(job.job_id, {}), runs.power_profiles),
             )
-            for job in self._service.jobs(job_ids)
+            for job, runs in found
         }
 
     def lines(self, job_ids: Sequence[str]) -> dict[str, JobLine]:
@@ -148,18 +153,39 @@ class Overview:
         return [line.summary for line in self._lines(job_ids)]
 
     def _lines(self, job_ids: Sequence[str]) -> list[JobLine]:
-        records = self._repository.records_of(job_ids)
-        since = self._repository.ended_since_converged_of(job_ids)
         sizes = self._service.sizes_of(job_ids)
         found = []
-        for job in self._service.jobs(job_ids):
-            of_job, ended = records.get(job.job_id, []), since[job.job_id]
-            trials, running = sum(r.trials for r in of_job), sum(r.running for r in of_job)
-            summary = presenter.summarize(job, sizes[job.job_id], trials, running)
-            totals = job_savings.job_totals(job, of_job, ended)
-            saved = job_savings.job_savings(job, of_job, totals, ended, self._prices)
+        for job, runs in self._runs_of(job_ids):
+            of_job = sizes[job.job_id]
+            chosen_limit = presenter.chosen_power_limit(job, of_job, runs.power_profiles)
+            summary = presenter.summarize(job, of_job, runs.trials, runs.running, chosen_limit)
+            totals = job_savings.job_totals(job, runs)
+            saved = job_savings.job_savings(job, runs, totals, self._prices)
             found.append(JobLine(summary.model_copy(update={"savings": saved}), totals))
         return found
+
+    def _runs_of(self, job_ids: Sequence[str] | None) -> list[tuple[JobState, JobRuns]]:
+        """Several jobs with their trials, or all for None."""
+        records = self._repository.records_of(job_ids)
+        since = self._repository.ended_since_converged_of(job_ids)
+        jobs = self._service.jobs(job_ids)
+        profiles = self._power_profiles(jobs, records)
+        return [
+            (job, JobRuns(records.get(job.job_id, []), profiles.get(job.job_id, {}), since[job.job_id])) for job in jobs
+        ]
+
+    def _power_profiles(
+        self, jobs: Sequence[JobState], records: Mapping[str, Sequence[SizeRecord]]
+    ) -> Mapping[str, Mapping[int, PowerProfile]]:
+        """Read what is known about batch sizes at each power limit, of the jobs that set limits or have set some."""
+        wanted = [
+            job.job_id
+            for job in jobs
+            if job.spec.power_limit == "optimize" or any(r.power_limit for r in records.get(job.job_id, []))
+        ]
+        if not wanted:
+            return {}
+        return self._service.power_profiles_of(wanted if len(wanted) <= _AT_ONCE else None)
 
     def _job(self, job_id: str) -> JobState:
         return self._service.get_job(job_id, status_code=404)

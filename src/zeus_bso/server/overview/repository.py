@@ -45,6 +45,7 @@ def _use(name: str, value: Any, wasted: Any = None) -> list[ColumnElement[Any]]:
 
 _RECORDS = select(
     trial.c.batch_size,
+    trial.c.power_limit,
     func.count().label("trials"),
     _count(trial.c.status == TrialStatus.DISPATCHED.value).label("running"),
     _count(and_(trial.c.energy_source.is_not(None), trial.c.energy_source != job.c.energy_source, _ENDED)).label(
@@ -57,6 +58,8 @@ _RECORDS = select(
     *_use("time", trial.c.time, trial.c.wasted_time),
     *_use("cost", trial.c.cost),
     func.max(case((_CONVERGED, trial.c.ended_at))).label("last_converged_at"),
+    _sum(_LOST, trial.c.profiling_energy).label("profiling_energy"),
+    _sum(_LOST, trial.c.profiling_time).label("profiling_time"),
 ).select_from(trial.join(job, (job.c.job_id == trial.c.job_id) & IS_WHOLE))
 
 _LAST_CONVERGED = (
@@ -132,13 +135,14 @@ class OverviewRepository:
         return found
 
     def records(self, job_id: str) -> list[SizeRecord]:
-        """Sum up the trials of each batch size of a job."""
-        statement = _RECORDS.where(trial.c.job_id == job_id).group_by(trial.c.batch_size)
+        """Sum up the trials of each batch size of a job at each power limit."""
+        statement = _RECORDS.where(trial.c.job_id == job_id).group_by(trial.c.batch_size, trial.c.power_limit)
         return [_record(row) for row in self._connection.execute(statement)]
 
     def records_of(self, job_ids: Sequence[str] | None = None) -> dict[str, list[SizeRecord]]:
-        """Sum up the trials of each batch size of several jobs, or of all jobs for None."""
-        statement = _RECORDS.add_columns(trial.c.job_id).group_by(trial.c.job_id, trial.c.batch_size)
+        """Sum up the trials of each batch size of several jobs at each power limit, or of all jobs for None."""
+        by = (trial.c.job_id, trial.c.batch_size, trial.c.power_limit)
+        statement = _RECORDS.add_columns(trial.c.job_id).group_by(*by)
         if job_ids is not None:
             statement = statement.where(trial.c.job_id.in_(job_ids))
         found: dict[str, list[SizeRecord]] = defaultdict(list)
@@ -188,6 +192,7 @@ def _record(row: Row[Any]) -> SizeRecord:
     values = row._mapping
     return SizeRecord(
         batch_size=values["batch_size"],
+        power_limit=values["power_limit"],
         trials=values["trials"],
         running=values["running"],
         foreign=values["foreign"],
@@ -198,4 +203,6 @@ def _record(row: Row[Any]) -> SizeRecord:
         time=Use(values["converged"], values["time_total"], values["time_squares"], values["time_lost"]),
         cost=Use(values["converged"], values["cost_total"], values["cost_squares"]),
         last_converged_at=values["last_converged_at"],
+        profiling_energy=values["profiling_energy"],
+        profiling_time=values["profiling_time"],
     )

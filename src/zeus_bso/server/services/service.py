@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from zeus_bso.exceptions import UnknownJobError
 from zeus_bso.policy.state import ChoiceInput, Progress, SizeState
 from zeus_bso.protocol.job_spec import JobSettings, JobSpecFromClient
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadTrials, RecordReport
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
 from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
@@ -54,6 +55,10 @@ class ZeusService:
     def sizes_of(self, job_ids: Sequence[str]) -> dict[str, dict[int, SizeState]]:
         """Read the states of the batch sizes of several jobs."""
         return self._states.sizes_of(job_ids)
+
+    def power_profiles_of(self, job_ids: Sequence[str] | None) -> dict[str, dict[int, PowerProfile]]:
+        """Read what is known about the batch sizes of several jobs, or of all, at each power limit."""
+        return self._states.power_profiles_of(job_ids)
 
     def create_job(self, spec: JobSpecFromClient, *, derived_id: bool) -> JobState:
         """Store a new job; where a namesake was deleted, its numbers run on."""

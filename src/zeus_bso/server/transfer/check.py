@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import IO, Any
@@ -94,6 +94,12 @@ class ExportValidator:
         self._keys: dict[str, set[tuple[Any, ...]]] = {name: set() for name in _PARENTS}
         self._job: JobState | None = None
         self._profiles = _PowerProfiles()
+        self._checks: dict[str, Callable[[JobState, Row], None]] = {
+            batch_size_state.name: _size,
+            trial.name: _trial,
+            power_profile.name: self._profiles.take_head,
+            power_point.name: self._profiles.take_point,
+        }
 
     def take(self, line: dict[str, Any]) -> tuple[JobTable, Row] | None:
         """Validate one line.
@@ -148,17 +154,8 @@ class ExportValidator:
             self._job = _job(row)
         elif self._job is None:
             raise ValueError("the job itself must come first")
-        elif table is batch_size_state:
-            if row["batch_size"] not in self._job.spec.batch_sizes:
-                raise ValueError("batch_size_state.batch_size is not a batch size of the job")
-            state = _understand("batch_size_state", lambda: size_of(row))
-            _understand("batch_size_state.surrogate", lambda: SurrogateArmDocument(**asdict(state.surrogate)))
-        elif table is trial:
-            _trial(self._job, row)
-        elif table is power_profile:
-            self._profiles.take_head(self._job, row)
-        elif table is power_point:
-            self._profiles.take_point(row)
+        elif table.name in self._checks:
+            self._checks[table.name](self._job, row)
 
     def _end(self, counts: object) -> None:
         # Files of older releases lack some tables.
@@ -184,7 +181,7 @@ class _PowerProfiles:
             raise ValueError("power_profile.batch_size is not a batch size of the job")
         self._heads[row["batch_size"]] = row
 
-    def take_point(self, row: Row) -> None:
+    def take_point(self, of: JobState, row: Row) -> None:
         self._points.setdefault(row["batch_size"], []).append(row)
 
     def end(self) -> None:
@@ -220,6 +217,13 @@ def _job(row: Row) -> JobState:
 def _loaded(rng_state: dict[str, Any] | None) -> None:
     if rng_state is not None:
         np.random.default_rng(0).bit_generator.state = rng_state
+
+
+def _size(of: JobState, row: Row) -> None:
+    if row["batch_size"] not in of.spec.batch_sizes:
+        raise ValueError("batch_size_state.batch_size is not a batch size of the job")
+    state = _understand("batch_size_state", lambda: size_of(row))
+    _understand("batch_size_state.surrogate", lambda: SurrogateArmDocument(**asdict(state.surrogate)))
 
 
 def _trial(state: JobState, row: Row) -> None:
