@@ -28,12 +28,14 @@ SCENARIOS = {
     "overlapping, some crash": Scenario(recurrences=24, overlap=3, crash_rate=0.2),
     "drifting, without curve stop": Scenario(recurrences=24, drift=Drift(at=12, factor=2.0), curve_stop=False),
     "weighing energy alone, tight bound": Scenario(recurrences=24, eta_knob=1.0, beta_knob=1.2),
+    "with power limits": Scenario(recurrences=24, power="optimize", overlap=1, preempt_rate=0.2),
 }
 
 CASES = [
     *(("digits", scenario) for scenario in SCENARIOS),
     ("tiny", "weighing energy alone, tight bound"),
     ("tiny", "overlapping, some crash"),
+    ("tiny", "with power limits"),
     ("hard", "overlapping, some crash"),
 ]
 

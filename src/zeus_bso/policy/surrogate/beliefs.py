@@ -24,7 +24,7 @@ NOISE_PRIOR_DOF = 4
 PACE_PRIOR_STD = 0.03
 """Spread of the log cost per epoch from run to run, as it is believed before any is known.
 
-Profiling of power limits is part of it. On a machine that is shared with others it turns out to be far larger.
+On a machine that is shared with others it turns out to be far larger.
 """
 
 PACE_PRIOR_DOF = 4
