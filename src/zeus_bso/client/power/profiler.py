@@ -22,8 +22,8 @@ logger = logging.getLogger("zeus_bso")
 DRIFT = math.log(1.2)
 """The pace at the chosen limit has changed if its logarithm has moved by more than this, in two windows in a row."""
 
-_READING_SHARE = 20
-"""The counter is read so seldom that reading takes at most this part of the time."""
+_READING_SHARE = 40
+"""The counter is read so seldom that opening a window takes at most this part of the time."""
 
 
 @dataclass
@@ -141,7 +141,8 @@ class StepProfiler:
         self._seen = self._steps = self._steps_in_epoch = 0
         self._steps_per_epoch: int | None = None
         self._is_open = self._settles = False
-        self._opened_s = self._cost_s = 0.0
+        self._opened_s = 0.0
+        self._cost_s = 0.0  # of opening the window, which closing it will about double
         self._window = Window()
         self._limit_w = search.limit_w
 
@@ -171,11 +172,12 @@ class StepProfiler:
 
     def _open(self) -> None:
         finish_computing()
+        began_s = time.monotonic()
         self._monitor.begin_window(self._name)
         self._is_open, self._steps, self._opened_s = True, 0, time.monotonic()
+        self._cost_s = self._opened_s - began_s
 
     def _read(self, *, reopens: bool) -> None:
-        began_s = time.monotonic()
         finish_computing()
         measured = self._monitor.end_window(self._name)
         self._is_open = False
@@ -184,7 +186,6 @@ class StepProfiler:
         self._judge()
         if reopens and not self._search.is_over:
             self._open()
-        self._cost_s = max(time.monotonic() - began_s, self._cost_s / 2)
 
     def _judge(self) -> None:
         window = self._window
