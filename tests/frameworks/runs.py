@@ -35,3 +35,20 @@ def only_trial(server: InMemoryServer) -> Mapping[str, Any]:
     [trial] = answer.items
     assert isinstance(trial, dict)
     return trial
+
+
+def count_steps(bso: BatchSizeOptimizer) -> list[str]:
+    """The beginnings and ends of steps that the optimizer will be told."""
+    said: list[str] = []
+    begin, end = bso.on_step_begin, bso.on_step_end
+
+    def begin_step() -> None:
+        said.append("begin")
+        begin()
+
+    def end_step() -> None:
+        said.append("end")
+        end()
+
+    bso.on_step_begin, bso.on_step_end = begin_step, end_step  # type: ignore[method-assign]
+    return said

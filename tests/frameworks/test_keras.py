@@ -15,7 +15,7 @@ os.environ["KERAS_BACKEND"] = "torch"
 
 import keras
 
-from tests.frameworks.runs import EPOCH_J, only_trial, optimizer
+from tests.frameworks.runs import EPOCH_J, count_steps, only_trial, optimizer
 from zeus_bso import ZeusBSOConfigError, ZeusBSOTrainFailError
 from zeus_bso.integrations.keras import ZeusBSOCallback, saved_state
 from zeus_bso.testing import InMemoryServer
@@ -48,6 +48,7 @@ def fit(model: Any, *callbacks: Any, **options: Any) -> list[float]:
 
 def test_a_fit_stops_at_its_target_and_reports_its_own_validations_alone(server: InMemoryServer) -> None:
     bso = optimizer(server, **LOSS | {"target_metric": 0.02})
+    steps = count_steps(bso)
     callback = ZeusBSOCallback(bso, "val_loss")
     model = line()
 
@@ -56,6 +57,7 @@ def test_a_fit_stops_at_its_target_and_reports_its_own_validations_alone(server:
     model.evaluate(X, 2 * X, verbose=0, callbacks=[callback])
 
     assert [loss <= 0.02 for loss in losses] == [False] * (len(losses) - 1) + [True]
+    assert steps == ["begin", "end"] * 4 * len(losses)
     trial = only_trial(server)
     assert (trial["outcome"], trial["current_epoch"]) == ("converged", len(losses))
     assert trial["energy"] == len(losses) * EPOCH_J

@@ -15,7 +15,7 @@ import lightning.pytorch  # noqa: E402
 import pytorch_lightning  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
-from tests.frameworks.runs import EPOCH_J, only_trial, optimizer  # noqa: E402
+from tests.frameworks.runs import EPOCH_J, count_steps, only_trial, optimizer  # noqa: E402
 from zeus_bso import BatchSizeOptimizer, ZeusBSOConfigError, ZeusBSOTrainFailError  # noqa: E402
 from zeus_bso.integrations.lightning import ZeusBSOCallback, saved_state  # noqa: E402
 from zeus_bso.testing import InMemoryServer  # noqa: E402
@@ -81,6 +81,7 @@ def test_a_fit_stops_at_its_target_and_reports_its_own_validations_alone(
     package: Any, server: InMemoryServer, tmp_path: Path
 ) -> None:
     bso = optimizer(server)
+    steps = count_steps(bso)
     trainer = trainer_for(bso, tmp_path, package=package)
     model = line(package)
 
@@ -90,6 +91,7 @@ def test_a_fit_stops_at_its_target_and_reports_its_own_validations_alone(
 
     assert bso.training_finished
     assert trainer.current_epoch == 3
+    assert steps == ["begin", "end"] * 3 * 4
     trial = only_trial(server)
     assert (trial["outcome"], trial["current_epoch"], trial["energy"]) == ("converged", 3, 3 * EPOCH_J)
 

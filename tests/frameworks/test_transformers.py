@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="run by: make test-frameworks")
 from transformers import Trainer, TrainerCallback, TrainingArguments  # noqa: E402
 from transformers.trainer_utils import get_last_checkpoint  # noqa: E402
 
-from tests.frameworks.runs import EPOCH_J, only_trial, optimizer  # noqa: E402
+from tests.frameworks.runs import EPOCH_J, count_steps, only_trial, optimizer  # noqa: E402
 from zeus_bso import BatchSizeOptimizer, ZeusBSOConfigError, ZeusBSOTrainFailError  # noqa: E402
 from zeus_bso.integrations.transformers import ZeusBSOCallback, saved_state  # noqa: E402
 from zeus_bso.testing import InMemoryServer  # noqa: E402
@@ -76,6 +76,7 @@ def test_a_training_stops_at_its_target_and_reports_its_own_evaluations_alone(
     server: InMemoryServer, tmp_path: Path
 ) -> None:
     bso = optimizer(server)
+    steps = count_steps(bso)
     trainer = trainer_for(bso, tmp_path, eval_on_start=True)
 
     trainer.evaluate()
@@ -84,6 +85,7 @@ def test_a_training_stops_at_its_target_and_reports_its_own_evaluations_alone(
 
     assert bso.training_finished
     assert trainer.state.epoch == 3
+    assert steps == ["begin", "end"] * trainer.state.global_step
     trial = only_trial(server)
     assert (trial["outcome"], trial["current_epoch"], trial["energy"]) == ("converged", 3, 3 * EPOCH_J)
 

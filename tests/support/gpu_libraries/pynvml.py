@@ -89,7 +89,7 @@ def nvmlDeviceGetPowerManagementLimit(handle: int) -> int:  # noqa: N802
 
 def nvmlDeviceSetPowerManagementLimit(handle: int, limit: int) -> None:  # noqa: N802
     """The limit is kept in the folder ``TEST_GPU_STATE``: like that of a real GPU, it outlives the process."""
-    if os.environ.get("TEST_NVML_FORBIDS"):
+    if _gpus()[handle].get("forbidden"):
         raise NVMLError_NoPermission("Insufficient Permissions")
     spent_mj = nvmlDeviceGetTotalEnergyConsumption(handle)
     path = _state_file(handle)

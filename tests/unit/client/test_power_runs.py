@@ -93,7 +93,9 @@ def test_measuring_makes_no_run_look_dear(server: InMemoryServer, card: PowerCar
     repeated = [found for found in by_size.values() if len(found) > 1]
     assert repeated
     for first, *later in repeated:
+        assert first["profiling_time"] != 0
         for trial in later:
+            assert trial["profiling_time"] == 0
             assert first["time"] == pytest.approx(trial["time"], rel=0.03)
             assert first["energy"] == pytest.approx(trial["energy"], rel=0.03)
 
