@@ -154,6 +154,9 @@ def print_report(report: DemoReport, see_more: Sequence[tuple[str, str]]) -> Non
     console.print()
     for sentence in sentences(report):
         console.print(sentence)
+    console.print(
+        'A GPU saves more with the best power limit of each batch size: JobSpec(..., power_limit="optimize").'
+    )
     console.print("\nTo see more:")
     width = max(len(what) for what, _ in see_more)
     for what, command in see_more:
