@@ -27,6 +27,10 @@ _REPEATED = 2
 """The best limits are measured at least so often, because a single window may be noisy."""
 
 
+_ENOUGH = 24
+"""The search ends after so many windows. Only noise that hides the best limit makes it that long."""
+
+
 def limits_w(lowest_w: float, highest_w: float) -> list[float]:
     """The limits to choose from, in descending order: full power, and below it the multiples of a step [W].
 
@@ -51,6 +55,8 @@ def next_limit(profile: PowerProfile, goal: PowerGoal) -> float | None:
         profile: What was measured so far.
         goal: How limits are judged.
     """
+    if sum(point.windows for point in profile.points) >= _ENOUGH:
+        return None
     grid = limits_w(profile.lowest, profile.highest)
     known = {limit: goal.judge(profile, point) for limit in grid if (point := profile.at(limit)) is not None}
     stride = math.ceil(len(grid) / _COARSE)
