@@ -158,7 +158,7 @@ def savings(off: Sequence[ReportRow], limited: Sequence[ReportRow], bounded: Seq
     Args:
         off: At full power.
         limited: At the limits of least cost.
-        bounded: At the limits of least energy that slow no epoch by more than the bound.
+        bounded: At the limits of least cost that slow no epoch by more than the bound.
     """
     print(
         "\n| workload | gpu | policy | energy saved at full power | time | with limits | time "

@@ -85,7 +85,7 @@ def add_power_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--power-goal", choices=("cost", "energy"),
-        help="how optimize judges a limit (default: by cost; by energy with --max-slowdown)",
+        help="how optimize judges a limit (default: cost)",
     )  # fmt: skip
     group.add_argument(
         "--max-slowdown", type=float, metavar="X",

@@ -75,9 +75,9 @@ def goal_of(job: _StatesGoal, max_power_w: float) -> PowerGoal:
         job: The settings.
         max_power_w: Sum of the devices' maximum power limits [W].
     """
-    # "At most 5 % slower" asks for what can be saved within that bound.
-    objective = job.power_goal or ("cost" if job.max_slowdown is None else "energy")
-    return PowerGoal(objective, job.eta_knob, max_power_w, job.max_slowdown)
+    # A bound on the slowdown does not change the goal: least energy would use up the bound wherever it can, also for
+    # savings that are smaller than the time they take.
+    return PowerGoal(job.power_goal or "cost", job.eta_knob, max_power_w, job.max_slowdown)
 
 
 @dataclass(frozen=True)

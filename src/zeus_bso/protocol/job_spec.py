@@ -80,8 +80,7 @@ class JobSettings(BaseModel):
         policy_options: Options of the policy.
         power_limit: The power limit of each GPU. ``off`` leaves it alone. ``optimize`` measures each batch size
             once and trains at the best limit. A number of watts trains at this limit.
-        power_goal: How ``optimize`` judges a limit: by ``cost`` or by ``energy``. Null: by cost, or by energy if there
-            is a ``max_slowdown``.
+        power_goal: How ``optimize`` judges a limit: by ``cost`` or by ``energy``. Null: by cost.
         max_slowdown: How many times longer than at full power an epoch may take at most, for example 1.05. Null: there
             is no bound.
     """

@@ -125,8 +125,7 @@ class Scenario:
         curve_stop: Whether the surrogate policy may stop a hopeless run by its learning curve.
         power: ``off``: every run trains at full power, and the oracle knows no other limit. ``optimize``: each batch
             size is measured at several limits once, and runs train at the best one.
-        power_goal: How ``optimize`` judges a limit: by ``cost`` or by ``energy``. None: by cost, or by energy if there
-            is a ``max_slowdown``.
+        power_goal: How ``optimize`` judges a limit: by ``cost`` or by ``energy``. None: by cost.
         max_slowdown: How many times longer than at full power an epoch may take at most. None: there is no bound.
         warm_up: What the first epoch of a run costs extra, in normal epochs of its batch size.
         warm_ups: The same for single batch sizes, where they differ from the others.

@@ -77,14 +77,27 @@ def test_the_search_ends_close_to_the_best_limit_after_few_windows(goal: PowerGo
 
 
 def test_a_slowdown_bound_is_kept_and_used() -> None:
-    goal = goal_of(JobSettings(max_slowdown=1.05), 700.0)
+    goal = goal_of(JobSettings(power_goal="energy", max_slowdown=1.05), 700.0)
     profile, _ = searched(goal)
     best, full = goal.best(profile), profile.at(700)
     assert best is not None
     assert full is not None
     assert full.rate / best.rate <= 1.05
     assert best.power < full.power
-    assert goal.objective == "energy"
+
+
+@given(st.floats(1, 1.5), st.floats(0, 1), st.floats(150, 700))
+def test_a_slowdown_bound_leaves_the_goal_as_it_is(most: float, eta: float, knee_w: float) -> None:
+    free, bounded = (goal_of(JobSettings(eta_knob=eta, max_slowdown=one), 700.0) for one in (None, most))
+    (profile, _), (profile_within, _) = searched(free, knee_w=knee_w), searched(bounded, knee_w=knee_w)
+    best, within, full = free.best(profile), bounded.best(profile_within), profile_within.at(700)
+    assert best is not None
+    assert within is not None
+    assert full is not None
+    assert bounded.allows(within, full)
+    if bounded.allows(best, full):
+        assert free.per_unit(within) <= 1.02 * free.per_unit(best)
+    assert free.per_unit(within) <= free.per_unit(full) * (1 + 1e-12)
 
 
 def test_the_two_best_limits_are_measured_twice() -> None:
@@ -106,7 +119,8 @@ def test_a_search_that_was_interrupted_goes_on_where_it_was(goal: PowerGoal, aft
 def test_a_goal_follows_the_settings() -> None:
     assert goal_of(JobSettings(), 700.0).objective == "cost"
     assert goal_of(JobSettings(power_goal="energy"), 700.0).objective == "energy"
-    assert goal_of(JobSettings(power_goal="cost", max_slowdown=1.1), 700.0).objective == "cost"
+    assert goal_of(JobSettings(max_slowdown=1.1), 700.0) == PowerGoal("cost", 0.5, 700.0, 1.1)
+    assert goal_of(JobSettings(power_goal="energy", max_slowdown=1.1), 700.0).objective == "energy"
 
 
 def test_a_complete_profile_is_not_replaced_by_one_that_has_just_begun() -> None:

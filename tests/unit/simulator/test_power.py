@@ -194,7 +194,8 @@ def test_the_goal_decides_which_limit_is_best(pair: Pair) -> None:
     assert best_w(replace(OPTIMIZE, eta_knob=1.0)) == 100
     assert best_w(replace(OPTIMIZE, eta_knob=0.0)) == 200
     assert best_w(replace(OPTIMIZE, eta_knob=0.0, power_goal="energy")) == 100
-    assert best_w(replace(OPTIMIZE, max_slowdown=1.13)) == 150
+    assert best_w(replace(OPTIMIZE, max_slowdown=1.13, power_goal="energy")) == 150
+    assert best_w(replace(OPTIMIZE, max_slowdown=1.13)) == 200
     assert best_w(replace(OPTIMIZE, max_slowdown=1.0)) == 200
 
 
