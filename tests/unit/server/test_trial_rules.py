@@ -20,6 +20,7 @@ from zeus_bso.protocol.messages import AskForTrial, Checkpoint, Heartbeat, Train
 from zeus_bso.protocol.words import FailReason
 from zeus_bso.server.batch_size_state.models import Trial
 from zeus_bso.server.services import trial_rules
+from zeus_bso.server.services.job_rules import run_of
 from zeus_bso.server.services.trial_rules import (
     TRANSITIONS,
     Decision,
@@ -197,6 +198,18 @@ def test_out_of_memory_counts_in_whatever_generation_the_trial_was_begun() -> No
     job.do(end(FailReason.OOM))
 
     assert [size for size, state in job.rows.states.items() if state.retired] == [16, 32, 64]
+
+
+@pytest.mark.parametrize(("limit_w", "share"), [(None, 0.25), (50.0, 0.5), (400.0, 0.25)])
+def test_a_run_at_a_power_limit_is_compared_with_that_limit(limit_w: float | None, share: float) -> None:
+    """A low limit is no sign that the batch leaves the GPU idle."""
+    job = Job()
+    rows = JobInMemory(JobSpecFromClient.model_validate(spec() | {"max_power": 100.0, "number_of_gpus": 1}))
+    told = {"time": 10.0, "energy": 250.0, "metric": 0.1, "current_epoch": 7, "power_limit": limit_w}
+    result = TrainingResult.model_validate(name_of(job.trial) | told)
+    run = run_of(rows.load(), job.trial, result, time=10.0, energy=250.0)
+
+    assert run.power_share == pytest.approx(share)
 
 
 def test_the_picture_in_the_docs_is_the_table() -> None:

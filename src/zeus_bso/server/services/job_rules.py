@@ -8,6 +8,7 @@ from zeus_bso.policy.generation import begin_generation
 from zeus_bso.policy.retirement import after_failure, ended_by_script, undo_failure
 from zeus_bso.policy.state import Choice, RunState, nearest
 from zeus_bso.policy.stop import NON_FINITE_LIMIT, Verdict, judge_alone
+from zeus_bso.protocol.job_spec import JobSpecFromClient
 from zeus_bso.protocol.messages import TrainingResult
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, Stage, TrialType
 from zeus_bso.server.batch_size_state.models import Trial
@@ -49,7 +50,7 @@ def run_of(job: LockedJob, trial: Trial, result: TrainingResult, time: float, en
         time: Training time so far, which never falls [s].
         energy: Energy used so far, which never falls [J].
     """
-    max_power = job.state.spec.max_power
+    power = _available_power(job.state.spec, result.power_limit)
     new_metric = is_new_epoch(trial, result) or uses_metric(trial, result)
     # The metrics of an outage only the client has counted.
     non_finite = NON_FINITE_LIMIT - 1 if result.decided is Outcome.DIVERGED else trial.non_finite_in_row
@@ -62,8 +63,15 @@ def run_of(job: LockedJob, trial: Trial, result: TrainingResult, time: float, en
         non_finite_before=non_finite if new_metric else 0,
         uncapped=trial.uncapped or result.decided is Outcome.CONVERGED,
         final=result.final or result.decided is not None,
-        power_share=energy / time / max_power if time > 0 and max_power > 0 else None,
+        power_share=energy / time / power if time > 0 and power > 0 else None,
     )
+
+
+def _available_power(spec: JobSpecFromClient, power_limit: float | None) -> float:
+    """The greatest power that a run may draw [W]: that of its power limit, or else the job's maximum."""
+    if power_limit is None or spec.number_of_gpus == 0:
+        return spec.max_power
+    return min(spec.max_power, power_limit * spec.number_of_gpus)
 
 
 def judge(job: LockedJob, trial: Trial, run: RunState) -> tuple[RunState, Verdict]:
