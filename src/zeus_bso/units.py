@@ -67,6 +67,11 @@ def duration(value_s: float | None) -> str:
     raise AssertionError("every duration has a unit")
 
 
+def watts(value_w: float | None) -> str:
+    """A power or a power limit."""
+    return NOTHING if value_w is None else f"{value_w:.6g}{SPACE}W"
+
+
 def mass(value_kg: float | None) -> str:
     """A mass in mg, g, kg or t."""
     return _in_unit(value_kg, [(size, size, unit) for size, unit in _MASS_UNITS])

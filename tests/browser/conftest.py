@@ -22,6 +22,7 @@ from zeus_bso.cli.demo import training_script
 
 BIG_JOB, BIG_JOB_TRIALS = "nightly/resnet50 40 sizes", 5_000
 ODD_JOB = "<b>\"bold\" & 'odd'</b> \u05d0\u05d1\u05d2"
+LIMITED_JOB = "hourly/bert power limits"
 RECURRENCES = 2
 PRICES = {
     "ZEUS_BSO_ELECTRICITY_PRICE": "0.25",
@@ -51,7 +52,10 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server process with a job of real runs, one of 5,000 trials with 40 batch sizes, and one with an odd name."""
+    """A server process with some jobs.
+
+    One had real runs, one 5,000 trials with 40 batch sizes, one has an odd name, and one power limits of 40 sizes.
+    """
     folder = tmp_path_factory.mktemp("dashboard")
     with ServerProcess(folder / "jobs.db", environment=PRICES) as process:
         yield _with_jobs(process.url, f"sqlite:///{folder / 'jobs.db'}")
@@ -71,7 +75,8 @@ def _with_jobs(url: str, database_url: str) -> Site:
     big = History(BIG_JOB, BIG_JOB_TRIALS)
     message = "<img src=x onerror=alert(1)> \"quoted\" 'so'"
     odd = big.shorter(ODD_JOB, 60, batch_sizes=[8, 16, 32], default_batch_size=16, message=message)
-    for history in (big, odd):
+    limited = big.shorter(LIMITED_JOB, 600, limited=True)
+    for history in (big, odd, limited):
         request("POST", f"{url}/jobs", json=spec(**history.spec))
         look(database_url, history.write)
     return Site(url, database_url, real["job_id"])

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from tests.browser.conftest import BIG_JOB, ODD_JOB, Visit
+from tests.browser.conftest import BIG_JOB, LIMITED_JOB, ODD_JOB, Visit
 from tests.support.requests import request
 
 CHARTS = ("cost", "belief", "plane", "curves", "savings")
@@ -24,6 +24,33 @@ def test_every_chart_is_drawn_and_says_in_words_what_it_shows(visit: Visit, job_
         if name != "savings":  # The real runs may not have converged at the default size yet.
             expect(chart.locator(".plot .main-svg").first).to_be_visible()
             assert chart.locator(".plot .points path, .plot .scatterlayer path").count() > 0
+
+
+def test_power_limits_are_shown_for_the_sizes_that_matter_and_the_others_on_demand(visit: Visit) -> None:
+    page = visit.open_job(LIMITED_JOB)
+    visit.draw_all()
+    chart = page.locator("#chart-limits")
+
+    expect(page.locator(".saved h2")).to_contain_text("at 200\xa0W")
+    expect(page.locator(".saved .split")).to_contain_text("batch sizes saved")
+    expect(chart.locator(".summary")).to_contain_text("of 40 batch sizes")
+    expect(chart.locator(".scatterlayer .trace")).to_have_count(5)
+    expect(chart.locator(".legend .traces")).to_have_count(10)
+    chart.locator(".legend .legendtoggle").first.click()
+    expect(chart.locator(".scatterlayer .trace")).to_have_count(6)
+    expect(page.locator("#sizes tbody tr").last).to_contain_text("so far")
+    expect(page.locator("#trials tbody tr").first).to_contain_text("200\xa0W")
+    chart.get_by_role("link", name="Data as a table").click()
+    assert page.locator("tbody tr").count() > 40
+
+
+def test_a_job_without_power_limits_says_nothing_of_them(visit: Visit) -> None:
+    page = visit.open_job(ODD_JOB)
+
+    expect(page.locator("#chart-savings")).to_be_visible()
+    expect(page.locator("#chart-limits")).to_have_count(0)
+    expect(page.locator("#sizes")).not_to_contain_text("limit")
+    expect(page.locator("#trials")).not_to_contain_text("Limit")
 
 
 def test_it_says_what_it_will_choose_next_and_why(visit: Visit) -> None:

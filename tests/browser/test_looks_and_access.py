@@ -11,7 +11,7 @@ from typing import Any
 import platformdirs
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from tests.browser.conftest import BIG_JOB, ODD_JOB, WIDE, Site, Visit, missing
+from tests.browser.conftest import BIG_JOB, LIMITED_JOB, ODD_JOB, WIDE, Site, Visit, missing
 
 AXE = "axe-core@4.10.3"
 LIGHT, DARK = "rgb(247, 246, 243)", "rgb(18, 19, 20)"
@@ -38,6 +38,9 @@ def pages(visit: Visit) -> Iterator[Page]:
     """Every kind of page, one after the other."""
     yield visit.open("/")
     yield visit.open_job(ODD_JOB)
+    visit.open_job(LIMITED_JOB)
+    visit.draw_all()
+    yield visit.page
     visit.open_job()
     visit.draw_all()
     yield visit.page

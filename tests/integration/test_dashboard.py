@@ -12,12 +12,14 @@ import pytest
 from tests.support.databases import look
 from tests.support.history import History
 from tests.support.jobs import Json
+from tests.support.power import BEGUN, BEST_W, COMPLETE
 from tests.support.server import Server
 
+from zeus_bso import units
 from zeus_bso.server.dashboard import render
 from zeus_bso.server.dashboard.pages import JOBS_ON_A_PAGE
 
-CHARTS = ("cost", "belief", "plane", "curves", "savings")
+CHARTS = ("cost", "belief", "plane", "limits", "curves", "savings")
 NASTY = [
     "<script>alert(1)</script>",
     "\"onmouseover='x' a=\"",
@@ -68,10 +70,26 @@ def played(server: Server, job_id: str = "job") -> None:
     """A job with runs of every kind."""
     server.register(job_id=job_id)
     for energy in (100.0, 90.0, 120.0, 140.0, 80.0):
-        server.converge(server.ask(job_id), energy=energy)
+        server.converge(server.ask(job_id), energy=energy, power_profile=COMPLETE)
     server.miss(server.ask(job_id))
     server.end(server.ask(job_id), "error")
     server.report(server.ask(job_id))
+
+
+def test_a_job_shows_its_power_limit_and_what_limits_have_saved(own_server: Server) -> None:
+    own_server.register(power_limit="optimize", number_of_gpus=2)
+    own_server.converge(own_server.ask(), power_limit=BEST_W, power_profile=COMPLETE, profiling_energy=7.0)
+    other = own_server.ask()
+    own_server.report(other, power_profile=BEGUN)
+    job, jobs = (" ".join(page(own_server, url).text) for url in ("/job?job_id=job", "/"))
+    saved = own_server.job()["savings"]["energy"]
+
+    assert "16 the default at 150\xa0W per GPU" in job
+    assert f"batch sizes saved 0\xa0J and power limits {units.energy(saved['by_limits'])}" in job
+    assert "+ 7.00\xa0J measuring" in job
+    assert "150\xa0W chosen" in job
+    assert "so far" in job
+    assert "the default, at 150\xa0W" in jobs
 
 
 def test_an_empty_server_says_what_to_do_first(own_server: Server) -> None:

@@ -11,14 +11,25 @@ import numpy as np
 from sqlalchemy import Connection, insert, update
 
 from tests.support.jobs import Json
+from tests.support.power import searched
 from zeus_bso.cost import zeus_cost
 from zeus_bso.policy.state import GaussianTsArmState
-from zeus_bso.server.database.schema import batch_size_state, job, trial, trial_report
+from zeus_bso.power.goal import PowerGoal
+from zeus_bso.server.database.schema import (
+    batch_size_state,
+    job,
+    power_point,
+    power_profile,
+    trial,
+    trial_report,
+)
 
 SIZES = [8 * n for n in range(1, 21)] + [192 * n for n in range(1, 21)]
 """Forty batch sizes."""
 
 MAX_POWER_W = 300.0
+LIMIT_W = 200.0
+GOAL = PowerGoal("energy", 0.5, MAX_POWER_W, max_slowdown=1.3)
 EPOCHS = 12
 REPORTED_TRIALS = 60
 AT_ONCE = 10_000
@@ -38,6 +49,7 @@ class History:
         batch_sizes: Its batch sizes, of which the default must be tried.
         default_batch_size: Its default.
         message: What trials that did not converge were told.
+        limited: Whether it looks for the best power limits, and has found those of all but the last batch size.
         older_reports: How many reports each trial has that is not among the latest, which have one of each epoch.
     """
 
@@ -46,6 +58,7 @@ class History:
     batch_sizes: list[int] = field(default_factory=lambda: list(SIZES))
     default_batch_size: int = 1152
     message: str = "Stopped: it cost too much."
+    limited: bool = False
     older_reports: int = 0
     began: datetime = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -60,6 +73,11 @@ class History:
             "max_epochs": 2 * EPOCHS,
             "max_power": MAX_POWER_W,
             "mab_seed": None,
+            **(
+                {"power_limit": "optimize", "power_goal": "energy", "max_slowdown": GOAL.max_slowdown}
+                if self.limited
+                else {}
+            ),
         }
 
     def write(self, connection: Connection) -> None:
@@ -91,6 +109,8 @@ class History:
                     best_cost=min(row["cost"] for row in rows if row["batch_size"] == size and row["cost"]),
                 )
             )
+        if self.limited:
+            self._write_profiles(connection)
         connection.execute(
             update(job)
             .where(job.c.job_id == self.job_id)
@@ -110,7 +130,8 @@ class History:
         place = (number - 1) % len(self.batch_sizes) if number <= tries else best + round(2 * rng.normal())
         place = min(max(place, 0), len(self.batch_sizes) - 1)
         time = 600.0 * (1 + ((place - best) / 12) ** 2) * math.exp(0.12 * rng.normal())
-        energy = 0.8 * MAX_POWER_W * time * math.exp(0.05 * rng.normal())
+        share = LIMIT_W / MAX_POWER_W if self.limited and number > len(self.batch_sizes) else 0.8
+        energy = share * MAX_POWER_W * time * math.exp(0.05 * rng.normal())
         running = number > self.trials - 2
         stopped, failed = number % STOPPED == 0 and number > tries, number % FAILED == 0 and number > tries
         decided = not running and not failed
@@ -152,7 +173,21 @@ class History:
             "cost": cost,
             "reward": None if cost is None else -cost,
             "decision": number if decided else None,
+            "power_limit": LIMIT_W if self.limited and number > len(self.batch_sizes) else None,
+            "profiling_time": 0.0,
+            "profiling_energy": 5e3 if self.limited and len(self.batch_sizes) < number <= tries else 0.0,
         }
+
+    def _write_profiles(self, connection: Connection) -> None:
+        for place, size in enumerate(self.batch_sizes):
+            last = place == len(self.batch_sizes) - 1
+            idle_w = 110.0 - 80.0 * place / len(self.batch_sizes)
+            found = searched(2 if last else 1000, goal=GOAL, idle_w=idle_w)
+            key = {"job_id": self.job_id, "batch_size": size}
+            head = {name: found[name] for name in ("unit", "lowest", "highest")}
+            points = [key | one | {"power_limit": one["limit"]} for one in found["points"]]
+            connection.execute(insert(power_profile), key | head)
+            connection.execute(insert(power_point), [{k: v for k, v in one.items() if k != "limit"} for one in points])
 
     def _reports(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         return [

@@ -10,9 +10,10 @@ from zeus_bso.protocol.power import PowerProfile
 LEAST_ENERGY = PowerGoal("energy", 1.0, 300.0)
 
 
-def point(limit: float, windows: int = 1) -> Json:
-    """The pace follows the cube root of the power beyond 100 W."""
-    return {"limit": limit, "power": limit, "rate": 10.0 * ((limit - 100.0) / 200.0) ** (1 / 3), "windows": windows}
+def point(limit: float, windows: int = 1, *, idle_w: float = 100.0) -> Json:
+    """The pace follows the cube root of the power beyond that of an idle GPU."""
+    rate = 10.0 * ((limit - idle_w) / (300.0 - idle_w)) ** (1 / 3)
+    return {"limit": limit, "power": limit, "rate": rate, "windows": windows}
 
 
 def profile(*points: Json, unit: str = "step") -> Json:
@@ -21,11 +22,11 @@ def profile(*points: Json, unit: str = "step") -> Json:
     return {"unit": unit, "lowest": 125.0, "highest": 300.0, "points": ordered}
 
 
-def searched(most: int = 1000) -> Json:
+def searched(most: int = 1000, *, goal: PowerGoal = LEAST_ENERGY, idle_w: float = 100.0) -> Json:
     """The profile after so many windows of the search, or at its end."""
     points: dict[float, Json] = {}
-    while most and (limit := next_limit(PowerProfile.model_validate(profile(*points.values())), LEAST_ENERGY)):
-        points[limit] = point(limit, points[limit]["windows"] + 1 if limit in points else 1)
+    while most and (limit := next_limit(PowerProfile.model_validate(profile(*points.values())), goal)):
+        points[limit] = point(limit, points[limit]["windows"] + 1 if limit in points else 1, idle_w=idle_w)
         most -= 1
     return profile(*points.values())
 

@@ -136,7 +136,7 @@ def _best_limit(profile: PowerProfileView | None) -> str | None:
 
 
 def _limit(limit_w: float | None) -> str:
-    return _NOTHING if limit_w is None else f"{limit_w:g} W"
+    return units.plain(units.watts(limit_w))
 
 
 def _trial(trial: TrialView) -> list[Text]:

@@ -3,8 +3,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from tests.support.power import BEST_W, LEAST_ENERGY, searched
 
+from zeus_bso.protocol.power import PowerProfile
+from zeus_bso.protocol.views import PowerProfileView
 from zeus_bso.server.dashboard.charts import Chart, Colours, EnergyUnit, TimeUnit
+from zeus_bso.server.dashboard.charts_of_limits import against_full_power, limits_chart
 from zeus_bso.server.dashboard.charts_of_sizes import (
     BelievedCostCurve,
     SizeMeans,
@@ -71,3 +75,55 @@ def test_a_chart_without_data_says_so_instead_of_drawing_axes(chart: Chart) -> N
 def test_units_fit_the_largest_value() -> None:
     assert [EnergyUnit.of([value]).name for value in (0.0, 500.0, 4e3, 4e6, 4e9)] == ["J", "J", "Wh", "kWh", "MWh"]
     assert [TimeUnit.of([value]).name for value in (1.0, 119.0, 600.0, 1e4, 1e6)] == ["s", "s", "min", "h", "d"]
+
+
+def limited(batch_size: int, windows: int = 1000) -> PowerProfileView:
+    """What is known about a batch size whose limits were searched for so many windows."""
+    profile = PowerProfile.model_validate(searched(windows))
+    best = LEAST_ENERGY.best(profile)
+    assert best is not None
+    return PowerProfileView(**dict(profile), batch_size=batch_size, best_limit=best.limit, finished=windows > 2)
+
+
+def drawn_limits(sizes: list[int], chosen: int | None, max_slowdown: float | None = None) -> Chart:
+    runs = {size: size % 7 for size in sizes}
+    return limits_chart([limited(size) for size in sizes], runs, chosen, Colours(sizes), max_slowdown=max_slowdown)
+
+
+def test_each_limit_is_compared_with_full_power_of_its_own_size() -> None:
+    limits = against_full_power(limited(8))
+
+    assert (limits[0].energy, limits[0].time, limits[0].point.limit) == (1.0, 1.0, 300.0)
+    (best,) = (limit for limit in limits if limit.best)
+    assert best.point.limit == BEST_W
+    assert best.energy == min(limit.energy for limit in limits)
+    assert best.energy == pytest.approx(0.5 / 0.25 ** (1 / 3))
+    assert best.time == pytest.approx(1 / 0.25 ** (1 / 3))
+
+
+def test_of_many_sizes_the_chosen_one_and_those_used_most_are_drawn_and_the_table_has_all() -> None:
+    sizes = list(range(1, 41))
+    chart = drawn_limits(sizes, chosen=28)
+
+    shown = [trace["name"] for trace in chart.data if trace["visible"] is True]
+    assert shown == ["6", "13", "20", "28"]
+    assert len(chart.data) == 10
+    assert "of 40 batch sizes" in chart.summary
+    assert "6, 13, 20 and 28 are drawn at first" in chart.summary
+    assert {row[0] for row in chart.rows} == set(sizes)
+    assert "Of 28, 150\xa0W is the best: 21\xa0% less energy, 59\xa0% more time." in chart.summary
+    json.dumps(chart.figure, allow_nan=False)
+
+
+def test_a_bound_on_the_slowdown_is_drawn() -> None:
+    *_, bound = drawn_limits([8, 16], None, max_slowdown=1.25).data
+
+    assert bound["x"] == [125.0, 125.0]
+
+
+def test_limits_without_full_power_are_compared_with_nothing() -> None:
+    profile = limited(8)
+    without = profile.model_copy(update={"points": profile.points[1:]})
+
+    assert against_full_power(without) == []
+    assert limits_chart([without], {}, None, Colours([8]), max_slowdown=1.1).data == ()

@@ -8,7 +8,7 @@ from typing import get_args
 
 from zeus_bso.policy.explanation import Explanation
 from zeus_bso.protocol.job_spec import IDENTITY_FIELDS
-from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView
+from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView, PowerProfileView
 from zeus_bso.protocol.words import INT32_MAX, Stage
 from zeus_bso.server.dashboard.all_jobs import ReachableJobs
 from zeus_bso.server.dashboard.palette import shades
@@ -103,6 +103,8 @@ class JobPage:
         running: The open trials.
         shades: The shades of the batch sizes.
         costs_j: Cost so far of each trial on the page, by trial number [J].
+        limits: What is known about batch sizes at each power limit.
+        with_limits: Whether a trial on the page trains at a power limit of its own.
         identity: The fields of the spec that identify the job. The other fields are settings.
     """
 
@@ -113,6 +115,8 @@ class JobPage:
     trials: TrialsTable
     shades: dict[int, int]
     costs_j: dict[int, float]
+    limits: dict[int, PowerProfileView]
+    with_limits: bool
     identity: dict[str, object]
     settings: dict[str, object]
 
@@ -195,6 +199,8 @@ def job_page(reader: Reader, job_id: str, *, before: int | None, batch_size: int
             row.trial_number: job.cost(row.energy, row.time) if row.cost is None else row.cost
             for row in (*trials.rows, *running)
         },
+        limits={profile.batch_size: profile for profile in view.power_profiles},
+        with_limits=any(row.power_limit is not None for row in trials.rows),
         identity={name: value for name, value in spec.items() if name in IDENTITY_FIELDS},
         settings={name: value for name, value in spec.items() if name not in IDENTITY_FIELDS},
     )

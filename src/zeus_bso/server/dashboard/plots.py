@@ -11,13 +11,14 @@ from zeus_bso.protocol.views import BatchSizeView
 from zeus_bso.protocol.words import EnergySource
 from zeus_bso.server import presenter
 from zeus_bso.server.dashboard.charts import Chart, Colours, cost_chart
+from zeus_bso.server.dashboard.charts_of_limits import limits_chart
 from zeus_bso.server.dashboard.charts_of_sizes import BelievedCostCurve, SizeMeans, belief_chart, plane_chart
 from zeus_bso.server.dashboard.charts_over_time import curves_chart, savings_chart
 from zeus_bso.server.dashboard.queries import TrialPoint
 from zeus_bso.server.dashboard.reader import Reader
 from zeus_bso.server.job.models import JobState
 
-ChartName = Literal["cost", "belief", "plane", "curves", "savings"]
+ChartName = Literal["cost", "belief", "plane", "limits", "curves", "savings"]
 Span = Literal["200", "1000", "all"]
 
 MAX_POINTS = 1_000
@@ -99,6 +100,17 @@ def _plane(reader: Reader, job: JobState, span: Span) -> Chart:
     )
 
 
+def _limits(reader: Reader, job: JobState, span: Span) -> Chart:
+    view = presenter.show_job(reader.service, job.job_id)
+    return limits_chart(
+        view.power_profiles,
+        {size.batch_size: size.trials for size in view.batch_sizes},
+        view.chosen_batch_size,
+        Colours(job.spec.batch_sizes),
+        max_slowdown=job.spec.max_slowdown,
+    )
+
+
 def _curves(reader: Reader, job: JobState, span: Span) -> Chart:
     sizes = {point.trial_number: point.batch_size for point in _latest(reader, job, CURVES_SHOWN)}
     curves = reader.queries.curves(job.job_id, after=reader.queries.number_before_latest(job.job_id, CURVES_SHOWN))
@@ -115,6 +127,7 @@ _CHARTS: dict[ChartName, Callable[[Reader, JobState, Span], Chart]] = {
     "cost": _cost,
     "belief": _belief,
     "plane": _plane,
+    "limits": _limits,
     "curves": _curves,
     "savings": _savings,
 }

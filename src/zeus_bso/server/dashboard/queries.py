@@ -85,6 +85,8 @@ class TrialRow(TrialPoint):
 
     Attributes:
         wasted_energy: Energy of work that was discarded at a restart [J].
+        power_limit: Power limit of each device [W], or None at full power.
+        profiling_energy: Extra energy to measure power limits [J].
     """
 
     type: TrialType
@@ -92,6 +94,8 @@ class TrialRow(TrialPoint):
     current_epoch: int
     metric: float | None
     wasted_energy: float
+    power_limit: float | None
+    profiling_energy: float
     energy_source: EnergySource | None
     run_id: str | None
     ended_at: datetime | None

@@ -210,6 +210,6 @@ def _environment() -> Environment:
         "caller_of": caller_of,
         "masked": masked,
     }
-    for name in ("number", "count", "energy", "energy_unit", "duration", "mass", "money", "percent", "less"):
+    for name in ("number", "count", "energy", "energy_unit", "duration", "watts", "mass", "money", "percent", "less"):
         environment.filters[name] = getattr(units, name)
     return environment
