@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socketserver
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -74,11 +75,13 @@ def card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PowerCard:
 
 
 @pytest.fixture
-def daemon(card: PowerCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path / "zeusd.sock", card)
-    monkeypatch.setenv("ZEUSD_SOCK_PATH", str(daemon.path))
-    yield daemon
-    daemon.stop()
+def daemon(card: PowerCard, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
+    # The path of a socket may have about a hundred characters only.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        daemon = Daemon(Path(folder) / "zeusd.sock", card)
+        monkeypatch.setenv("ZEUSD_SOCK_PATH", str(daemon.path))
+        yield daemon
+        daemon.stop()
 
 
 def test_it_sets_and_restores_the_limit_by_the_number_of_the_gpu_on_the_machine(
