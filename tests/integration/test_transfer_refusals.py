@@ -104,6 +104,17 @@ CHANGES: dict[str, tuple[str, str, object, str]] = {
         65,
         "batch_size_state.batch_size is not a batch size",
     ),
+    "power settings that are none": ("job", "power_settings", {"power_limit": "fast"}, "job.power_limit: must be"),
+    "power settings of other things": ("job", "power_settings", {"max_epochs": 3}, "job holds an invalid value"),
+    "power settings without names": ("job", "power_settings", [1], "job holds an invalid value"),
+    "a profile of no size": ("power_profile", "batch_size", 65, "power_profile.batch_size is not a batch size"),
+    "a profile by hours": ("power_profile", "unit", "hour", "power_profile holds an invalid value"),
+    "a profile of no range": ("power_profile", "lowest", 301.0, "power_profile holds an invalid value"),
+    "a limit of no profile": ("power_point", "batch_size", 65, "belongs to a power_profile that is missing"),
+    "a limit out of range": ("power_point", "power_limit", 301.0, "power_point holds an invalid value"),
+    "a pace of nothing": ("power_point", "rate", 0.0, "power_point holds an invalid value"),
+    "a limit that was not measured": ("power_point", "windows", 0, "power_point holds an invalid value"),
+    "a trial that measured too much": ("trial", "profiling_energy", -1e16, "trial.profiling_energy must be a number"),
     "a report of no trial": ("trial_report", "trial_number", 99, "belongs to a trial that is missing in the file"),
 }
 
@@ -121,6 +132,20 @@ def test_a_line_that_makes_no_sense_is_refused_by_its_number(own_server: Server,
     assert sentence in message
     expected = number if change != "too few trials known" else message.split(":")[0].removeprefix("Line ")
     assert message.startswith(f"Line {expected}: ")
+
+
+def test_a_profile_without_limits_and_one_with_too_many_are_refused(own_server: Server, exported: Lines) -> None:
+    size = rows(exported, "power_profile")[0]["batch_size"]
+    points = [line for line in exported if line.get("table") == "power_point" and line["row"]["batch_size"] == size]
+    others = [line for line in exported if line not in points]
+    first = exported.index(points[0])
+    many = [points[0] | {"row": points[0]["row"] | {"power_limit": 125.0 + number}} for number in range(65)]
+    counts = exported[-1]["rows"]
+
+    none = [*others[:-1], {"rows": counts | {"power_point": counts["power_point"] - len(points)}}]
+    assert f"the power_profile of batch size {size} has no power_point" in refused(own_server, file_of(none))
+    too_many = [*exported[:first], *many, *exported[first + len(points) :]]
+    assert refused(own_server, file_of(too_many)).startswith(f"Line {first + 65}: power_point holds an invalid value")
 
 
 def test_a_row_that_stands_twice_is_refused(own_server: Server, exported: Lines) -> None:

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from zeus_bso.exceptions import InvalidExportError
 from zeus_bso.protocol.job_spec import JobSpecFromClient
-from zeus_bso.protocol.power import PowerProfile
+from zeus_bso.protocol.power import PowerPoint, PowerProfile
 from zeus_bso.protocol.words import Outcome, TrialStatus
-from zeus_bso.server.batch_size_state.power_rows import profile_of
+from zeus_bso.server.batch_size_state.power_rows import point_of
 from zeus_bso.server.batch_size_state.trial_rows import size_of, trial_of
 from zeus_bso.server.database.documents import SurrogateArmDocument, SurrogateDocument
 from zeus_bso.server.database.schema import batch_size_state, job, power_point, power_profile, trial
@@ -173,24 +173,27 @@ class _PowerProfiles:
     """The power profiles of a file. The rows of their limits come after those of all profiles."""
 
     def __init__(self) -> None:
-        self._heads: dict[int, Row] = {}
-        self._points: dict[int, list[Row]] = {}
+        self._found: dict[int, PowerProfile] = {}
 
     def take_head(self, of: JobState, row: Row) -> None:
-        if row["batch_size"] not in of.spec.batch_sizes:
+        size = row["batch_size"]
+        if size not in of.spec.batch_sizes:
             raise ValueError("power_profile.batch_size is not a batch size of the job")
-        self._heads[row["batch_size"]] = row
+        head = {name: row[name] for name in ("unit", "lowest", "highest")}
+        self._found[size] = _understand("power_profile", lambda: PowerProfile.model_validate(head))
 
     def take_point(self, of: JobState, row: Row) -> None:
-        self._points.setdefault(row["batch_size"], []).append(row)
+        size = row["batch_size"]
+        before = self._found[size]
+        point = _understand("power_point", lambda: PowerPoint.model_validate(dict(point_of(row))))
+        with_it = dict(before) | {"points": (*before.points, point)}
+        self._found[size] = _understand("power_point", lambda: PowerProfile.model_validate(with_it))
 
     def end(self) -> None:
         """Check the profiles as a whole."""
-        for size, head in self._heads.items():
-            found = profile_of([head | point for point in self._points.get(size, [])])
-            if found is None:
-                raise ValueError(f"the power_profile of batch size {size} has no power_point")
-            _understand("power_profile", lambda found=found: PowerProfile.model_validate(found.model_dump()))
+        empty = [size for size, profile in self._found.items() if not profile.points]
+        if empty:
+            raise ValueError(f"the power_profile of batch size {empty[0]} has no power_point")
 
 
 def _job(row: Row) -> JobState:
