@@ -109,7 +109,7 @@ def hook_cost(task: Task, url: str, result: Json) -> None:
 def profiling_cost(task: Task, result: Json) -> None:
     """What measuring power limits costs, and how much its windows differ. No limit is set: all windows are alike."""
     profile = PowerProfile(unit="step", lowest=100.0, highest=700.0)
-    search = LimitSearch(profile, PowerGoal("cost", 0.5, 700.0), lambda limit_w: None)
+    search = LimitSearch(profile, PowerGoal("cost", 0.5, 700.0), lambda limit_w: None, profile)
     profiler = StepProfiler(search, monitor_of(task), "profiling")
     steps = _Steps(Training(task, DEFAULT_SIZE, seed=0))
     count = steps.for_seconds(0.5)

@@ -250,7 +250,7 @@ class TestPowerLimits:
         (state / "GPU-aa.json").write_text(json.dumps({"limit_mw": 300_000, "spent_mj": 0.0, "since_s": 0.0}))
         claim = GpuClaim(folder, "GPU-aa")
         claim.take()
-        claim.record(650.0)
+        claim.record(650.0, (300.0,))
         claim.release()
         places = {"ZEUS_BSO_POWER_DIR": str(folder), "TEST_GPU_STATE": str(state)}
         with_nvidia(machine)
@@ -261,4 +261,15 @@ class TestPowerLimits:
         assert (code, "650 W is restored" in said) == (0, True)
         assert json.loads((state / "GPU-aa.json").read_text())["limit_mw"] == 650_000
         code, said = doctor(machine, "--restore-power", gpus=TWO_GPUS, **places)
-        assert (code, said) == (0, "No run has left a power limit behind.\n")
+        assert (code, said) == (0, f"No run of this user has left a power limit behind (in {folder}).\n")
+
+    def test_a_gpu_that_is_not_seen_is_told(self, machine: Path, tmp_path: Path) -> None:
+        claim = GpuClaim(tmp_path, "GPU-zz")
+        claim.take()
+        claim.record(650.0, (300.0,))
+        claim.release()
+        with_nvidia(machine)
+
+        code, said = doctor(machine, "--restore-power", gpus=TWO_GPUS, ZEUS_BSO_POWER_DIR=str(tmp_path))
+        assert code != 0
+        assert "does not see the GPU" in said

@@ -184,7 +184,7 @@ class History:
             idle_w = 110.0 - 80.0 * place / len(self.batch_sizes)
             found = searched(2 if last else 1000, goal=GOAL, idle_w=idle_w)
             key = {"job_id": self.job_id, "batch_size": size}
-            head = {name: found[name] for name in ("unit", "lowest", "highest")}
+            head = {name: found[name] for name in ("unit", "lowest", "highest", "revision")}
             points = [key | one | {"power_limit": one["limit"]} for one in found["points"]]
             connection.execute(insert(power_profile), key | head)
             connection.execute(insert(power_point), [{k: v for k, v in one.items() if k != "limit"} for one in points])

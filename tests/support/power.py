@@ -19,7 +19,7 @@ def point(limit: float, windows: int = 1, *, idle_w: float = 100.0) -> Json:
 def profile(*points: Json, unit: str = "step") -> Json:
     """A profile with these points; the server tells them in descending order of their limits."""
     ordered = sorted(points, key=lambda one: -float(one["limit"]))
-    return {"unit": unit, "lowest": 125.0, "highest": 300.0, "points": ordered}
+    return {"unit": unit, "lowest": 125.0, "highest": 300.0, "revision": 0, "points": ordered}
 
 
 def searched(most: int = 1000, *, goal: PowerGoal = LEAST_ENERGY, idle_w: float = 100.0) -> Json:

@@ -100,6 +100,9 @@ class PowerCard:
     def nvmlDeviceGetIndex(self, handle: object) -> int:  # noqa: N802
         return 3
 
+    def nvmlDeviceGetMinorNumber(self, handle: object) -> int:  # noqa: N802
+        return 3
+
     def nvmlDeviceGetUUID(self, handle: object) -> str:  # noqa: N802
         return self.uuid
 

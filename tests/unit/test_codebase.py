@@ -26,6 +26,7 @@ CATCH_ALLS = {
     "client/training_guard.py": "a training never dies for the server's sake",
     "client/meter.py": "nor for the sake of a monitor of another package",
     "integrations/lightning.py": "whatever an unpickler makes of a broken checkpoint is said in one sentence",
+    "client/power/limiter.py": "one broken GPU must not leave another one limited",
     "client/distributed.py": "whatever fails on one rank is told to all, and raised there",
     "embedded.py": "the embedded app is foreign code to the client, as a server is over HTTP",
 }

@@ -13,6 +13,7 @@ from zeus_bso.client.power.daemon import known_daemon
 from zeus_bso.client.power.gpus import restore_dead_runs
 from zeus_bso.client.power.limiter import HOW_TO_ALLOW
 from zeus_bso.exceptions import ZeusBSOMonitorError
+from zeus_bso.monitor.machine import own_processes
 from zeus_bso.monitor.sensors.choose import gpu_sensor, visible_make
 from zeus_bso.monitor.sensors.gpu import GpuSensor, LimitedGpu
 
@@ -61,15 +62,13 @@ def power_facts() -> list[PowerFacts]:
 
 def restore_power() -> int:
     """Restore the power limits that dead runs have left. Returns the exit code."""
-    if next(records_here(claims_folder()), None) is None:
-        print("No run has left a power limit behind.")
-        return 0
     try:
         said = restore_dead_runs()
     except ZeusBSOMonitorError as error:
         print(f"The power limits cannot be restored: {error}", file=sys.stderr)
         return FAILED
-    print("\n".join(said))
+    nothing = f"No run of this user has left a power limit behind (in {claims_folder()})."
+    print("\n".join(said or [nothing]))
     return FAILED if any("is not restored" in sentence for sentence in said) else 0
 
 
@@ -87,7 +86,7 @@ def _facts(index: int, gpu: LimitedGpu) -> PowerFacts:
 
 
 def _permission(gpu: LimitedGpu) -> tuple[bool, str]:
-    users = gpu.users
+    users = gpu.users(own_processes())
     if users is not None:
         return False, f"It is left alone: {users}."
     if _is_administrator():

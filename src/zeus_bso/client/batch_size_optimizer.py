@@ -255,7 +255,7 @@ class BatchSizeOptimizer(Interruptible, ScalesWithBatchSize, StepHooks, Referenc
                 if value is not None:
                     before = self._live.epoch
                     self._live.epoch = max(before, before + 1 if epoch is None else int(epoch))
-                    self._power.end_evaluation(self._live.epoch - before, self._meter)
+                    self._power.end_evaluation(self._meter)
                     self._apply(self._report(value))
         finally:
             if not self._over:
@@ -300,7 +300,7 @@ class BatchSizeOptimizer(Interruptible, ScalesWithBatchSize, StepHooks, Referenc
             return
         self.job_id, self._rules = known.job_id, known.rules
         self._power = control_of(known.plan, own, self._ranks, self._guard, f"zeus-bso-power-{self.instance}")
-        self._live.on_end = self._power.restore
+        self._live.on_end, self._live.on_final_end = self._power.restore, self._power.close
 
     def _ask(self, *, explore: bool) -> None:
         """Let rank 0 ask, and every rank take part in the trial. If no server answers, train unreported."""

@@ -123,6 +123,11 @@ class Ranks:
         self._check_calls([call for call, _ in told])
         return [value for _, value in told]
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether there are no other ranks to agree with."""
+        return False
+
     def share(self, act: Callable[[], _T]) -> _T:
         """Call a function on rank 0 only. Every rank returns its result, or raises its error.
 

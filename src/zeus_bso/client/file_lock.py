@@ -49,6 +49,14 @@ class FileLock:
             _held.add(self._path)
             return True
 
+    @property
+    def owner(self) -> int | None:
+        """The process that has written itself into the lock file. None if there is none, or it is about to."""
+        try:
+            return int(self._path.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+
     def release(self) -> None:
         """Release the lock, if it is held."""
         with _holding:
@@ -85,6 +93,8 @@ def _locked(path: Path) -> int | None:
                 return None
         # The process that held the lock before may have removed the file in between.
         if _is_open_at(path, descriptor):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             return descriptor
         os.close(descriptor)
 

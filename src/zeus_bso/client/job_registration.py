@@ -16,7 +16,6 @@ from zeus_bso.power.goal import PowerPlan, plan_of
 from zeus_bso.protocol.job_spec import (
     IDENTITY_FIELDS,
     SETTINGS_FIELDS,
-    JobSettings,
     JobSpec,
     JobSpecFromClient,
     derive_job_id,
@@ -100,10 +99,11 @@ def register(api: Api, spec: JobSpecFromClient, *, update: bool) -> Registered:
         stored = _stored(api.spec_of(spec.job_id))
         if identity(stored) != identity(spec):
             raise
-    api.change_settings(spec.job_id, JobSettings(**settings(spec)))
+    # An older server does not know all settings. It is told only those that differ.
+    changed = {name: value for name, value in settings(spec).items() if getattr(stored, name) != getattr(spec, name)}
+    api.change_settings(spec.job_id, changed)
     registered = api.register(spec)
-    changed = ", ".join(name for name in SETTINGS_FIELDS if getattr(stored, name) != getattr(spec, name))
-    message = f"The job {spec.job_id} was updated: {changed}."
+    message = f"The job {spec.job_id} was updated: {', '.join(changed)}."
     return registered.model_copy(update={"message": " ".join(filter(None, (message, registered.message)))})
 
 

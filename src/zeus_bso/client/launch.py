@@ -10,7 +10,6 @@ from zeus_bso.client.delivery.spool import Spool
 from zeus_bso.client.delivery.spool_flush import flush_in_background, flush_run
 from zeus_bso.client.meter import Meter
 from zeus_bso.client.power.control import PowerControl
-from zeus_bso.client.power.gpus import restore_dead_runs
 from zeus_bso.client.resume import SavedRun
 from zeus_bso.client.run_id import fresh_run_id, reused_name
 from zeus_bso.client.stop_rules import JobRules, LocalStopRules
@@ -79,16 +78,12 @@ class Launch:
         self._keeps = keeps
 
     def ask(self, job_id: str, guard: TrainingGuard, *, explore: bool) -> AskResult:
-        """Ask for a trial: the saved run's if it goes on, else a new one.
-
-        Before, restore the power limits that dead runs have left, and send their spooled messages.
+        """Send the spooled messages of dead runs, then ask for a trial: the saved run's if it goes on, else a new one.
 
         Raises:
             ZeusBSORequestError: The server refuses the question.
             ZeusBSOServerUnreachableError: No server answers, or the server is not ready.
         """
-        with guard("restore the power limits that dead runs have left"):
-            restore_dead_runs()
         self._flush(guard)
         asked = self._ask(job_id, explore=explore)
         if asked.offer.message and not asked.offer.resumed:

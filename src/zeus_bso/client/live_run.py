@@ -48,7 +48,8 @@ class LiveRun:
         epoch: Number of trained epochs.
         activity: Number of calls by which the script has shown that it trains.
         in_block: Whether the script is in a ``with`` block, whose end ends the run.
-        on_end: Called at every end, before the server is told.
+        on_end: Called at every end, before the server is told. The run may go on.
+        on_final_end: Called when the run has ended for good.
         on_release: Called when there is nothing left to send.
     """
 
@@ -60,6 +61,7 @@ class LiveRun:
         self.activity = 0
         self.in_block = False
         self.on_end: Callable[[], None] = _nothing
+        self.on_final_end: Callable[[], None] = _nothing
         self.on_release: Callable[[], None] = _nothing
         self._guard = guard
         self._pid = os.getpid()
@@ -107,7 +109,8 @@ class LiveRun:
             The decision. None if there is none.
         """
         said = None
-        self.on_end()
+        with self._guard("restore the power limit"):
+            self.on_end()
         if self.run is not None:
             with self._guard("tell how the run ended"):
                 said = self.run.end(end)
@@ -144,7 +147,8 @@ class LiveRun:
 
     def release(self, *, at_once: bool = False) -> None:
         """Let go of the trial. If something is left to send, this waits for the process to exit, unless ``at_once``."""
-        self.on_end()
+        with self._guard("restore the power limit"):
+            self.on_final_end()
         if self.run is not None and self.run.unfinished and not at_once:
             return
         run, self.run = self.run, None

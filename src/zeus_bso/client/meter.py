@@ -37,6 +37,7 @@ class Meter:
         missing_s: The part of that time without an energy measurement [s].
         energy_j: Energy used so far [J], likewise.
         profiling: What measuring other power limits has cost beyond them. They are not in the totals.
+        window: The time and energy of the latest window. None if it could not be measured.
     """
 
     def __init__(self, monitor: Monitor | TaskTracker, window: str) -> None:
@@ -48,6 +49,7 @@ class Meter:
         self._source: EnergySource | None = None
         self._measured_s = self._measured_j = self._unfilled_s = 0.0
         self._floor = self._set_aside = self.profiling = NO_DIFFERENCE
+        self.window: Difference | None = None
         self.time_s = self.missing_s = 0.0
         self.energy_j = 0.0
 
@@ -90,6 +92,7 @@ class Meter:
         """
         passed_s = time.monotonic() - self._opened_s
         self._floor = Difference(self.time_s, self.energy_j)
+        self.window = None
         try:
             total = count_once([reading_of(self._monitor.end_window(self._name))])
         except ZeusBSODistributedError:
@@ -97,17 +100,13 @@ class Meter:
         except Exception as error:  # noqa: BLE001 - a foreign monitor may raise anything
             self._miss(passed_s, self._trouble or _sentence(error), guard)
             return
+        self.window = Difference(total.time_s, total.energy_j)
         self.time_s += total.time_s
         self.energy_j += total.energy_j
         self._measured_s += total.time_s
         self._measured_j += total.energy_j
         self._source = total.source
         self._fill()
-
-    @property
-    def window(self) -> Difference:
-        """The time and energy of the window that was closed last."""
-        return Difference(self.time_s - self._floor.time_s, self.energy_j - self._floor.energy_j)
 
     def set_aside(self, profiling: Difference) -> None:
         """Take what measuring power limits has cost since the start out of the totals. The totals never fall.

@@ -40,6 +40,11 @@ class SingleProcess:
         self.call = ""
         self.leads = True
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether there are no other ranks to agree with."""
+        return True
+
     def monitor(self, monitor: Monitor | TaskTracker) -> Monitor | TaskTracker:
         """The monitor, unchanged."""
         return monitor

@@ -12,7 +12,7 @@ from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.interface import DeviceId, DeviceInfo, DeviceReading, Measurement
 from zeus_bso.monitor.machine import host_id
 from zeus_bso.monitor.sensors.choose import CpuSensor, choose_sensor
-from zeus_bso.monitor.sensors.gpu import Gpu, GpuSensor
+from zeus_bso.monitor.sensors.gpu import Gpu, GpuSensor, is_computing
 from zeus_bso.monitor.sensors.sensor import Reading
 from zeus_bso.protocol.words import EnergySource
 
@@ -136,6 +136,5 @@ class EnergyMonitor:
 
 def finish_computing() -> None:
     """Wait until the GPUs have finished the work of this process. Uses PyTorch only if the script has imported it."""
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.synchronize()
+    if is_computing():
+        sys.modules["torch"].cuda.synchronize()

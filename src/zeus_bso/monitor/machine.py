@@ -58,6 +58,20 @@ def is_kin(pid: int, proc: Path = Path("/proc")) -> bool:
     return pid in (os.getpid(), os.getppid()) or _parent(pid, proc) in (os.getpid(), os.getppid())
 
 
+def own_processes(proc: Path = Path("/proc")) -> set[int]:
+    """This process and its descendants."""
+    parents = {int(entry.name): _parent(int(entry.name), proc) for entry in proc.glob("[0-9]*")}
+    own = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in own} - own:
+        own |= more
+    return own
+
+
+def is_visible(pid: int, proc: Path = Path("/proc")) -> bool:
+    """Whether a process of this number exists here. In a container, a driver may number processes of the machine."""
+    return (proc / str(pid)).exists()
+
+
 def _parent(pid: int, proc: Path) -> int | None:
     try:
         stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")

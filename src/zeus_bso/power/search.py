@@ -70,15 +70,21 @@ def next_limit(profile: PowerProfile, goal: PowerGoal) -> float | None:
 def merged(stored: PowerProfile | None, told: PowerProfile, goal: PowerGoal) -> PowerProfile:
     """What is known after a run has told its profile.
 
-    A profile in which the best limit is known is not replaced by one that has just begun. Two that have both begun are
-    joined, if they speak of the same limits and unit of work.
+    A profile that was measured anew replaces an older one, and one up to a higher limit replaces one that some
+    administrator's limit has cut off. Otherwise, a profile in which the best limit is known is not replaced by one that
+    has just begun. Two that have both begun are joined, if they speak of the same limits and unit of work.
 
     Args:
         stored: What was known. None if nothing was.
         told: What the run knows.
         goal: How limits are judged.
     """
-    if stored is None or next_limit(told, goal) is None:
+    if stored is None:
+        return told
+    older, newer = (stored.revision, stored.highest), (told.revision, told.highest)
+    if older != newer:
+        return max((stored, told), key=lambda profile: (profile.revision, profile.highest))
+    if next_limit(told, goal) is None:
         return told
     if next_limit(stored, goal) is None:
         return stored

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from zeus_bso.protocol.words import Number, PositiveCount
+from zeus_bso.protocol.words import Count, Number, PositiveCount
 
 MAX_POINTS = 64
 """Most power limits that a profile may have."""
@@ -49,6 +49,7 @@ class PowerProfile(BaseModel):
         unit: The unit of work by which the rates count.
         lowest: The lowest power limit that may be set [W].
         highest: The highest one, which is full power [W].
+        revision: How often the batch size was measured anew, because its pace had changed.
         points: The measured limits, each once.
     """
 
@@ -57,6 +58,7 @@ class PowerProfile(BaseModel):
     unit: PowerUnit
     lowest: Watts
     highest: Watts
+    revision: Count = 0
     points: Annotated[tuple[PowerPoint, ...], Field(max_length=MAX_POINTS)] = ()
 
     @model_validator(mode="after")

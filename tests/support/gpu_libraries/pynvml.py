@@ -64,8 +64,13 @@ def nvmlDeviceGetMigMode(handle: int) -> list[int]:  # noqa: N802
     return [int(_gpus()[handle]["mig"])] * 2
 
 
+class _Process:
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+
 def nvmlDeviceGetComputeRunningProcesses(handle: int) -> list[Any]:  # noqa: N802
-    return []
+    return [_Process(pid) for pid in (os.getpid(), *_gpus()[handle].get("pids", []))]
 
 
 def nvmlDeviceGetTotalEnergyConsumption(handle: int) -> int:  # noqa: N802
@@ -101,6 +106,10 @@ def nvmlDeviceSetPowerManagementLimit(handle: int, limit: int) -> None:  # noqa:
 
 
 def nvmlDeviceGetIndex(handle: int) -> int:  # noqa: N802
+    return handle
+
+
+def nvmlDeviceGetMinorNumber(handle: int) -> int:  # noqa: N802
     return handle
 
 

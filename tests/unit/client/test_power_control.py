@@ -64,7 +64,7 @@ class Training:
         self.card.clock.advance(evaluation_s)
         self.control.begin_evaluation()
         self.meter.close(self.guard)
-        self.control.end_evaluation(1, self.meter)
+        self.control.end_evaluation(self.meter)
         self.meter.open(self.guard)
 
     @property
@@ -284,7 +284,7 @@ class TestRestoring:
         folder = tmp_path / "power"
         claim = GpuClaim(folder, card.uuid)
         assert claim.take()
-        claim.record(650.0)
+        claim.record(650.0, (300.0,))
         claim.release()  # As the end of its process does.
         card.limit_w = 300.0
         limiter = PowerLimiter([gpu_of(card)], folder)
@@ -297,7 +297,7 @@ class TestRestoring:
         folder = tmp_path / "power"
         claim = GpuClaim(folder, card.uuid)
         claim.take()
-        claim.record(650.0)
+        claim.record(650.0, (300.0,))
         card.limit_w = 300.0
         assert "still sets" in restore_left_over([gpu_of(card)], folder)[0]
         assert card.limit_w == 300

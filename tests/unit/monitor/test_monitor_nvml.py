@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ import pytest
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor import Measured, devices_of
-from zeus_bso.monitor.sensors.gpu import LimitedGpu, NotPermittedError, PowerLimits
+from zeus_bso.monitor.machine import own_processes
+from zeus_bso.monitor.sensors.gpu import LimitedGpu, NotPermittedError, PowerLimits, users_of
 from zeus_bso.monitor.sensors.nvml import NvmlSensor, gpu_is_visible, load_nvml
 from zeus_bso.protocol.words import EnergySource
 
@@ -42,6 +44,7 @@ class Gpus:
         self.powers_known = True
         self.millijoules = [1000 * number for number in range(len(names))]
         self.limits_w: list[int] = [300] * len(names)
+        self.hidden = 0
         self.limits_mw: dict[int, int] = {}
         self.limit_refusal: Exception | None = None
         self.mig_mode: int | None = None
@@ -104,6 +107,9 @@ class Gpus:
         if self.limit_refusal is not None:
             raise self.limit_refusal
         self.limits_mw[int(str(handle))] = limit
+
+    def nvmlDeviceGetMinorNumber(self, handle: object) -> int:  # noqa: N802
+        return int(str(handle)) + self.hidden
 
     def nvmlDeviceGetIndex(self, handle: object) -> int:  # noqa: N802
         return int(str(handle))
@@ -384,8 +390,27 @@ def test_a_refused_power_limit_is_told(refusal: Exception, error: type[Exception
 def test_the_users_of_a_gpu_are_told() -> None:
     gpus = Gpus(["H"])
     gpu = limited(NvmlSensor(library=gpus))
-    assert gpu.users is None
-    gpus.pids = [1]
-    assert "other processes" in str(gpu.users)
+    assert gpu.users(own_processes()) is None
+    gpus.pids = [os.getpid()]
+    assert gpu.users(own_processes()) is None
+    # A process that the same shell has started is another training.
+    gpus.pids = [os.getpid(), os.getppid()]
+    assert "other processes" in str(gpu.users(own_processes()))
+    gpus.pids = [2**22 + 1]
+    assert "--pid=host" in str(gpu.users(own_processes()))
     gpus.mig_mode = 1
-    assert "MIG" in str(gpu.users)
+    assert "MIG" in str(gpu.users(own_processes()))
+
+
+def test_a_process_that_a_container_cannot_see_is_this_one_if_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zeus_bso.monitor.sensors.gpu.is_computing", lambda: True)
+    invisible = 2**22 + 1
+    assert users_of([invisible], own_processes()) is None
+    assert users_of([invisible, invisible + 1], own_processes()) is not None
+    assert users_of([os.getpid(), invisible], own_processes()) is not None
+
+
+def test_where_only_some_gpus_are_seen_their_numbers_on_the_machine_are_not_known() -> None:
+    gpus = Gpus(["H"])
+    gpus.hidden = 3
+    assert limited(NvmlSensor(library=gpus)).host_index is None

@@ -15,7 +15,7 @@ from zeus_bso.exceptions import (
     ZeusBSOServerUnreachableError,
     ZeusBSOSpecConflictError,
 )
-from zeus_bso.protocol.job_spec import JobSettings, JobSpecFromClient
+from zeus_bso.protocol.job_spec import JobSpecFromClient, SettingsChange
 from zeus_bso.protocol.messages import AskForTrial, Heartbeat, ReportResponse, TrainingResult, TrialEnd, TrialOffer
 from zeus_bso.protocol.transport import CALL_S, Answer, Transport, TransportError
 from zeus_bso.protocol.urls import (
@@ -121,14 +121,15 @@ class Api:
         """
         return self._accepted(self._call("GET", JOB_URL, params={"job_id": job_id}), _Stored).spec
 
-    def change_settings(self, job_id: str, settings: JobSettings) -> None:
-        """Change a job's settings.
+    def change_settings(self, job_id: str, settings: Mapping[str, object]) -> None:
+        """Change some of a job's settings.
 
         Raises:
             ZeusBSORequestError: The server refuses the settings.
             ZeusBSOServerUnreachableError: No server answers, or the server is not ready.
         """
-        self._accepted(self._call("PATCH", JOBS_URL, settings, {"job_id": job_id}), _Stored)
+        change = SettingsChange.model_validate(settings)
+        self._accepted(self._call("PATCH", JOBS_URL, change, {"job_id": job_id}), _Stored)
 
     def ask(self, question: AskForTrial) -> TrialOffer:
         """Ask for a trial.
@@ -182,7 +183,7 @@ class Api:
         self, method: str, path: str, model: BaseModel | None = None, params: Mapping[str, str] | None = None
     ) -> Answer:
         """Call the server before training. While it is away, wait for it, because it may be about to start."""
-        body = None if model is None else model.model_dump(mode="json")
+        body = None if model is None else model.model_dump(mode="json", exclude_unset=isinstance(model, SettingsChange))
         patience_s = self.transport.patience_s
         deadline, pause_s, waits = time.monotonic() + patience_s, _FIRST_PAUSE_S, False
         while True:

@@ -27,6 +27,7 @@ class LimitRecord(BaseModel):
         uuid: The GPU.
         host: The machine since its last start, which resets all limits.
         limit_w: The limit to restore [W].
+        set_w: The limits that the run has set, or was about to set [W]. Any other one is somebody else's.
         pid: The process of the run.
     """
 
@@ -35,6 +36,7 @@ class LimitRecord(BaseModel):
     uuid: str
     host: str
     limit_w: float
+    set_w: tuple[float, ...]
     pid: int
 
 
@@ -69,13 +71,22 @@ class GpuClaim:
         """What the latest owner has found. None if it has restored it, or has changed nothing."""
         return _read(self._path)
 
-    def record(self, limit_w: float) -> None:
-        """Write down the limit to restore. Do so before setting another one.
+    @property
+    def owner(self) -> int | None:
+        """The process that has the claim. None if it is not known."""
+        return self._lock.owner
+
+    def record(self, limit_w: float, set_w: tuple[float, ...]) -> None:
+        """Write down what to restore. Do so before setting a limit.
+
+        Args:
+            limit_w: The limit to restore [W].
+            set_w: The limits that this run has set, and the one that it will set [W].
 
         Raises:
             OSError: The record cannot be written.
         """
-        found = LimitRecord(uuid=self._uuid, host=host_id(), limit_w=limit_w, pid=os.getpid())
+        found = LimitRecord(uuid=self._uuid, host=host_id(), limit_w=limit_w, set_w=set_w, pid=os.getpid())
         with written_whole(self._path) as file:
             file.write(found.model_dump_json().encode())
 

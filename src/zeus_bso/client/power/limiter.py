@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from zeus_bso.client.power.claims import GpuClaim, LimitRecord, claims_folder, records_here
 from zeus_bso.client.power.daemon import SOCKET_VARIABLE, PowerDaemon, known_daemon
 from zeus_bso.exceptions import ZeusBSOError, ZeusBSOMonitorError
-from zeus_bso.monitor.machine import is_kin
+from zeus_bso.monitor.machine import own_processes
 from zeus_bso.monitor.sensors.gpu import LimitedGpu, NotPermittedError
 
 logger = logging.getLogger("zeus_bso")
@@ -20,6 +20,9 @@ HOW_TO_ALLOW = (
     "Run the training as root or with the capability SYS_ADMIN (in a container: --cap-add SYS_ADMIN), or start zeusd "
     f"as root and set {SOCKET_VARIABLE} to its socket."
 )
+
+_SAME_W = 1.0
+"""Drivers round a limit by less than this [W]."""
 
 
 class PowerLimitError(ZeusBSOError):
@@ -46,43 +49,45 @@ class ClaimedGpu:
         self._gpu = gpu
         self._claim = claim
         self._daemon: PowerDaemon | None = None
+        self._ours_w: tuple[float, ...] = ()
+        now_w = gpu.power_limits_w().now_w
         left = claim.read()
-        self._check_permission(gpu.power_limits_w().now_w if left is None else left.limit_w)
+        is_left = left is not None and _is_among(now_w, left.set_w)
+        self._check_permission(left.limit_w if left is not None and is_left else now_w)
         if left is not None:
-            _log_restored(left)
+            if is_left:
+                _log_restored(left)
             claim.forget()
         limits = gpu.power_limits_w()
         self.found_w, self.lowest_w = limits.now_w, min(limits.lowest_w, limits.now_w)
 
-    def record(self) -> None:
-        """Write down the limit to restore.
+    def limit(self, limit_w: float) -> None:
+        """Set the limit [W], within what the GPU allows. What to restore is written down before.
 
         Raises:
-            OSError: It cannot be written.
+            ZeusBSOMonitorError: It cannot be set, or another one than ours is in force.
+            OSError: Nothing can be written down.
         """
-        self._claim.record(self.found_w)
+        limit_w = min(max(limit_w, self.lowest_w), self.found_w)
+        if not self._is_ours():
+            raise ZeusBSOMonitorError("Somebody else has set another power limit meanwhile")
+        self._ours_w = (*self._ours_w, limit_w)
+        self._claim.record(self.found_w, self._ours_w)
+        self._set(limit_w)
+        if not self._ours_w:  # A signal handler has restored in between.
+            self._ours_w = (limit_w,)
 
-    def set_limit(self, limit_w: float) -> None:
-        """Set the limit [W].
+    def put_back(self) -> None:
+        """Restore the limit that was found, if ours is still in force. If that fails, the record stays for a later run.
 
         Raises:
             ZeusBSOMonitorError: It cannot be set.
         """
-        if self._daemon is None:
-            self._gpu.set_power_limit_w(limit_w)
+        if not self._ours_w:
             return
-        index = self._gpu.host_index
-        if index is None:
-            raise ZeusBSOMonitorError("The number of the GPU on this machine is not known.")
-        self._daemon.set_power_limit_w(index, limit_w)
-
-    def put_back(self) -> None:
-        """Restore the limit that was found. If that fails, the record stays for a later run."""
-        try:
-            self.set_limit(self.found_w)
-        except ZeusBSOMonitorError as error:
-            logger.warning("A power limit is not restored yet: %s. `zeus-bso doctor --restore-power` does.", error)
-            return
+        if self._is_ours():
+            self._set(self.found_w)
+        self._ours_w = ()
         with suppress(OSError):
             self._claim.forget()
 
@@ -91,15 +96,29 @@ class ClaimedGpu:
         with suppress(OSError):
             self._claim.release()
 
+    def _is_ours(self) -> bool:
+        return _is_among(self._gpu.power_limits_w().now_w, (self.found_w, *self._ours_w))
+
+    def _set(self, limit_w: float) -> None:
+        if self._daemon is None:
+            self._gpu.set_power_limit_w(limit_w)
+            return
+        index = self._gpu.host_index
+        if index is None:
+            raise ZeusBSOMonitorError("The number of this GPU on the machine is not known, by which zeusd names it")
+        self._daemon.set_power_limit_w(index, limit_w)
+        if not _is_among(self._gpu.power_limits_w().now_w, (limit_w,)):
+            raise ZeusBSOMonitorError("zeusd has not set the power limit of this GPU")
+
     def _check_permission(self, limit_w: float) -> None:
         """Set a limit that should be in force, directly or by the daemon."""
         try:
-            self.set_limit(limit_w)
+            self._set(limit_w)
         except NotPermittedError:
             self._daemon = known_daemon()
             if self._daemon is None:
                 raise
-            self.set_limit(limit_w)
+            self._set(limit_w)
 
 
 class PowerLimiter:
@@ -108,25 +127,16 @@ class PowerLimiter:
     Args:
         gpus: The GPUs.
         folder: The folder of the claims. Default: the one of this user.
-        has_ranks: Whether other processes of the same training set the limits of their GPUs.
-
-    Attributes:
-        has_ranks: The same.
     """
 
-    def __init__(self, gpus: Sequence[LimitedGpu], folder: Path | None = None, *, has_ranks: bool = False) -> None:
+    def __init__(self, gpus: Sequence[LimitedGpu], folder: Path | None = None) -> None:
         self._gpus = gpus
-        self.has_ranks = has_ranks
         self._folder = folder or claims_folder()
         self._claimed: list[ClaimedGpu] = []
-        self._is_recorded = self._is_restored = False
+        self._is_closed = False
+        self.is_restored = True
         # A signal handler may restore the limit while the same thread is about to set one.
         self._lock = threading.RLock()
-
-    @property
-    def is_claimed(self) -> bool:
-        """Whether this process may set a limit now."""
-        return bool(self._claimed)
 
     @property
     def range_w(self) -> tuple[float, float] | None:
@@ -135,59 +145,73 @@ class PowerLimiter:
             return None
         return max(gpu.lowest_w for gpu in self._claimed), min(gpu.found_w for gpu in self._claimed)
 
-    def claim(self) -> None:
-        """Take the right to set the limit. A GPU that another rank of this training limits is left to that rank.
+    def claim(self, ranks: Collection[int] = ()) -> None:
+        """Take the right to set the limit.
+
+        Args:
+            ranks: The processes of this training on this machine. A GPU that one of them limits is left to it.
 
         Raises:
             PowerLimitError: A GPU must be left alone.
         """
         with self._lock:
-            if self._claimed:
-                return
+            if self._is_closed:
+                raise PowerLimitError("The run has ended.")
             if not self._gpus:
                 raise PowerLimitError("No GPU is measured whose power can be limited.")
-            self._is_recorded = self._is_restored = False
+            if not self.is_restored:
+                return
+            self.is_restored = False
             try:
                 for gpu in self._gpus:
-                    self._claim(gpu)
-            except PowerLimitError:
+                    self._claim(gpu, ranks)
+            except BaseException:
                 self.restore()
                 raise
 
     def set_limit(self, limit_w: float) -> None:
-        """Set the limit of all GPUs [W], within what they allow.
+        """Set the limit of all GPUs [W], within what they allow. Does nothing once the limits are restored.
 
         Raises:
             PowerLimitError: It cannot be set. The limits are restored.
         """
         with self._lock:
-            claimed = self._claimed
-            if self._is_restored or not claimed:
+            if self.is_restored:
                 return
+            claimed = self._claimed
             try:
-                self._record()
                 for gpu in claimed:
-                    gpu.set_limit(min(max(limit_w, gpu.lowest_w), gpu.found_w))
+                    gpu.limit(limit_w)
             except (OSError, ZeusBSOMonitorError) as error:
                 self.restore()
                 raise PowerLimitError(f"The power limit cannot be set: {_sentence(error)}.") from error
-            if self._is_restored:  # By a signal handler, in between.
-                self._put_back(claimed)
+            if self.is_restored:  # By a signal handler, in between.
+                _put_back(claimed)
 
     def restore(self) -> None:
-        """Restore the limits that were found, and let others set them. After this, :meth:`set_limit` does nothing."""
+        """Restore the limits that were found, and let others set them."""
         with self._lock:
-            self._is_restored = True
-            if self._is_recorded:
-                self._put_back(self._claimed)
+            self.is_restored = True
+            _put_back(self._claimed)
             claimed, self._claimed = self._claimed, []
             for gpu in claimed:
                 gpu.release()
 
-    def _claim(self, gpu: LimitedGpu) -> None:
+    def close(self) -> None:
+        """Restore the limits for good: nothing can be claimed any more."""
+        with self._lock:
+            self._is_closed = True
+            self.restore()
+
+    def forget(self) -> None:
+        """Forget the claims, which belong to the parent process. For a forked child."""
+        self._lock = threading.RLock()
+        self._claimed, self.is_restored, self._is_closed = [], True, True
+
+    def _claim(self, gpu: LimitedGpu, ranks: Collection[int]) -> None:
         if self._folder is None:
             raise PowerLimitError("There is no folder in which to write down what to restore.")
-        users = gpu.users
+        users = gpu.users({*own_processes(), *ranks})
         if users is not None:
             raise PowerLimitError(f"The power limit of GPU {gpu.uuid} is left alone: {users}.")
         claim = GpuClaim(self._folder, gpu.uuid)
@@ -196,32 +220,23 @@ class PowerLimiter:
         except OSError as error:
             raise PowerLimitError(f"Nothing can be written to {self._folder} ({error.strerror}).") from error
         if not taken:
-            self._leave_to_another(gpu, claim.read())
+            self._leave_to_another(gpu, claim, ranks)
             return
         try:
             self._claimed.append(ClaimedGpu(gpu, claim))
-        except ZeusBSOMonitorError as error:
+        except BaseException as error:
             claim.release()
+            if not isinstance(error, ZeusBSOMonitorError):
+                raise
             remedy = f" {HOW_TO_ALLOW}" if isinstance(error, NotPermittedError) else ""
             raise PowerLimitError(f"{_sentence(error)}.{remedy}") from error
 
-    def _leave_to_another(self, gpu: LimitedGpu, owner: LimitRecord | None) -> None:
-        # A rank that has limited nothing yet has no record.
-        if self.has_ranks and (owner is None or is_kin(owner.pid)):
-            return
-        by = "" if owner is None else f", in process {owner.pid}"
-        raise PowerLimitError(f"Another run sets the power limit of GPU {gpu.uuid}{by}; this one leaves it alone.")
-
-    def _record(self) -> None:
-        if not self._is_recorded:
-            self._is_recorded = True
-            for gpu in self._claimed:
-                gpu.record()
-
     @staticmethod
-    def _put_back(gpus: Iterable[ClaimedGpu]) -> None:
-        for gpu in gpus:
-            gpu.put_back()
+    def _leave_to_another(gpu: LimitedGpu, claim: GpuClaim, ranks: Collection[int]) -> None:
+        owner = claim.owner
+        if owner is None or owner not in ranks:
+            by = "" if owner is None else f", in process {owner}"
+            raise PowerLimitError(f"Another run sets the power limit of GPU {gpu.uuid}{by}; this one leaves it alone.")
 
 
 def restore_left_over(gpus: Iterable[LimitedGpu], folder: Path | None = None) -> list[str]:
@@ -232,27 +247,46 @@ def restore_left_over(gpus: Iterable[LimitedGpu], folder: Path | None = None) ->
         folder: The folder of the claims. Default: the one of this user.
 
     Returns:
-        What was done for each GPU that a run had limited, as sentences.
+        What was done for each GPU that a run has limited, as sentences.
     """
     folder = folder or claims_folder()
-    left = {record.uuid: record for record in records_here(folder)}
-    if not left or folder is None:
-        return []
-    said = []
-    for gpu in gpus:
-        if gpu.uuid not in left:
-            continue
-        claim = GpuClaim(folder, gpu.uuid)
-        try:
-            if not claim.take():
-                said.append(f"GPU {gpu.uuid}: a run in process {left[gpu.uuid].pid} still sets its limit.")
-                continue
-            ClaimedGpu(gpu, claim)
-            said.append(f"GPU {gpu.uuid}: its limit of {left[gpu.uuid].limit_w:g} W is restored.")
-        except (OSError, ZeusBSOMonitorError) as error:
-            said.append(f"GPU {gpu.uuid}: its limit of {left[gpu.uuid].limit_w:g} W is not restored: {error}")
+    seen = {gpu.uuid: gpu for gpu in gpus}
+    return [
+        _restore_one(record, seen.get(record.uuid), folder) for record in records_here(folder) if folder is not None
+    ]
+
+
+def _restore_one(record: LimitRecord, gpu: LimitedGpu | None, folder: Path) -> str:
+    what = f"GPU {record.uuid}: its limit of {record.limit_w:g} W"
+    if gpu is None:
+        return f"{what} is not restored: this process does not see the GPU."
+    claim = GpuClaim(folder, record.uuid)
+    try:
+        if not claim.take():
+            return f"GPU {record.uuid}: a run in process {record.pid} still sets its limit."
+        found_w = ClaimedGpu(gpu, claim).found_w
+    except (OSError, ZeusBSOMonitorError) as error:
+        return f"{what} is not restored: {_sentence(error)}. {HOW_TO_ALLOW}"
+    finally:
         claim.release()
-    return said
+    if not _is_among(found_w, (record.limit_w,)):
+        return f"GPU {record.uuid}: somebody has set a limit of {found_w:g} W since, which stays."
+    return f"{what} is restored."
+
+
+def _put_back(gpus: Iterable[ClaimedGpu]) -> None:
+    """Restore every limit, whatever happens to another one."""
+    for gpu in gpus:
+        try:
+            gpu.put_back()
+        except Exception as error:  # noqa: BLE001, PERF203 - one broken GPU must not leave another one limited
+            logger.warning(
+                "A power limit is not restored yet: %s. `zeus-bso doctor --restore-power` does.", _sentence(error)
+            )
+
+
+def _is_among(limit_w: float, limits_w: Iterable[float]) -> bool:
+    return any(abs(limit_w - known_w) <= _SAME_W for known_w in limits_w)
 
 
 def _log_restored(left: LimitRecord) -> None:

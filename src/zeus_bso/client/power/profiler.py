@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from zeus_bso.monitor.energy import finish_computing
 from zeus_bso.monitor.interface import Monitor
+from zeus_bso.monitor.sensors.gpu import is_computing
 from zeus_bso.power.goal import PowerGoal
 from zeus_bso.power.ledger import ProfilingLedger
 from zeus_bso.power.measured import add_window
@@ -24,6 +25,14 @@ DRIFT = math.log(1.2)
 
 _READING_SHARE = 40
 """The counter is read so seldom that opening a window takes at most this part of the time."""
+
+_WAITING_S = 0.05
+"""If GPUs must finish their work before the counter is read, it is read at most so often [s]."""
+
+_GAP_S = 1.0
+_GAP_STEPS = 10
+"""A window is dropped if so much time, and the time of so many steps, lies between two steps. The script did something
+else."""
 
 
 @dataclass
@@ -57,6 +66,7 @@ class LimitSearch:
         profile: What is known.
         goal: How limits are judged.
         set_limit: Sets the limit of all GPUs [W].
+        anew: The empty profile to begin with if the pace has changed.
 
     Attributes:
         profile: What is known by now.
@@ -66,8 +76,11 @@ class LimitSearch:
         has_measured: Whether this run has added to the profile.
     """
 
-    def __init__(self, profile: PowerProfile, goal: PowerGoal, set_limit: Callable[[float], None]) -> None:
+    def __init__(
+        self, profile: PowerProfile, goal: PowerGoal, set_limit: Callable[[float], None], anew: PowerProfile
+    ) -> None:
         self.profile = profile
+        self._anew = anew
         self.ledger = ProfilingLedger()
         self.is_over = self.has_measured = False
         self._goal = goal
@@ -75,6 +88,8 @@ class LimitSearch:
         self._is_known = next_limit(profile, goal) is None
         self._drifts = 0
         self.limit_w = self._next()
+        # A limit above the one that is allowed here cannot be confirmed.
+        self.is_over = self.limit_w > anew.highest
         set_limit(self.limit_w)
 
     @property
@@ -109,7 +124,7 @@ class LimitSearch:
             return
         logger.info("The pace of this batch size has changed: its power limits are measured again.")
         self._is_known = False
-        self.profile = self.profile.model_copy(update={"points": ()})
+        self.profile = self._anew
         self._go_on()
 
     def _go_on(self) -> None:
@@ -126,7 +141,7 @@ class LimitSearch:
 
 
 class StepProfiler:
-    """Measures by steps, in windows within epochs. Evaluations and checkpoints do not count.
+    """Measures by steps, in windows within epochs. What the script does between steps does not count.
 
     Args:
         search: The search for the best limit.
@@ -141,14 +156,17 @@ class StepProfiler:
         self._seen = self._steps = self._steps_in_epoch = 0
         self._steps_per_epoch: int | None = None
         self._is_open = self._settles = False
-        self._opened_s = 0.0
+        self._opened_s = self._ended_s = self._step_s = 0.0
         self._cost_s = 0.0  # of opening the window, which closing it will about double
         self._window = Window()
-        self._limit_w = search.limit_w
 
     def begin_step(self) -> None:
         """Note that a step begins."""
-        if not self._is_open and self._seen >= SKIPPED_STEPS:
+        if self._seen < SKIPPED_STEPS:
+            return
+        if self._is_open and time.monotonic() - self._ended_s > max(_GAP_S, _GAP_STEPS * self._step_s):
+            self._drop()
+        if not self._is_open:
             self._open()
 
     def end_step(self) -> None:
@@ -158,8 +176,11 @@ class StepProfiler:
         if not self._is_open:
             return
         self._steps += 1
+        self._ended_s = time.monotonic()
+        open_s = self._ended_s - self._opened_s
+        self._step_s = open_s / self._steps
         is_last = self._steps_in_epoch == self._steps_per_epoch
-        if is_last or time.monotonic() - self._opened_s >= _READING_SHARE * self._cost_s:
+        if is_last or open_s >= self._least_s():
             self._read(reopens=not is_last)
 
     def end_epoch(self) -> None:
@@ -167,25 +188,35 @@ class StepProfiler:
         self._steps_per_epoch = self._steps_in_epoch or self._steps_per_epoch
         self._steps_in_epoch = 0
         if self._is_open:
-            self._is_open = False
-            self._monitor.end_window(self._name)
+            self._drop()
+
+    def _least_s(self) -> float:
+        """How long a window stays open at least [s]."""
+        return max(_READING_SHARE * self._cost_s, _WAITING_S if is_computing() else 0.0)
 
     def _open(self) -> None:
         finish_computing()
+        self._reopen()
+
+    def _reopen(self) -> None:
         began_s = time.monotonic()
         self._monitor.begin_window(self._name)
         self._is_open, self._steps, self._opened_s = True, 0, time.monotonic()
-        self._cost_s = self._opened_s - began_s
+        self._ended_s, self._cost_s = self._opened_s, self._opened_s - began_s
+
+    def _drop(self) -> None:
+        self._is_open = False
+        self._monitor.end_window(self._name)
 
     def _read(self, *, reopens: bool) -> None:
         finish_computing()
-        measured = self._monitor.end_window(self._name)
         self._is_open = False
+        measured = self._monitor.end_window(self._name)
         self._search.count(self._steps, measured.time, measured.total_energy)
         self._window.add(self._steps, measured.time, measured.total_energy)
         self._judge()
         if reopens and not self._search.is_over:
-            self._open()
+            self._reopen()
 
     def _judge(self) -> None:
         window = self._window
@@ -193,7 +224,7 @@ class StepProfiler:
             if is_settled(window.units, window.ticks, window.time_s):
                 self._settles, self._window = True, Window()
         elif is_measured(window.units, window.ticks, window.time_s):
+            before_w = self._search.limit_w
             self._search.measured(window)
             # A limit that is measured once more has settled already.
-            self._settles, self._window = self._limit_w == self._search.limit_w, Window()
-            self._limit_w = self._search.limit_w
+            self._settles, self._window = before_w == self._search.limit_w, Window()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +15,15 @@ from typing import Protocol, TypeVar, cast
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.machine import is_kin
-from zeus_bso.monitor.sensors.gpu import USE_CPU, Gpu, GpuSensor, NotPermittedError, PowerLimits, limit_unknown
+from zeus_bso.monitor.sensors.gpu import (
+    USE_CPU,
+    Gpu,
+    GpuSensor,
+    NotPermittedError,
+    PowerLimits,
+    limit_unknown,
+    users_of,
+)
 from zeus_bso.protocol.words import EnergySource
 
 KFD_NODES = Path("/sys/class/kfd/kfd/topology/nodes")
@@ -118,13 +126,11 @@ class AmdGpu:
         """None: nobody else sets the limits of these GPUs by number."""
         return None
 
-    @property
-    def users(self) -> str | None:
+    def users(self, own: Collection[int]) -> str | None:
         """Who else uses it. None if nobody does."""
         if self._partitions is not None:
             return f"it is divided into partitions ({self._partitions})"
-        others = self._other_processes()
-        return f"other processes compute on it ({', '.join(map(str, others))})" if others else None
+        return users_of(self._processes(), own)
 
     def power_limits_w(self) -> PowerLimits:
         """Its power limits."""
@@ -152,12 +158,12 @@ class AmdGpu:
             return None
         return None if mode in ("SPX", "", "N/A") else mode
 
-    def _other_processes(self) -> list[int]:
+    def _processes(self) -> list[int]:
         try:
             pids = [process["pid"] for process in self._smi.amdsmi_get_gpu_process_list(self._handle)]
         except self._smi.AmdSmiException:
             return []
-        return sorted(pid for pid in pids if isinstance(pid, int) and not is_kin(pid))
+        return [pid for pid in pids if isinstance(pid, int)]
 
     def _find_notes(self) -> list[str]:
         notes = []
@@ -166,7 +172,7 @@ class AmdGpu:
                 f"GPU {self.uuid} is divided into partitions ({self._partitions}), which have no sensors of their own: "
                 "the energy of the whole GPU is measured, with whatever runs on its other partitions."
             )
-        if others := self._other_processes():
+        if others := sorted(pid for pid in self._processes() if not is_kin(pid)):
             notes.append(
                 f"GPU {self.uuid} is shared: other processes compute on it ({', '.join(map(str, others))}), and their "
                 "energy is counted too."

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.interface import Device, DeviceId, DeviceInfo
-from zeus_bso.monitor.machine import host_id
+from zeus_bso.monitor.machine import host_id, is_visible
 from zeus_bso.monitor.sensors.checked import CheckedEnergy
 from zeus_bso.monitor.sensors.sensor import Part, Reading, call_regularly, look_at
 from zeus_bso.protocol.words import EnergySource
@@ -73,11 +74,14 @@ class LimitedGpu(Gpu, Protocol):
 
     @property
     def host_index(self) -> int | None:
-        """Its number on the machine, whatever this process sees. None if it is not known."""
+        """Its number on the machine, whatever this process sees. None if it is not known for sure."""
 
-    @property
-    def users(self) -> str | None:
-        """Who else uses it, as the end of a sentence. Its settings are left alone then. None if nobody does."""
+    def users(self, own: Collection[int]) -> str | None:
+        """Who else uses it, as the end of a sentence. Its settings are left alone then. None if nobody does.
+
+        Args:
+            own: The processes of this training.
+        """
 
     def power_limits_w(self) -> PowerLimits:
         """Its power limits. Raises an error if it has none."""
@@ -183,3 +187,30 @@ def _physical(visible: Sequence[Gpu], indices: Sequence[int]) -> dict[Part, Gpu]
     for index in indices:
         first.setdefault(visible[index].uuid, index)
     return {Part("gpu", index, uuid): visible[index] for uuid, index in first.items()}
+
+
+def users_of(pids: Sequence[int], own: Collection[int]) -> str | None:
+    """Who uses a GPU besides a training, as the end of a sentence. None if nobody does.
+
+    In a container, the driver may number processes as the machine does. If this process has begun to compute and is not
+    among them, one process that does not exist here is this one.
+
+    Args:
+        pids: The processes that compute on the GPU.
+        own: The processes of this training.
+    """
+    others = [pid for pid in pids if pid not in own]
+    foreign = [pid for pid in others if not is_visible(pid)]
+    if len(foreign) == 1 and len(others) == len(pids) and is_computing():
+        others.remove(foreign[0])
+        foreign = []
+    if not others:
+        return None
+    hint = " (numbered as on the machine: start the container with --pid=host to tell them apart)" if foreign else ""
+    return f"other processes compute on it ({', '.join(map(str, sorted(others)))}){hint}"
+
+
+def is_computing() -> bool:
+    """Whether this process has begun to use GPUs with PyTorch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.cuda.is_initialized())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.machine import is_kin
-from zeus_bso.monitor.sensors.gpu import USE_CPU, GpuSensor, NotPermittedError, PowerLimits, limit_unknown
+from zeus_bso.monitor.sensors.gpu import USE_CPU, GpuSensor, NotPermittedError, PowerLimits, limit_unknown, users_of
 
 DEV = Path("/dev")
 WSL_DRIVER = Path("/usr/lib/wsl/lib/libcuda.so.1")
@@ -45,6 +45,7 @@ class Nvml(Protocol):
     def nvmlDeviceGetPowerManagementLimit(self, handle: object) -> int: ...  # noqa: D102, N802
     def nvmlDeviceSetPowerManagementLimit(self, handle: object, limit: int) -> None: ...  # noqa: D102, N802
     def nvmlDeviceGetIndex(self, handle: object) -> int: ...  # noqa: D102, N802
+    def nvmlDeviceGetMinorNumber(self, handle: object) -> int: ...  # noqa: D102, N802
 
 
 class NvmlGpu:
@@ -65,7 +66,7 @@ class NvmlGpu:
                 f"GPU {self.uuid} is divided into slices (MIG), which have no sensors of their own: the energy of "
                 "the whole GPU is measured, with whatever runs on its other slices."
             )
-        if others := self._other_processes():
+        if others := sorted(pid for pid in self._processes() if not is_kin(pid)):
             notes.append(
                 f"GPU {self.uuid} is shared: other processes compute on it ({', '.join(map(str, others))}), and their "
                 "energy is counted too."
@@ -89,19 +90,18 @@ class NvmlGpu:
 
     @property
     def host_index(self) -> int | None:
-        """Its number on the machine, in PCI order. None if the driver does not tell."""
+        """Its number on the machine, in PCI order. None if this process may see only a part of the machine's GPUs."""
         try:
-            return self._nvml.nvmlDeviceGetIndex(self._handle)
+            index = self._nvml.nvmlDeviceGetIndex(self._handle)
+            return index if index == self._nvml.nvmlDeviceGetMinorNumber(self._handle) else None
         except self._nvml.NVMLError:
             return None
 
-    @property
-    def users(self) -> str | None:
+    def users(self, own: Collection[int]) -> str | None:
         """Who else uses it. None if nobody does."""
         if self._is_divided():
             return "it is divided into slices (MIG)"
-        others = self._other_processes()
-        return f"other processes compute on it ({', '.join(map(str, others))})" if others else None
+        return users_of(self._processes(), own)
 
     def power_limits_w(self) -> PowerLimits:
         """Its power limits."""
@@ -123,12 +123,11 @@ class NvmlGpu:
         except self._nvml.NVMLError:
             return False
 
-    def _other_processes(self) -> list[int]:
+    def _processes(self) -> list[int]:
         try:
-            processes = self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)
+            return [process.pid for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(self._handle)]
         except self._nvml.NVMLError:
             return []
-        return sorted(process.pid for process in processes if not is_kin(process.pid))
 
     def _ask(self, question: Callable[[object], T]) -> T:
         try:

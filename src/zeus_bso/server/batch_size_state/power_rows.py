@@ -20,6 +20,7 @@ def profile_of(rows: Sequence[Row]) -> PowerProfile | None:
         unit=rows[0]["unit"],
         lowest=rows[0]["lowest"],
         highest=rows[0]["highest"],
+        revision=rows[0]["revision"],
         points=tuple(map(point_of, sorted(rows, key=lambda row: -float(row["power_limit"])))),
     )
 
@@ -33,8 +34,7 @@ def point_of(row: Row) -> PowerPoint:
 
 def profile_values(command: SavePowerProfile) -> dict[str, Any]:
     """The row of a profile, without its limits."""
-    profile = command.profile
-    return _key(command) | {"unit": profile.unit, "lowest": profile.lowest, "highest": profile.highest}
+    return _key(command) | command.profile.model_dump(exclude={"points"})
 
 
 def point_values(command: SavePowerProfile) -> list[dict[str, Any]]:

@@ -105,7 +105,11 @@ _WINDOW = (
     .limit(bindparam("window"))
 )
 _POWER_PROFILES = select(
-    power_point, power_profile.c.unit, power_profile.c.lowest, power_profile.c.highest
+    power_point,
+    power_profile.c.unit,
+    power_profile.c.lowest,
+    power_profile.c.highest,
+    power_profile.c.revision,
 ).select_from(power_point.join(power_profile))
 _POWER_PROFILE = _POWER_PROFILES.where(
     power_point.c.job_id == bindparam("job"), power_point.c.batch_size == bindparam("size")

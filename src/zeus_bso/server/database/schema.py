@@ -192,6 +192,7 @@ power_profile = Table(
     Column("unit", String(8), nullable=False),
     Column("lowest", Double, nullable=False),
     Column("highest", Double, nullable=False),
+    Column("revision", Integer, nullable=False),
     PrimaryKeyConstraint("job_id", "batch_size"),
     ForeignKeyConstraint(["job_id"], ["job.job_id"], ondelete="CASCADE"),
     **TABLE_OPTIONS,

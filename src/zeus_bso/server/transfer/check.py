@@ -179,7 +179,7 @@ class _PowerProfiles:
         size = row["batch_size"]
         if size not in of.spec.batch_sizes:
             raise ValueError("power_profile.batch_size is not a batch size of the job")
-        head = {name: row[name] for name in ("unit", "lowest", "highest")}
+        head = {name: row[name] for name in ("unit", "lowest", "highest", "revision")}
         self._found[size] = _understand("power_profile", lambda: PowerProfile.model_validate(head))
 
     def take_point(self, of: JobState, row: Row) -> None:

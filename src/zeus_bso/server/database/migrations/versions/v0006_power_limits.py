@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("unit", sa.String(length=8), nullable=False),
         sa.Column("lowest", sa.Double(), nullable=False),
         sa.Column("highest", sa.Double(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["job.job_id"], name=op.f("fk_power_profile_job"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", "batch_size"),
         **OPTIONS,
