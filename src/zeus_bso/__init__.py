@@ -4,6 +4,8 @@
 
     from zeus_bso import BatchSizeOptimizer, EnergyMonitor, JobSpec
 
+:func:`connect` reads the results.
+
 Public names are loaded when they are first used, so that a script can import the package quickly.
 """
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     )
     from zeus_bso.monitor import EnergyMonitor, ReplayMonitor
     from zeus_bso.protocol.job_spec import JobParams, JobSpec
+    from zeus_bso.results.results import connect
 
 _HOMES = {
     "BatchSizeOptimizer": "zeus_bso.client.batch_size_optimizer",
@@ -45,6 +48,7 @@ _HOMES = {
     "ZeusBSOServerUnreachableError": "zeus_bso.exceptions",
     "ZeusBSOSpecConflictError": "zeus_bso.exceptions",
     "ZeusBSOTrainFailError": "zeus_bso.exceptions",
+    "connect": "zeus_bso.results.results",
 }
 
 __all__ = [
@@ -63,6 +67,7 @@ __all__ = [
     "ZeusBSOSpecConflictError",
     "ZeusBSOTrainFailError",
     "__version__",
+    "connect",
 ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from zeus_bso.cli.errors import CommandError
+from zeus_bso.exceptions import ZeusBSOError
 from zeus_bso.protocol.views import ImportProgress
 
 _EVERY_S = 0.5
@@ -39,7 +39,7 @@ def shown(progress_of: Callable[[str], ImportProgress], job_id: str | None) -> I
             while job_id is not None and not ended.wait(_EVERY_S):
                 try:
                     found = progress_of(job_id)
-                except (CommandError, ValueError):
+                except (ZeusBSOError, ValueError):
                     return  # an older server cannot tell, and the import itself tells what is wrong
                 if found.rows:
                     bar.update(task, description="storing", completed=found.stored, total=found.rows)

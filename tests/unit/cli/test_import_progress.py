@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from zeus_bso.cli import import_progress
-from zeus_bso.cli.errors import CommandError
 from zeus_bso.cli.import_progress import job_id_in, shown
+from zeus_bso.exceptions import ZeusBSORequestError
 from zeus_bso.protocol.views import ImportProgress
 
 
@@ -53,7 +53,7 @@ def test_a_server_that_cannot_tell_is_asked_once(capsys: pytest.CaptureFixture[s
 
     def refuse(job_id: str) -> ImportProgress:
         asked.release()
-        raise CommandError("no such route")
+        raise ZeusBSORequestError("no such route")
 
     with shown(refuse, "nightly"):
         assert asked.acquire(timeout=60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 
 from zeus_bso.client.connection.token import given_token
 from zeus_bso.exceptions import ZeusBSOConfigError
@@ -44,6 +45,13 @@ def transport_for(server_url: str | None, token: str | None = None) -> FileTrans
 
         return EmbeddedTransport(file_url(url))
     raise ZeusBSOConfigError(f"The server's URL begins neither with http(s):// nor with sqlite:///: {_WAYS}")
+
+
+def missing_file(server_url: str | None) -> str | None:
+    """The URL, if it names a file that does not exist. Whoever only reads should not create it."""
+    url = (server_url or os.environ.get(SERVER_URL_VARIABLE) or "").strip()
+    path = url.removeprefix("sqlite:///").partition("?")[0]
+    return url if url.startswith("sqlite:///") and path and not Path(path).exists() else None
 
 
 def _patience_s() -> float:

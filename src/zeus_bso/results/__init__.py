@@ -1,0 +1,1 @@
+"""Results for notebooks and scripts: jobs, trials and savings as typed values. It only reads."""
