@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -121,6 +122,44 @@ def test_what_json_says_is_what_the_api_says(command: Command, file: Path) -> No
         assert trials == server.trials("nightly")[::-1]
     finally:
         server.close()
+
+
+def test_lists_are_printed_as_csv_with_all_digits(command: Command) -> None:
+    code, out, err = command("jobs", "list", "--csv")
+    assert (code, err) == (0, "")
+    jobs = {row["job_id"]: row for row in csv.DictReader(io.StringIO(out, newline=""), strict=True)}
+    shown = command.json("jobs", "show", "nightly")
+    assert isinstance(shown, dict)
+    assert set(jobs) == {"limited", "nightly", "weekly"}
+    assert float(jobs["nightly"]["savings_energy_fraction"]) == shown["savings"]["energy"]["fraction"]
+    assert jobs["weekly"]["savings_energy_saved"] == ""
+    assert jobs["nightly"]["no_size_converges"] == "false"
+
+    out = command("trials", "list", "nightly", "--csv", "--limit", "2")[1]
+    assert [(row["trial_number"], row["type"]) for row in csv.DictReader(io.StringIO(out))] == [
+        ("3", "Exploration"),
+        ("2", "Exploration"),
+    ]
+
+
+def test_csv_is_no_formula_and_json_stays_as_it_is(command: Command, file: Path) -> None:
+    server = Server(file)
+    server.start()
+    server.register(job_id='=HYPERLINK("http://x","y")', gpu_model="-1+1")
+    server.close()
+
+    out = command("jobs", "list", "--search", "HYPER", "--csv")[1]
+
+    assert out.splitlines()[1].startswith('"\'=HYPERLINK(""http://x"",""y"")",')
+    assert ",'-1+1," in out
+    listed = command.json("jobs", "list", "--search", "HYPER")
+    assert isinstance(listed, list)
+    assert listed[0]["gpu_model"] == "-1+1"
+
+
+def test_csv_and_json_are_not_given_together(command: Command) -> None:
+    with pytest.raises(SystemExit):
+        command("jobs", "list", "--csv", "--json")
 
 
 def test_trials_are_listed_latest_first_and_filtered(command: Command) -> None:

@@ -12,9 +12,12 @@ import pytest
 from tests.support.process import ServerProcess
 from tests.support.server import Server
 
-from zeus_bso import __version__
+import zeus_bso
+from zeus_bso import ZeusBSORequestError, __version__
 from zeus_bso.cli.demo_server import started_server
 from zeus_bso.cli.errors import CommandError
+
+TOKEN = "a-secret-of-many-letters-and-digits-0123456789"
 
 
 @pytest.mark.parametrize("module", ["zeus_bso", "zeus_bso.cli.main"])
@@ -68,6 +71,44 @@ def test_a_real_server_is_asked_like_the_file(tmp_path: Path) -> None:
         answer = _piped(["jobs", "import", "-", "--as", "copy", "--server-url", url, "--json"], exported)
         assert json.loads(answer) == {"job_id": "copy", "trials": 3, "replaced": False}
         assert _piped(["jobs", "delete", "copy", "--yes", "--server-url", url])
+
+
+def test_results_come_over_http_as_from_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    leave_a_job(path)
+    with zeus_bso.connect(f"sqlite:///{path}") as file:
+        expected = file.job("night"), file.trials("nightly").rows, file.savings("nightly")
+    environment = {"ZEUS_BSO_API_TOKENS": f"reader:read={TOKEN}"}
+    with ServerProcess(path, environment=environment) as server:
+        with zeus_bso.connect(server.url, token=TOKEN) as results:
+            assert [job.job_id for job in results.jobs()] == ["nightly"]
+            assert (results.job("night"), results.trials("nightly").rows, results.savings("nightly")) == expected
+        with (
+            zeus_bso.connect(server.url, token="another") as results,
+            pytest.raises(ZeusBSORequestError, match=r"Give a token with token= or ZEUS_BSO_TOKEN\."),
+        ):
+            results.jobs()
+
+
+@pytest.mark.parametrize(("output", "code"), [("--csv", 141), ("--json", 141), (None, 1)])
+def test_a_reader_that_leaves_is_told_nothing(output: str | None, code: int, tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    leave_a_job(path)
+    command = [sys.executable, "-m", "zeus_bso", "trials", "list", "nightly", "--server-url", f"sqlite:///{path}"]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            command if output is None else [*command, output],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            timeout=120,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (done.returncode, done.stderr) == (code, b"")
 
 
 def _piped(arguments: list[str], given: bytes = b"") -> bytes:

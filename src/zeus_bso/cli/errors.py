@@ -5,6 +5,8 @@ from __future__ import annotations
 FAILED = 1
 BAD_USE = 2
 INTERRUPTED = 130
+CLOSED_OUTPUT = 141
+"""The exit code if nobody reads the output any more. A process that SIGPIPE ends has the same."""
 
 
 class CommandError(Exception):

@@ -26,22 +26,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--search", metavar="TEXT", help="only jobs with this text in their id or GPU model")
     listing.add_argument("--sort", choices=_ORDERS, default="job_id", help="sort by this field (default: job_id)")
     listing.add_argument("--reverse", action="store_true", help="put the greatest first")
-    _action(actions, "show", "show a job", job=True)
+    add_server_options(listing, table=True)
+    add_server_options(_action(actions, "show", "show a job", job=True))
     for name, summary in (
         ("delete", "delete a job with all its trials"),
         ("reset", "forget what a job has learned; its trials stay on record"),
     ):
-        _action(actions, name, summary, job=True).add_argument(
-            "--yes", action="store_true", help="do not ask for confirmation"
-        )
+        final = _action(actions, name, summary, job=True)
+        final.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+        add_server_options(final)
     export = _action(actions, "export", "write a whole job to a file", job=True)
     export.add_argument(
         "-o", "--output", default=_STANDARD_STREAM, metavar="FILE", help="the file (default: standard output)"
     )
+    add_server_options(export)
     taking = _action(actions, "import", "import a job from a file, all of it or nothing")
     taking.add_argument("file", metavar="FILE", help="an exported job; - reads standard input")
     taking.add_argument("--as", dest="new_id", metavar="JOB_ID", help="import the job under this id instead of its own")
     taking.add_argument("--replace", action="store_true", help="replace the job that has this id")
+    add_server_options(taking)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,7 +59,6 @@ def _action(
     parser = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     if job:
         parser.add_argument("job_id", metavar="JOB_ID", help="the id of the job")
-    add_server_options(parser)
     return parser
 
 
@@ -64,6 +66,10 @@ def _list(remote: Remote, args: argparse.Namespace) -> int:
     jobs = remote.jobs(search=args.search, sort=f"{'-' if args.reverse else ''}{args.sort}")
     if args.json:
         print(json.dumps([job.model_dump(mode="json") for job in jobs], indent=2))
+    elif args.csv:
+        from zeus_bso.cli.csv_output import print_csv
+
+        print_csv(JobSummary, jobs)
     else:
         from zeus_bso.cli.tables import show_jobs
 

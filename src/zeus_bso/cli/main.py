@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from zeus_bso.cli.errors import FAILED, INTERRUPTED, CommandError
+from zeus_bso.cli.errors import CLOSED_OUTPUT, FAILED, INTERRUPTED, CommandError
 from zeus_bso.exceptions import ZeusBSOError
 
 if TYPE_CHECKING:
@@ -77,14 +78,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments. Default: those of the process.
 
     Returns:
-        The exit code: 0 for success, 1 for a failure, 2 for wrong arguments, 130 after an interrupt.
+        The exit code: 0 for success, 1 for a failure, 2 for wrong arguments, 130 after an interrupt, 141 if nobody
+        reads the output any more.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _allow_any_terminal()
     parser, commands = _build_parser(arguments)
     args = parser.parse_args(arguments)
     try:
-        return commands[args.command].run(args)
+        return _run(commands[args.command], args)
     except CommandError as error:
         return _fail(str(error), error.exit_code)
     except ZeusBSOError as error:
@@ -96,6 +98,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f'`zeus-bso {args.command}` needs {error.name}: pip install "zeus-bso[{extra}]"')
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _run(command: _Command, args: argparse.Namespace) -> int:
+    """Run a command and write all its output. The reader may have left, as in ``zeus-bso jobs list --csv | head``."""
+    try:
+        exit_code = command.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more when it exits.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        return CLOSED_OUTPUT
+    return exit_code
 
 
 def _allow_any_terminal() -> None:

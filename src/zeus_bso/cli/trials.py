@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 
 from zeus_bso.cli.remote import Remote, add_server_options, connected
+from zeus_bso.protocol.views import TrialView
 from zeus_bso.protocol.words import FailReason, TrialStatus
 
 _LATEST = 20
@@ -37,8 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=FailReason.CANCELLED.value,
         help="the reason (default: cancelled); oom and error count against the batch size",
     )
-    for each in (listing, show, end):
-        add_server_options(each)
+    add_server_options(listing, table=True)
+    add_server_options(show)
+    add_server_options(end)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,6 +55,10 @@ def _list(remote: Remote, args: argparse.Namespace) -> None:
     trials = remote.trials(args.job_id, limit=limit, status=args.status, batch_size=args.batch_size)
     if args.json:
         print(json.dumps([trial.model_dump(mode="json") for trial in trials], indent=2))
+    elif args.csv:
+        from zeus_bso.cli.csv_output import print_csv
+
+        print_csv(TrialView, trials)
     else:
         from zeus_bso.cli.tables import show_trials
 
