@@ -24,6 +24,7 @@ STATEMENTS = {"select", "insert", "update", "delete", "text", "bindparam", "Tabl
 CATCH_ALLS = {
     "server/database/sqlite.py": "the writer's thread outlives what it is asked to do, and hands every error on",
     "client/training_guard.py": "a training never dies for the server's sake",
+    "client/tracking/feed.py": "nor for the sake of an experiment tracker",
     "client/meter.py": "nor for the sake of a monitor of another package",
     "integrations/lightning.py": "whatever an unpickler makes of a broken checkpoint is said in one sentence",
     "client/power/limiter.py": "one broken GPU must not leave another one limited",

@@ -17,10 +17,9 @@ from zeus_bso.client.connection.connect import transport_for
 from zeus_bso.client.copies import SharedByCopies
 from zeus_bso.client.distributed import TIMEOUT_S, Ranks
 from zeus_bso.client.end_reasons import is_imported_by_child
-from zeus_bso.client.interruption import Interruptible
 from zeus_bso.client.job_registration import known_job, rules_of
 from zeus_bso.client.launch import AskResult, Launch
-from zeus_bso.client.live_run import LiveRun, warn_of_failure
+from zeus_bso.client.live_run import RESULT_S, LiveRun, warn_of_failure
 from zeus_bso.client.meter import Meter, number
 from zeus_bso.client.power.control import control_of, no_control
 from zeus_bso.client.power.step_hooks import StepHooks
@@ -29,6 +28,8 @@ from zeus_bso.client.run_id import named_run_id
 from zeus_bso.client.scaling import ScalesWithBatchSize
 from zeus_bso.client.single_process import SingleProcess
 from zeus_bso.client.stop_rules import JobRules, LocalStopRules
+from zeus_bso.client.tracking.log_to import LogsToTrackers
+from zeus_bso.client.tracking.trackers import Trackers
 from zeus_bso.client.training_guard import TrainingGuard
 from zeus_bso.client.training_run import UnreportedRun
 from zeus_bso.exceptions import (
@@ -45,7 +46,7 @@ from zeus_bso.protocol.transport import Transport
 logger = logging.getLogger("zeus_bso")
 
 
-class BatchSizeOptimizer(Interruptible, ScalesWithBatchSize, StepHooks, ReferenceCallback, SharedByCopies):
+class BatchSizeOptimizer(LogsToTrackers, ScalesWithBatchSize, StepHooks, ReferenceCallback, SharedByCopies):
     """Gives a recurring training job its batch size, and learns from how the run went.
 
     ::
@@ -147,6 +148,7 @@ class BatchSizeOptimizer(Interruptible, ScalesWithBatchSize, StepHooks, Referenc
         self._power = no_control(self._ranks, self._guard)
         self.run_id = run_id_of(named, saved)
         self._live = LiveRun(self._guard)
+        self._trackers = Trackers(self._guard, self._live, self._meter)
         if self._imported_by_child:
             return
         self._owns_transport = transport is None
@@ -204,6 +206,7 @@ class BatchSizeOptimizer(Interruptible, ScalesWithBatchSize, StepHooks, Referenc
             self._ranks.call = "get_batch_size"
             self._ranks.check_asking()
             self._ask(explore=explore)
+            self._log_trial()
         assert self.current_batch_size is not None
         return self.current_batch_size
 
@@ -256,7 +259,9 @@ class BatchSizeOptimizer(Interruptible, ScalesWithBatchSize, StepHooks, Referenc
                     before = self._live.epoch
                     self._live.epoch = max(before, before + 1 if epoch is None else int(epoch))
                     self._power.end_evaluation(self._meter)
-                    self._apply(self._report(value))
+                    said = self._report(value)
+                    self._trackers.evaluate(value)
+                    self._apply(said)
         finally:
             if not self._over:
                 self._meter.open(self._guard)
@@ -324,7 +329,11 @@ class BatchSizeOptimizer(Interruptible, ScalesWithBatchSize, StepHooks, Referenc
         transport = self._api.transport
         self._live.place = (transport.address if self._owns_transport else id(transport), self.job_id)
         self._live.end_others()
-        return self._launch.ask(self.job_id, self._guard, explore=explore)
+        if explore:
+            self._trackers.before_ask(self.job_id)
+        asked = self._launch.ask(self.job_id, self._guard, explore=explore)
+        self._trackers.note_offer(asked.offer)
+        return asked
 
     def _join(self) -> None:
         """Take part in the trial that the attributes name. Rank 0 has asked for it. The script sets it on others."""
@@ -361,6 +370,8 @@ class BatchSizeOptimizer(Interruptible, ScalesWithBatchSize, StepHooks, Referenc
         if said is None or not said.stop_train:
             return
         self.training_finished = self._over = True
+        if said.outcome is not None:
+            self._live.on_result(said.outcome, RESULT_S)
         self._live.release()
         if said.converged:
             logger.info("%s", said.message)

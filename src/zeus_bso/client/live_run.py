@@ -18,12 +18,15 @@ from zeus_bso.client.run_end import RunEnd
 from zeus_bso.client.training_guard import TrainingGuard
 from zeus_bso.client.training_run import TrainingRun, UnreportedRun
 from zeus_bso.protocol.messages import ReportResponse
-from zeus_bso.protocol.words import FailReason
+from zeus_bso.protocol.words import FailReason, Outcome
 
 logger = logging.getLogger("zeus_bso")
 
 EPOCHS_TO_GO_ON = 2
 """After a signal, a run goes on if it trains this many epochs. The first of them was already under way."""
+
+RESULT_S = 5.0
+"""How long the end of a run waits until its result is logged [s]."""
 
 GRACE_S = 1.0
 """How long a run waits after its optimizer is gone [s]. The process may be about to exit, which is another end."""
@@ -50,6 +53,8 @@ class LiveRun:
         in_block: Whether the script is in a ``with`` block, whose end ends the run.
         on_end: Called at every end, before the server is told. The run may go on.
         on_final_end: Called when the run has ended for good.
+        on_result: Called with how the run ended, and for how long it may wait [s].
+        on_close: Called when nothing of the run is logged any more.
         on_release: Called when there is nothing left to send.
     """
 
@@ -62,6 +67,8 @@ class LiveRun:
         self.in_block = False
         self.on_end: Callable[[], None] = _nothing
         self.on_final_end: Callable[[], None] = _nothing
+        self.on_result: Callable[[Outcome | FailReason, float], None] = _nothing
+        self.on_close: Callable[[], None] = _nothing
         self.on_release: Callable[[], None] = _nothing
         self._guard = guard
         self._pid = os.getpid()
@@ -114,6 +121,7 @@ class LiveRun:
         if self.run is not None:
             with self._guard("tell how the run ended"):
                 said = self.run.end(end)
+            self._tell_result(said, end)
             if end.final:
                 self.release(at_once=end.budget_s is not None)
         return said
@@ -155,6 +163,7 @@ class LiveRun:
         HOOKS.remove(self)
         if run is not None:
             run.stop_threads()
+            self.on_close()
             self.on_release()
 
     def note_signal(self, reason: FailReason) -> None:
@@ -180,6 +189,12 @@ class LiveRun:
         if self._error is None:
             # The block is still open, in a generator or a thread, so training has not come to its end.
             self._error = evidence or (FailReason.CANCELLED if self.in_block else None)
+
+    def _tell_result(self, said: ReportResponse | None, end: RunEnd) -> None:
+        """Tell how the run ended, unless this is still open, or there is no time."""
+        result = end.reason if said is None else said.outcome
+        if result is not None and not end.in_background:
+            self.on_result(result, RESULT_S if end.budget_s is None else end.budget_s / 4)
 
     def _note_activity(self) -> None:
         self.activity += 1
@@ -207,7 +222,7 @@ def warn_of_failure(said: ReportResponse | None) -> None:
         logger.warning("%s", said.message)
 
 
-def _nothing() -> None:
+def _nothing(*values: object) -> None:
     """Do nothing."""
 
 
