@@ -51,7 +51,7 @@ class TestLeases:
     def test_a_lease_that_has_ended_expires_in_the_next_ask(self, server: Server) -> None:
         trial = server.ask()
         server.time_passes(LEASE + 1)
-        assert server.trial(trial)["status"] == "Dispatched"
+        assert server.sql("SELECT status FROM trial") == [{"status": "Dispatched"}]
         again = server.ask()
 
         assert (server.trial(trial)["status"], server.trial(trial)["reason"]) == ("Failed", "expired")

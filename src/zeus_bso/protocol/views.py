@@ -17,6 +17,8 @@ from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, Stage, Tr
 class TrialView(TrialId):
     """A trial in the API. Times are in seconds, energies in joules, timestamps in ISO 8601 and UTC.
 
+    A trial whose lease has ended is Failed with the reason expired, even if no ask has noted that yet.
+
     Attributes:
         power_limit: Power limit of each device at which it trains [W]. Null at full power.
         profiling_time: Time beyond ``time`` to measure power limits [s].
@@ -272,6 +274,7 @@ class JobSummary(BaseModel):
     """A job in the list of jobs.
 
     Attributes:
+        open_trials: Number of running trials: those whose lease has not ended.
         chosen_batch_size: The best size known so far. Null before any size has converged.
         chosen_power_limit: The power limit of each GPU at that size [W]. Null while it is not known, and if the job
             leaves the limits alone.

@@ -219,13 +219,19 @@ def test_the_picture_in_the_docs_is_the_table() -> None:
 SOURCE = Path(zeus_bso.__file__).parent
 RULES = SOURCE / "server" / "services" / "trial_rules.py"
 ROWS = SOURCE / "server" / "batch_size_state" / "trial_rows.py"
+SHOWN = {
+    SOURCE / "server" / "batch_size_state" / "models.py",
+    SOURCE / "server" / "database" / "trial_status.py",
+}
+"""Where a trial whose lease has ended is shown as the rules will write it in the next ask."""
 STATES = {"TrialStatus", "Outcome", "FailReason"}
 ACCIDENT = "self._decider.fail(trial, FailReason.ERROR)"
 """What the simulator lets happen to a run."""
 
 
 def modules() -> list[Path]:
-    return [path for part in ("server", "simulator") for path in sorted((SOURCE / part).rglob("*.py"))]
+    found = [path for part in ("server", "simulator") for path in sorted((SOURCE / part).rglob("*.py"))]
+    return [path for path in found if path not in SHOWN]
 
 
 def assigned(tree: ast.Module) -> set[str]:
@@ -252,11 +258,11 @@ def named(tree: ast.Module) -> set[str]:
 
 def test_transitions_stand_in_the_rules_alone() -> None:
     assert assigned(ast.parse(RULES.read_text())) == {"status", "outcome", "reason", "ended_at"}
-    elsewhere = {path.name: assigned(ast.parse(path.read_text())) for path in modules() if path not in (RULES, ROWS)}
+    elsewhere = {str(path): assigned(ast.parse(path.read_text())) for path in modules() if path not in (RULES, ROWS)}
     assert {name: found for name, found in elsewhere.items() if found} == {}
 
 
 def test_what_a_trial_has_come_to_is_only_compared_elsewhere() -> None:
     assert len(named(ast.parse(RULES.read_text()))) > 5
-    elsewhere = {path.name: named(ast.parse(path.read_text())) for path in modules() if path != RULES}
+    elsewhere = {str(path): named(ast.parse(path.read_text())) for path in modules() if path != RULES}
     assert {name: found for name, found in elsewhere.items() if found} == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from zeus_bso import units
 from zeus_bso.policy.state import GaussianTsArmState, SizeState
 from zeus_bso.protocol.messages import Checkpoint
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, TrialStatus, TrialType
@@ -96,6 +97,20 @@ class Trial:
     def open(self) -> bool:
         """Whether the trial is running."""
         return self.status is TrialStatus.DISPATCHED
+
+    def given_up_if_overdue(self, now: datetime) -> Trial:
+        """The trial for people: if its lease has ended, as the next ask will write it."""
+        if not self.open or self.lease_expires_at >= now:
+            return self
+        silent_s = (now - self.last_seen_at).total_seconds()
+        silence = units.duration(silent_s - silent_s % 60 if silent_s >= 60 else silent_s)
+        return replace(
+            self,
+            status=TrialStatus.FAILED,
+            reason=FailReason.EXPIRED,
+            message=units.plain(f"Silent for {silence}, given up."),
+            ended_at=self.lease_expires_at,
+        )
 
     def restarted(self, start: Checkpoint) -> Trial:
         """The trial after a process has resumed it from a checkpoint. All other work is discarded and wasted.

@@ -35,6 +35,8 @@ from zeus_bso.server.database.schema import (
     trial,
     trial_report,
 )
+from zeus_bso.server.database.trial_status import CONDITIONS, HAS_FAILED
+from zeus_bso.server.database.types import statement_begin
 
 _OF_JOB = trial.c.job_id == bindparam("job")
 _GET_SIZES = (
@@ -283,18 +285,21 @@ class BatchSizeStateRepository:
             )
 
     def page(self, command: ReadTrials) -> list[Trial]:
-        """Read a page of trials by number."""
+        """Read a page of trials by number. A trial whose lease has ended is given up."""
         number = trial.c.trial_number
-        statement = select(trial).where(trial.c.job_id == command.job_id).limit(command.limit)
+        statement = (
+            select(trial, statement_begin().label("now")).where(trial.c.job_id == command.job_id).limit(command.limit)
+        )
         if command.descending:
             statement = statement.where(number < (command.after or INT32_MAX)).order_by(number.desc())
         else:
             statement = statement.where(number > command.after).order_by(number)
         if command.status is not None:
-            statement = statement.where(trial.c.status == command.status.value)
+            statement = statement.where(CONDITIONS[command.status])
         if command.batch_size is not None:
             statement = statement.where(trial.c.batch_size == command.batch_size)
-        return [trial_of(row) for row in self._connection.execute(statement).mappings()]
+        rows = self._connection.execute(statement).mappings()
+        return [trial_of(row).given_up_if_overdue(row["now"]) for row in rows]
 
     def totals(self, job_id: str) -> dict[int, SizeTotals]:
         """Count the trials of each batch size, over all generations."""
@@ -305,7 +310,7 @@ class BatchSizeStateRepository:
                 func.count().label("trials"),
                 func.count(case((converged, 1))).label("converged"),
                 func.count(case((trial.c.status == TrialStatus.SUCCEEDED.value, 1))).label("decided"),
-                func.count(case((trial.c.status == TrialStatus.FAILED.value, 1))).label("failed"),
+                func.count(case((HAS_FAILED, 1))).label("failed"),
                 func.avg(case((converged, trial.c.energy))).label("mean_energy"),
                 func.avg(case((converged, trial.c.time))).label("mean_time"),
                 func.avg(case((converged, trial.c.cost))).label("mean_cost"),

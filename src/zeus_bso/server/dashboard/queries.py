@@ -8,22 +8,28 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, case, false, func, select, true
 
 from zeus_bso.protocol.words import INT32_MAX, EnergySource, FailReason, Outcome, TrialStatus, TrialType
 from zeus_bso.server.database.schema import IS_WHOLE, job, trial, trial_report
+from zeus_bso.server.database.trial_status import ENDED_AT, HAS_FAILED, IS_OVERDUE, IS_RUNNING, REASON, STATUS
 from zeus_bso.server.security.job_access import JobAccess
 
 TrialFilter = Literal["running", "converged", "stopped", "failed"]
 
 _CONDITIONS: dict[TrialFilter, ColumnElement[bool]] = {
-    "running": trial.c.status == TrialStatus.DISPATCHED.value,
+    "running": IS_RUNNING,
     "converged": trial.c.outcome == Outcome.CONVERGED.value,
     "stopped": (trial.c.status == TrialStatus.SUCCEEDED.value) & (trial.c.outcome != Outcome.CONVERGED.value),
-    "failed": trial.c.status == TrialStatus.FAILED.value,
+    "failed": HAS_FAILED,
 }
 _OF_JOB = trial.c.job_id == bindparam("job")
-_OPEN = trial.c.status == TrialStatus.DISPATCHED.value
+_JUDGED: dict[str, ColumnElement[Any]] = {
+    "status": STATUS,
+    "reason": REASON,
+    "ended_at": ENDED_AT,
+    "given_up": case((IS_OVERDUE, true()), else_=false()),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ class TrialRow(TrialPoint):
         wasted_energy: Energy of work that was discarded at a restart [J].
         power_limit: Power limit of each device [W], or None at full power.
         profiling_energy: Extra energy to measure power limits [J].
+        last_seen_at: Time of the last message from its client.
+        given_up: Whether its lease has ended, and no ask has noted that yet.
     """
 
     type: TrialType
@@ -98,14 +106,20 @@ class TrialRow(TrialPoint):
     profiling_energy: float
     energy_source: EnergySource | None
     run_id: str | None
+    last_seen_at: datetime
+    given_up: bool
     ended_at: datetime | None
     message: str
 
 
-_POINT_COLUMNS = [trial.c[field.name] for field in fields(TrialPoint)]
-_ROW_COLUMNS = [trial.c[field.name] for field in fields(TrialRow)]
+def _columns(kind: type[TrialPoint]) -> list[ColumnElement[Any]]:
+    """The columns of a trial as the next ask would write them."""
+    names = (field.name for field in fields(kind))
+    return [_JUDGED[name].label(name) if name in _JUDGED else trial.c[name] for name in names]
+
+
 _POINTS = (
-    select(*_POINT_COLUMNS)
+    select(*_columns(TrialPoint))
     .where(
         _OF_JOB,
         trial.c.trial_number > bindparam("after"),
@@ -116,6 +130,7 @@ _POINTS = (
 _NUMBERED = trial.c.trial_number > 0  # true of all: a range of the primary key, which every database then reads
 _COUNT = select(func.count()).select_from(trial).where(_OF_JOB, _NUMBERED)
 _NUMBERS = select(trial.c.trial_number).where(_OF_JOB, _NUMBERED).order_by(trial.c.trial_number.desc())
+_ROW_COLUMNS = _columns(TrialRow)
 _CURVES = (
     select(trial_report.c.trial_number, trial_report.c.epoch, trial_report.c.metric)
     .where(trial_report.c.job_id == bindparam("job"), trial_report.c.trial_number > bindparam("after"))
@@ -124,7 +139,9 @@ _CURVES = (
 _JOB_VERSION = select(job.c.updated_at, job.c.last_trial_number, job.c.last_decision).where(
     job.c.job_id == bindparam("job"), IS_WHOLE
 )
-_OPEN_TRIALS = select(trial.c.trial_number, trial.c.last_seen_at).where(_OF_JOB, _OPEN).order_by(trial.c.trial_number)
+_RUNNING_TRIALS = (
+    select(trial.c.trial_number, trial.c.last_seen_at).where(_OF_JOB, IS_RUNNING).order_by(trial.c.trial_number)
+)
 
 
 class DashboardQueries:
@@ -177,7 +194,7 @@ class DashboardQueries:
         if not self._reach.covers(job_id):
             return "None[]"  # the version of a job that does not exist
         state = self._connection.execute(_JOB_VERSION, {"job": job_id}).first()
-        running = self._connection.execute(_OPEN_TRIALS, {"job": job_id}).all()
+        running = self._connection.execute(_RUNNING_TRIALS, {"job": job_id}).all()
         return f"{state}{running}"
 
 

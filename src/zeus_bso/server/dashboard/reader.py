@@ -40,5 +40,5 @@ class Reader:
         return self.service.get_job(job_id, status_code=404)
 
     def explain(self, job: JobState) -> Explanation:
-        """Explain what the next ask would get now, if no lease has ended in the meantime."""
+        """Explain what the next ask would get now."""
         return job.policy.explain(self.service.choice_input(job))

@@ -84,17 +84,32 @@ class database_now(FunctionElement[datetime]):  # noqa: N801 - an SQL function, 
     inherit_cache = True
 
 
+class statement_begin(FunctionElement[datetime]):  # noqa: N801 - an SQL function, named like one
+    """The database's clock, in UTC, when the statement began. So all rows of one statement are judged alike."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
 @compiles(database_now, "sqlite")
-def _sqlite_now(element: database_now, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(statement_begin, "sqlite")
+def _sqlite_now(element: FunctionElement[datetime], compiler: SQLCompiler, **kw: Any) -> str:
     return "strftime('%Y-%m-%d %H:%M:%f', 'now')"
 
 
 @compiles(database_now, "mysql")
 @compiles(database_now, "mariadb")
-def _mysql_now(element: database_now, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(statement_begin, "mysql")
+@compiles(statement_begin, "mariadb")
+def _mysql_now(element: FunctionElement[datetime], compiler: SQLCompiler, **kw: Any) -> str:
     return "utc_timestamp(6)"
 
 
 @compiles(database_now, "postgresql")
 def _postgresql_now(element: database_now, compiler: SQLCompiler, **kw: Any) -> str:
     return "clock_timestamp()"
+
+
+@compiles(statement_begin, "postgresql")
+def _postgresql_statement_begin(element: statement_begin, compiler: SQLCompiler, **kw: Any) -> str:
+    return "statement_timestamp()"

@@ -23,7 +23,7 @@ class JobKey:
 
 @dataclass(frozen=True, slots=True)
 class JobVersion:
-    """The version of a job. Every change of one of its trials changes one of these values.
+    """The version of a job. Every change of one of its trials changes one of these values, and so does a lease's end.
 
     Attributes:
         job_id: The job.
@@ -31,7 +31,8 @@ class JobVersion:
         updated_at: Time of the last change to its row.
         last_trial_number: Number of its latest trial.
         last_decision: Number of its latest decided trial, in the order of the decisions.
-        open_trials: Number of its open trials.
+        open_trials: Number of its running trials.
+        running_numbers: Sum of their numbers.
     """
 
     job_id: str
@@ -40,6 +41,7 @@ class JobVersion:
     last_trial_number: int
     last_decision: int
     open_trials: int
+    running_numbers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class SizeRecord:
         batch_size: The batch size.
         power_limit: The power limit of each device [W], or None for full power.
         trials: Number of all trials.
-        running: Number of open trials.
+        running: Number of running trials.
         foreign: Number of ended trials whose energy source differs from the job's. They are compared with nothing.
         converged: Number of trials that converged.
         unconverged: Number of trials that were decided without converging.
@@ -172,7 +174,7 @@ class JobRuns:
 
     @property
     def running(self) -> int:
-        """Number of open trials."""
+        """Number of running trials."""
         return sum(record.running for record in self.records)
 
 

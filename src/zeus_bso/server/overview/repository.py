@@ -12,14 +12,14 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, se
 from zeus_bso.protocol.words import Outcome, TrialStatus
 from zeus_bso.savings import Use
 from zeus_bso.server.database.schema import IS_WHOLE, job, trial, trial_report
+from zeus_bso.server.database.trial_status import ENDED_AT, HAS_ENDED, HAS_FAILED, IS_RUNNING, REASON, STATUS
 from zeus_bso.server.overview.commands import ReadReports
 from zeus_bso.server.overview.models import EndedTrial, JobKey, JobVersion, SizeRecord, StoredReport
 from zeus_bso.server.security.job_access import EVERYTHING, JobAccess
 
-_ENDED = trial.c.status != TrialStatus.DISPATCHED.value
 _OWN = or_(trial.c.energy_source.is_(None), trial.c.energy_source == job.c.energy_source)
 _CONVERGED = and_(_OWN, trial.c.outcome == Outcome.CONVERGED.value)
-_LOST = and_(_OWN, _ENDED)
+_LOST = and_(_OWN, HAS_ENDED)
 _SMALLEST_TO_SQUARE = 1e-150
 
 
@@ -47,13 +47,13 @@ _RECORDS = select(
     trial.c.batch_size,
     trial.c.power_limit,
     func.count().label("trials"),
-    _count(trial.c.status == TrialStatus.DISPATCHED.value).label("running"),
-    _count(and_(trial.c.energy_source.is_not(None), trial.c.energy_source != job.c.energy_source, _ENDED)).label(
+    _count(IS_RUNNING).label("running"),
+    _count(and_(trial.c.energy_source.is_not(None), trial.c.energy_source != job.c.energy_source, HAS_ENDED)).label(
         "foreign"
     ),
     _count(_CONVERGED).label("converged"),
     _count(and_(_OWN, trial.c.status == TrialStatus.SUCCEEDED.value)).label("decided"),
-    _count(and_(_OWN, trial.c.status == TrialStatus.FAILED.value)).label("failed"),
+    _count(and_(_OWN, HAS_FAILED)).label("failed"),
     *_use("energy", trial.c.energy, trial.c.wasted_energy),
     *_use("time", trial.c.time, trial.c.wasted_time),
     *_use("cost", trial.c.cost),
@@ -79,11 +79,22 @@ _ENDED_SINCE = select(
     job.c.job_id,
     select(func.count())
     .select_from(trial)
-    .where(trial.c.job_id == job.c.job_id, trial.c.trial_number > func.coalesce(_LAST_CONVERGED, 0), _ENDED)
+    .where(trial.c.job_id == job.c.job_id, trial.c.trial_number > func.coalesce(_LAST_CONVERGED, 0), HAS_ENDED)
     .correlate(job)
     .scalar_subquery()
     .label("ended"),
 ).where(IS_WHOLE)
+
+
+def _of_running(figure: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A figure of the running trials of each job."""
+    return (
+        select(figure)
+        .select_from(trial)
+        .where(trial.c.job_id == job.c.job_id, IS_RUNNING)
+        .correlate(job)
+        .scalar_subquery()
+    )
 
 
 class OverviewRepository:
@@ -109,26 +120,23 @@ class OverviewRepository:
 
     def versions(self) -> list[JobVersion]:
         """Read the versions of all jobs."""
-        names = [name for name in JobVersion.__dataclass_fields__ if name != "open_trials"]
-        running = (
-            select(func.count())
-            .select_from(trial)
-            .where(trial.c.job_id == job.c.job_id, trial.c.status == TrialStatus.DISPATCHED.value)
-            .correlate(job)
-            .scalar_subquery()
-        )
-        found = select(*(job.c[name] for name in names), running.label("open_trials")).where(IS_WHOLE)
-        rows = self._connection.execute(found)
+        of_running = {
+            "open_trials": _of_running(func.count()),
+            "running_numbers": _of_running(func.coalesce(func.sum(trial.c.trial_number), 0)),
+        }
+        columns = (of_running[name] if name in of_running else job.c[name] for name in JobVersion.__dataclass_fields__)
+        rows = self._connection.execute(select(*columns).where(IS_WHOLE))
         return [version for version in starmap(JobVersion, rows) if self._reach.covers(version.job_id)]
 
     def trial_kinds(self, job_ids: Sequence[str]) -> dict[str, dict[tuple[str, str], int]]:
         """Count the trials of several jobs by status and reason. The reason of a decided trial is its outcome."""
-        reason = func.coalesce(trial.c.outcome, trial.c.reason, "open")
-        rows = self._connection.execute(
-            select(trial.c.job_id, trial.c.status, reason.label("reason"), func.count().label("trials"))
+        reason = func.coalesce(trial.c.outcome, REASON, "open")
+        kinds = (
+            select(trial.c.job_id, STATUS.label("status"), reason.label("reason"))
             .where(trial.c.job_id.in_(job_ids))
-            .group_by(trial.c.job_id, trial.c.status, reason)
+            .subquery()
         )
+        rows = self._connection.execute(select(*kinds.c, func.count().label("trials")).group_by(*kinds.c))
         found: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
         for row in rows:
             found[row.job_id][row.status, row.reason] = row.trials
@@ -164,7 +172,8 @@ class OverviewRepository:
     def ended_trials(self, job_id: str) -> list[EndedTrial]:
         """Read energy and time of every ended trial of a job, in the order in which they ended."""
         converged = case((trial.c.outcome == Outcome.CONVERGED.value, 1), else_=0)
-        columns = (converged if name == "converged" else trial.c[name] for name in EndedTrial.__dataclass_fields__)
+        judged = {"converged": converged, "ended_at": ENDED_AT}
+        columns = (judged[name] if name in judged else trial.c[name] for name in EndedTrial.__dataclass_fields__)
         rows = self._connection.execute(
             select(*columns)
             .select_from(trial.join(job, job.c.job_id == trial.c.job_id))

@@ -17,6 +17,7 @@ from zeus_bso.server.job.repository import JobStateRepository
 from zeus_bso.server.services.commands import SaveChanges
 from zeus_bso.server.services.locked_job import LockedJob
 from zeus_bso.server.services.recompute import recompute
+from zeus_bso.server.services.trial_rules import expire_leases
 
 
 class ZeusService:
@@ -127,8 +128,8 @@ class ZeusService:
         self._save_job(job.job_id, changes)
 
     def choice_input(self, job: JobState) -> ChoiceInput:
-        """Read what the job's policy looks at when it chooses."""
-        return self._opened(job).choice_input()
+        """Read what the job's policy would look at in the next ask, after trials whose lease has ended are given up."""
+        return expire_leases(self._opened(job)).choice_input()
 
     def trials(self, command: ReadTrials) -> list[Trial]:
         """Read a page of trials by number."""

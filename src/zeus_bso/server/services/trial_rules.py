@@ -156,7 +156,7 @@ def ask(job: LockedJob, request: AskForTrial, rng: np.random.Generator) -> Decis
     Raises:
         SupersededError: Another process that is alive runs the trial of this run id.
     """
-    job = _expire_leases(job)
+    job = expire_leases(job)
     latest = job.latest_of_run(request.run_id) if request.run_id else None
     if latest is None:
         return _begin(job, request, rng)
@@ -266,10 +266,10 @@ def _begin(job: LockedJob, request: AskForTrial, rng: np.random.Generator) -> De
     return Decision(job.with_sizes(choice.sizes).with_trial(trial), trial, Step.BEGIN)
 
 
-def _expire_leases(job: LockedJob) -> LockedJob:
-    for trial in job.open_trials:
-        if trial.lease_expires_at < job.now:
-            job = fail(job, trial, FailReason.EXPIRED).job
+def expire_leases(job: LockedJob) -> LockedJob:
+    """Give up every trial whose lease has ended."""
+    for trial in [trial for trial in job.open_trials if trial.lease_expires_at < job.now]:
+        job = fail(job, trial, FailReason.EXPIRED).job
     return job
 
 
