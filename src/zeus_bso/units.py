@@ -40,6 +40,11 @@ def count(value: int | None) -> str:
     return NOTHING if value is None else f"{value:,}".replace(",", NARROW).replace("-", MINUS)
 
 
+def counted(value: int, noun: str) -> str:
+    """A number of things, for example ``1 run`` or ``2 runs``."""
+    return f"{count(value)} {noun}{'' if value == 1 else 's'}"
+
+
 def energy(value_j: float | None, unit: str | None = None) -> str:
     """An energy in the given unit, or else in one that fits. From a tenth of a kWh on, that is kWh rather than Wh."""
     if unit is not None and value_j is not None:

@@ -6,6 +6,7 @@ Costs are energies here: every job has ``eta_knob`` 1 unless a test says otherwi
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from tests.support.job_lives import retired, run
@@ -145,6 +146,8 @@ class TestEnergySources:
         answer = server.converge(first, 100.0, energy_source="partial")
         assert "too much of its energy could not be measured" in answer["message"]
         assert (server.trial(first)["energy_source"], server.job()["energy_source"]) == ("partial", None)
+        assert server.job()["left_out"].startswith("1 run is not learnt from and not compared")
+        assert server.job()["savings"]["runs"]["left_out"] == 1
         server.converge(server.ask(), 100.0, energy_source="counter")
         assert server.job()["energy_source"] == "counter"
         for _ in range(4):
@@ -166,6 +169,27 @@ class TestEnergySources:
         assert (server.trial(trial)["cost"], server.trial(trial)["energy_source"]) == (1.0, "estimate")
         assert server.job()["min_cost"] == 100.0
         assert server.size(trial.batch_size)["observations"] == 0
+
+    def test_runs_that_are_not_learnt_from_are_told_with_the_reason(self, server: Server) -> None:
+        server.converge(server.ask(), 100.0, energy_source="counter")
+        foreign = server.ask()
+        server.converge(foreign, 90.0, energy_source="estimate")
+        failed = server.ask()
+        server.report(failed, energy_source="partial")
+        server.end(failed, "error")
+        page = re.sub(r"\s+", " ", re.sub("<[^>]*>", "", server.call("GET", "/job", job_id="job").text))
+        why = "its energy comes from an estimate, the job's from energy counters"
+
+        assert server.trial(foreign)["message"].endswith(f"Not learnt from: {why}.")
+        assert "Left out: too much of its energy could not be measured" in server.trial(failed)["message"]
+        assert server.size(foreign.batch_size)["left_out"] + server.size(failed.batch_size)["left_out"] >= 2
+        assert server.size(foreign.batch_size)["mean_energy"] is None
+        assert server.job()["left_out"] == (
+            "2 runs are not learnt from and not compared: the energy comes from an estimate (1), partial readings (1), "
+            "the job's from energy counters."
+        )
+        assert page.count("not learnt from") == 3
+        assert why.replace("'", "&#39;") in page
 
     def test_its_place_in_the_walk_is_given_again(self, server: Server) -> None:
         server.converge(server.ask(), 100.0, energy_source="counter")

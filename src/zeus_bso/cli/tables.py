@@ -68,16 +68,22 @@ def show_job(job: JobView) -> None:
     ]
     if job.savings is not None:
         lines += [job.savings.message, *([job.savings.alarm] if job.savings.alarm else [])]
+    if job.left_out:
+        lines.append(units.plain(job.left_out))
     if job.no_size_converges:
         lines.append("No batch size reaches the target within max_epochs.")
     profiles = {profile.batch_size: profile for profile in job.power_profiles}
-    columns = (">batch size", ">runs", ">converged", ">not", ">failed", ">energy", ">time")
-    table = _table(*columns, *([">best limit"] if profiles else []), "")
+    left_out = [">not learnt from"] if job.left_out else []
+    limits = [">best limit"] if profiles else []
+    table = _table(">batch size", ">runs", ">converged", ">not", ">failed", *left_out, ">energy", ">time", *limits, "")
     for size in job.batch_sizes:
-        cells = _size(size, job.chosen_batch_size)
-        if profiles:
-            cells.insert(len(columns), *_cells(_best_limit(profiles.get(size.batch_size))))
-        table.add_row(*cells)
+        table.add_row(
+            *_cells(size.batch_size, size.trials, size.converged, size.unconverged, size.failed),
+            *(_cells(size.left_out) if left_out else []),
+            *_cells(_energy(size.mean_energy), _duration(size.mean_time)),
+            *(_cells(_best_limit(profiles.get(size.batch_size))) if limits else []),
+            *_cells(_note(size, job.chosen_batch_size)),
+        )
     _print(*lines, table)
 
 
@@ -115,18 +121,8 @@ def _saved(savings: JobSavings | None) -> str:
     return f"{_energy(energy.saved)} ({energy.fraction:.0%}){estimated}"
 
 
-def _size(size: BatchSizeView, chosen: int | None) -> list[Text]:
-    note = "chosen" if size.batch_size == chosen else f"retired: {size.retired}" if size.retired else ""
-    return _cells(
-        size.batch_size,
-        size.trials,
-        size.converged,
-        size.unconverged,
-        size.failed,
-        _energy(size.mean_energy),
-        _duration(size.mean_time),
-        note,
-    )
+def _note(size: BatchSizeView, chosen: int | None) -> str:
+    return "chosen" if size.batch_size == chosen else f"retired: {size.retired}" if size.retired else ""
 
 
 def _best_limit(profile: PowerProfileView | None) -> str | None:

@@ -78,9 +78,11 @@ class BatchSizeView(BaseModel):
         converged: Number of trials that converged.
         unconverged: Number of trials that were decided without converging.
         failed: Number of trials that ended without a decision.
-        mean_energy: Mean energy of the converged trials [J].
-        mean_time: Mean time of the converged trials [s].
-        mean_cost: Mean cost of the converged trials [J].
+        left_out: Number of ended trials that are not learnt from, because their energy has another source than the
+            job's. They are also counted above.
+        mean_energy: Mean energy of the converged trials, without those that are left out [J].
+        mean_time: Mean time of these trials [s].
+        mean_cost: Mean cost of these trials [J].
         observations: Number of observations in this generation.
         belief_mean: Posterior mean of the reward [-J]. Null before the first observation.
         belief_std: Posterior standard deviation of the reward [J].
@@ -99,6 +101,7 @@ class BatchSizeView(BaseModel):
     converged: int
     unconverged: int
     failed: int
+    left_out: int = 0
     mean_energy: float | None
     mean_time: float | None
     mean_cost: float | None
@@ -310,11 +313,13 @@ class JobView(JobSummary):
     Attributes:
         next_batch_size: The batch size that the next ask would get if no run ends before. Null if chance decides.
         next_run: One sentence with this size, or with the chances, and the reason.
+        left_out: One sentence on the runs that are not learnt from, with the reasons. Null if there are none.
         power_profiles: What is known about the batch sizes whose power limits were measured.
     """
 
     next_batch_size: int | None = None
     next_run: str = ""
+    left_out: str | None = None
     spec: JobSpecFromClient
     batch_sizes: list[BatchSizeView]
     power_profiles: list[PowerProfileView] = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from zeus_bso.policy.explanation import BelievedCost
@@ -10,14 +11,16 @@ from zeus_bso.policy.state import Knobs, Sizes, SizeState
 from zeus_bso.policy.zeus.mab import belief
 from zeus_bso.power.goal import goal_of
 from zeus_bso.power.search import next_limit
+from zeus_bso.protocol import wording
 from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.views import BatchSizeView, JobSummary, JobView, PowerProfileView, TrialView
+from zeus_bso.protocol.words import EnergySource
 from zeus_bso.server.batch_size_state.commands import ReadTrials
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.services.service import ZeusService
 
-_NO_TRIALS = SizeTotals(0, 0, 0, 0, None, None, None)
+_NO_TRIALS = SizeTotals(0, 0, 0, 0, {}, None, None, None)
 
 
 def show_job(service: ZeusService, job_id: str) -> JobView:
@@ -44,6 +47,7 @@ def show_job(service: ZeusService, job_id: str) -> JobView:
         ],
         next_batch_size=following.batch_size,
         next_run=following.sentence,
+        left_out=wording.left_out_runs(_left_out(totals.values()), job.energy_source),
         power_profiles=[show_power_profile(job, size, profile) for size, profile in profiles.items()],
     )
 
@@ -54,8 +58,8 @@ def list_trials(service: ZeusService, command: ReadTrials) -> list[TrialView]:
     Raises:
         UnknownJobError: There is no such job.
     """
-    service.get_job(command.job_id, status_code=404)
-    return [show_trial(trial) for trial in service.trials(command)]
+    job = service.get_job(command.job_id, status_code=404)
+    return [show_trial(trial, job.energy_source) for trial in service.trials(command)]
 
 
 def chosen_power_limit(job: JobState, sizes: Sizes, power_profiles: Mapping[int, PowerProfile]) -> float | None:
@@ -117,6 +121,7 @@ def show_size(state: SizeState, total: SizeTotals, knobs: Knobs, believed: Belie
         converged=total.converged,
         unconverged=total.unconverged,
         failed=total.failed,
+        left_out=sum(total.left_out.values()),
         mean_energy=total.mean_energy,
         mean_time=total.mean_time,
         mean_cost=total.mean_cost,
@@ -131,8 +136,13 @@ def show_size(state: SizeState, total: SizeTotals, knobs: Knobs, believed: Belie
     )
 
 
-def show_trial(trial: Trial) -> TrialView:
-    """One trial."""
+def show_trial(trial: Trial, of_job: EnergySource | None = None) -> TrialView:
+    """One trial.
+
+    Args:
+        trial: The trial.
+        of_job: Source of the energy of its job, if the message has to say why the trial is left out.
+    """
     return TrialView(
         job_id=trial.job_id,
         batch_size=trial.batch_size,
@@ -159,8 +169,21 @@ def show_trial(trial: Trial) -> TrialView:
         energy_source=trial.energy_source,
         started_at=_iso(trial.started_at),
         ended_at=_iso(trial.ended_at) if trial.ended_at else None,
-        message=trial.message,
+        message=_message(trial, of_job),
     )
+
+
+def _message(trial: Trial, of_job: EnergySource | None) -> str:
+    why = None if trial.open else wording.why_left_out(trial.energy_source, of_job)
+    # That of a decided trial already says so.
+    return trial.message if why is None or wording.NOT_LEARNT in trial.message else f"{trial.message} Left out: {why}."
+
+
+def _left_out(totals: Iterable[SizeTotals]) -> Counter[EnergySource]:
+    found: Counter[EnergySource] = Counter()
+    for total in totals:
+        found.update(total.left_out)
+    return found
 
 
 def _iso(stamp: datetime) -> str:

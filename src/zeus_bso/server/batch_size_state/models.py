@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -161,15 +162,17 @@ class SizeTotals:
         converged: Number of trials that converged.
         unconverged: Number of trials that were decided without converging.
         failed: Number of trials that ended without a decision.
-        mean_energy: Mean energy of the converged trials [J].
-        mean_time: Mean time of the converged trials [s].
-        mean_cost: Mean cost of the converged trials [J].
+        left_out: Number of ended trials whose energy has another source than the job's, by their source.
+        mean_energy: Mean energy of the converged trials, without those that are left out [J].
+        mean_time: Mean time of these trials [s].
+        mean_cost: Mean cost of these trials [J].
     """
 
     trials: int
     converged: int
     unconverged: int
     failed: int
+    left_out: Mapping[EnergySource, int]
     mean_energy: float | None
     mean_time: float | None
     mean_cost: float | None

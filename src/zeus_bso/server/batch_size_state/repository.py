@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, func, insert, or_, select, update
 
 from zeus_bso.policy.state import GaussianTsArmState, SizeState
 from zeus_bso.protocol.power import PowerProfile
-from zeus_bso.protocol.words import INT32_MAX, Outcome, TrialStatus, TrialType
+from zeus_bso.protocol.words import INT32_MAX, EnergySource, Outcome, TrialStatus, TrialType
 from zeus_bso.server.batch_size_state.commands import (
     CreateTrial,
     ReadTrials,
@@ -35,7 +35,7 @@ from zeus_bso.server.database.schema import (
     trial,
     trial_report,
 )
-from zeus_bso.server.database.trial_status import CONDITIONS, HAS_FAILED
+from zeus_bso.server.database.trial_status import CONDITIONS, HAS_ENDED, HAS_FAILED
 from zeus_bso.server.database.types import statement_begin
 
 _OF_JOB = trial.c.job_id == bindparam("job")
@@ -301,9 +301,17 @@ class BatchSizeStateRepository:
         rows = self._connection.execute(statement).mappings()
         return [trial_of(row).given_up_if_overdue(row["now"]) for row in rows]
 
-    def totals(self, job_id: str) -> dict[int, SizeTotals]:
-        """Count the trials of each batch size, over all generations."""
+    def totals(self, job_id: str, energy_source: EnergySource | None) -> dict[int, SizeTotals]:
+        """Count the trials of each batch size, over all generations.
+
+        Args:
+            job_id: The job.
+            energy_source: The source of its energy readings. Trials with another source are compared with nothing.
+        """
         converged = trial.c.outcome == Outcome.CONVERGED.value
+        source = trial.c.energy_source
+        others = [other for other in EnergySource if other is not energy_source]
+        own = and_(converged, or_(source.is_(None), source.not_in([other.value for other in others])))
         rows = self._connection.execute(
             select(
                 trial.c.batch_size,
@@ -311,9 +319,10 @@ class BatchSizeStateRepository:
                 func.count(case((converged, 1))).label("converged"),
                 func.count(case((trial.c.status == TrialStatus.SUCCEEDED.value, 1))).label("decided"),
                 func.count(case((HAS_FAILED, 1))).label("failed"),
-                func.avg(case((converged, trial.c.energy))).label("mean_energy"),
-                func.avg(case((converged, trial.c.time))).label("mean_time"),
-                func.avg(case((converged, trial.c.cost))).label("mean_cost"),
+                *(func.count(case((and_(source == other.value, HAS_ENDED), 1))).label(other.name) for other in others),
+                func.avg(case((own, trial.c.energy))).label("mean_energy"),
+                func.avg(case((own, trial.c.time))).label("mean_time"),
+                func.avg(case((own, trial.c.cost))).label("mean_cost"),
             )
             .where(trial.c.job_id == job_id)
             .group_by(trial.c.batch_size)
@@ -324,6 +333,7 @@ class BatchSizeStateRepository:
                 converged=row.converged,
                 unconverged=row.decided - row.converged,
                 failed=row.failed,
+                left_out={other: number for other in others if (number := row._mapping[other.name])},
                 mean_energy=row.mean_energy,
                 mean_time=row.mean_time,
                 mean_cost=row.mean_cost,

@@ -21,6 +21,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from zeus_bso import units
 from zeus_bso._version import __version__
+from zeus_bso.protocol.wording import why_left_out
 from zeus_bso.server.dashboard import palette
 from zeus_bso.server.http.compression import accepts_gzip
 from zeus_bso.server.security.csrf import masked
@@ -212,4 +213,5 @@ def _environment() -> Environment:
     }
     for name in ("number", "count", "energy", "energy_unit", "duration", "watts", "mass", "money", "percent", "less"):
         environment.filters[name] = getattr(units, name)
+    environment.filters["why_left_out"] = why_left_out
     return environment

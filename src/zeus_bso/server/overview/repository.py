@@ -18,6 +18,11 @@ from zeus_bso.server.overview.models import EndedTrial, JobKey, JobVersion, Size
 from zeus_bso.server.security.job_access import EVERYTHING, JobAccess
 
 _OWN = or_(trial.c.energy_source.is_(None), trial.c.energy_source == job.c.energy_source)
+_FOREIGN = and_(
+    trial.c.energy_source.is_not(None),
+    # Of a job without a source, trials whose energy could be measured only in part are left out.
+    or_(job.c.energy_source.is_(None), trial.c.energy_source != job.c.energy_source),
+)
 _CONVERGED = and_(_OWN, trial.c.outcome == Outcome.CONVERGED.value)
 _LOST = and_(_OWN, HAS_ENDED)
 _SMALLEST_TO_SQUARE = 1e-150
@@ -48,9 +53,7 @@ _RECORDS = select(
     trial.c.power_limit,
     func.count().label("trials"),
     _count(IS_RUNNING).label("running"),
-    _count(and_(trial.c.energy_source.is_not(None), trial.c.energy_source != job.c.energy_source, HAS_ENDED)).label(
-        "foreign"
-    ),
+    _count(and_(_FOREIGN, HAS_ENDED)).label("foreign"),
     _count(_CONVERGED).label("converged"),
     _count(and_(_OWN, trial.c.status == TrialStatus.SUCCEEDED.value)).label("decided"),
     _count(and_(_OWN, HAS_FAILED)).label("failed"),

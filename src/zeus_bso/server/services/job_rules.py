@@ -8,6 +8,7 @@ from zeus_bso.policy.generation import begin_generation
 from zeus_bso.policy.retirement import after_failure, ended_by_script, undo_failure
 from zeus_bso.policy.state import Choice, RunState, nearest
 from zeus_bso.policy.stop import NON_FINITE_LIMIT, Verdict, judge_alone
+from zeus_bso.protocol import wording
 from zeus_bso.protocol.job_spec import JobSpecFromClient
 from zeus_bso.protocol.messages import TrainingResult
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, Stage, TrialType
@@ -212,11 +213,8 @@ def _learn_nothing(job: LockedJob, trial: Trial, source: EnergySource) -> tuple[
 
     Energy that could not be measured in part is no other source: the job never goes over to it.
     """
-    ours = job.state.energy_source
-    why = f"its energy rests on '{source.value}', the job's on '{ours.value if ours else None}'."
-    if source is EnergySource.PARTIAL:
-        why = "too much of its energy could not be measured; the training's log says why."
-    trial = _without_place(replace(trial, message=f"{trial.message} Not learnt from: {why}"))
+    why = wording.why_left_out(source, job.state.energy_source) or "the job's energy has no source"
+    trial = _without_place(replace(trial, message=f"{trial.message} {wording.NOT_LEARNT} {why}."))
     if source is EnergySource.PARTIAL:
         return job, trial
     in_row = job.state.foreign_source_in_row + 1

@@ -137,7 +137,7 @@ class ZeusService:
 
     def totals(self, job: JobState) -> dict[int, SizeTotals]:
         """Count the trials of each batch size."""
-        return self._states.totals(job.job_id)
+        return self._states.totals(job.job_id, job.energy_source)
 
     def _save_job(self, job_id: str, changes: SaveChanges) -> None:
         if changes.state is not None:

@@ -1,0 +1,50 @@
+"""Words for people, on pages, in tables and in sentences. The API and JSON keep the terms of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from zeus_bso.protocol.words import EnergySource
+from zeus_bso.units import counted
+
+SOURCES = {
+    EnergySource.COUNTER: "energy counters",
+    EnergySource.POWER: "power readings",
+    EnergySource.RAPL: "RAPL counters",
+    EnergySource.ESTIMATE: "an estimate",
+    EnergySource.PARTIAL: "partial readings",
+}
+"""What an energy comes from."""
+
+NOT_LEARNT = "Not learnt from:"
+"""Begins the reason in the message of a run that the job has not learnt from."""
+
+
+def why_left_out(source: EnergySource | None, of_job: EnergySource | None) -> str | None:
+    """Why an ended run is compared with no other run of its job. None if it is compared.
+
+    Args:
+        source: Source of the energy of the run.
+        of_job: Source of the energy of the job's runs.
+    """
+    if source is EnergySource.PARTIAL:
+        return "too much of its energy could not be measured; the training's log says why"
+    if source is None or of_job is None or source is of_job:
+        return None
+    return f"its energy comes from {SOURCES[source]}, the job's from {SOURCES[of_job]}"
+
+
+def left_out_runs(runs: Mapping[EnergySource, int], of_job: EnergySource | None) -> str | None:
+    """A sentence on the runs of a job that were not learnt from. None if there are none.
+
+    Args:
+        runs: Number of these runs by the source of their energy.
+        of_job: Source of the energy of the job's other runs.
+    """
+    total = sum(runs.values())
+    if not total:
+        return None
+    parts = [f"{SOURCES[source]} ({number})" for source, number in sorted(runs.items(), key=lambda each: -each[1])]
+    those = f"{counted(total, 'run')} {'is' if total == 1 else 'are'} not learnt from and not compared"
+    ours = f", the job's from {SOURCES[of_job]}" if of_job else ""
+    return f"{those}: the energy comes from {', '.join(parts)}{ours}."
