@@ -74,7 +74,9 @@ def duration(value_s: float | None) -> str:
 
 def watts(value_w: float | None) -> str:
     """A power or a power limit."""
-    return NOTHING if value_w is None else f"{value_w:.6g}{SPACE}W"
+    if value_w is None:
+        return NOTHING
+    return f"{value_w:,.3f}".rstrip("0").rstrip(".").replace(",", NARROW).replace("-", MINUS) + f"{SPACE}W"
 
 
 def mass(value_kg: float | None) -> str:
@@ -104,6 +106,8 @@ def percent(share: float | None) -> str:
 
 def less(share: float) -> str:
     """A saving as a share of the baseline, for example ``12 % less``."""
+    if share == 0:
+        return "no change"
     return f"{percent(abs(share))} {'more' if share < 0 else 'less'}"
 
 

@@ -75,7 +75,7 @@ def test_jobs_are_listed_with_their_choice_and_saving(command: Command) -> None:
     assert (code, err) == (0, "")
     nightly, weekly = (line for line in out.splitlines() if "ly " in line)
     assert "1 x [red]H200[/red]" in nightly
-    assert "0.556 kWh (20%) estimated" in nightly
+    assert "0.556 kWh (20 % less) estimated" in nightly
     assert "not enough data yet" in weekly
 
 
@@ -181,6 +181,22 @@ def test_a_trial_is_shown_with_its_learning_curve(command: Command) -> None:
     assert isinstance(shown, dict)
     assert [(report["epoch"], report["metric"]) for report in shown["reports"]] == [(1, 0.25)]
     assert "0.25" in command("trials", "show", "nightly", "3")[1]
+
+
+def test_a_job_that_stays_on_its_default_has_saved_nothing_yet(own_server: Server) -> None:
+    own_server.register(policy="surrogate", batch_sizes=[16], default_batch_size=16)
+    own_server.converge(own_server.ask(), energy=8.896e8)
+    own_server.converge(own_server.ask(), energy=8.8e8)
+    message = own_server.job()["savings"]["message"]
+    page = own_server.call("GET", "/job", job_id="job").text
+    summary = own_server.call("GET", "/job/chart", job_id="job", name="savings").json()["summary"]
+
+    assert message.startswith("The job has stayed on its default batch size 16 so far: nothing is saved yet")
+    assert message in page
+    assert "nothing yet" in own_server.call("GET", "/").text
+    assert "Nothing is saved yet" in own_server.call("GET", "/api/v1/savings/fleet").json()["message"]
+    assert summary == "Nothing is saved yet: the job has stayed on its default batch size 16."
+    assert "e+" not in page.partition('id="spec"')[0]
 
 
 def test_a_trial_is_not_running_after_its_lease(command: Command, file: Path) -> None:

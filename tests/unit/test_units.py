@@ -33,6 +33,16 @@ def test_energies_below_each_other_share_the_unit_of_the_largest() -> None:
     assert [plain(units.energy(value, unit)) for value in values_j] == ["0.0100 Wh", "2.00 Wh", "-"]
 
 
+@pytest.mark.parametrize(("value", "said"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs"), (12_345, "12,345 runs")])
+def test_one_thing_is_told_apart_from_several(value: int, said: str) -> None:
+    assert plain(units.counted(value, "run")) == said
+
+
+@pytest.mark.parametrize(("value_w", "said"), [(250.0, "250 W"), (0.5, "0.5 W"), (1e9, "1,000,000,000 W")])
+def test_a_power_has_no_exponent(value_w: float, said: str) -> None:
+    assert plain(units.watts(value_w)) == said
+
+
 @pytest.mark.parametrize(
     ("value_s", "said"),
     [

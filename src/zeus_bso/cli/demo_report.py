@@ -10,6 +10,7 @@ from rich.table import Table
 
 from zeus_bso.protocol.views import BatchSizeView, JobView, TrialView
 from zeus_bso.protocol.words import EnergySource, Stage, TrialStatus
+from zeus_bso.units import counted, energy, plain
 
 _ENOUGH_RUNS = 3
 """With fewer runs, the report calls a mean rough."""
@@ -118,11 +119,11 @@ def _row(view: BatchSizeView) -> SizeRow:
 
 def _saving(chosen: BatchSizeView, default: BatchSizeView) -> DemoSaving | None:
     cost = _saved(chosen.mean_cost, default.mean_cost)
-    energy = _saved(chosen.mean_energy, default.mean_energy)
+    of_energy = _saved(chosen.mean_energy, default.mean_energy)
     time = _saved(chosen.mean_time, default.mean_time)
-    if cost is None or energy is None or time is None:
+    if cost is None or of_energy is None or time is None:
         return None
-    return DemoSaving(cost, energy, time, chosen_runs=chosen.converged, default_runs=default.converged)
+    return DemoSaving(cost, of_energy, time, chosen_runs=chosen.converged, default_runs=default.converged)
 
 
 def _saved(chosen: float | None, default: float | None) -> float | None:
@@ -146,7 +147,7 @@ def _bill(chosen: BatchSizeView, default: BatchSizeView, trials: Sequence[TrialV
 def print_report(report: DemoReport, see_more: Sequence[tuple[str, str]]) -> None:
     """Print the report for a person."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"\nJob {report.job_id}: {report.recurrences} recurrences, stage {report.stage}\n")
+    console.print(f"\nJob {report.job_id}: {plain(counted(report.recurrences, 'recurrence'))}, stage {report.stage}\n")
     console.print(_table(report))
     console.print("\nThe means cover converged runs only. Failed runs gave no model within the bounds.")
     if report.estimated:
@@ -194,8 +195,8 @@ def _bill_in_words(report: DemoReport) -> list[str]:
         return []
     mark = " (estimated)" if report.estimated else ""
     words = [
-        f"All {report.recurrences} recurrences together cost {_joules(bill.cost_j)}{mark} and gave "
-        f"{bill.models} models. Exploration accounts for {_joules(bill.exploration_cost_j)} of it."
+        f"Together, {plain(counted(report.recurrences, 'recurrence'))} cost {_joules(bill.cost_j)}{mark} and gave "
+        f"{plain(counted(bill.models, 'model'))}. Exploration accounts for {_joules(bill.exploration_cost_j)} of it."
     ]
     if bill.default_cost_j is not None:
         balance = "less" if bill.cost_j < bill.default_cost_j else "more"
@@ -235,8 +236,8 @@ def _notes(row: SizeRow, report: DemoReport) -> list[str]:
 
 
 def _runs(count: int) -> str:
-    return "1 run" if count == 1 else f"{count} runs"
+    return plain(counted(count, "run"))
 
 
 def _joules(energy_j: float) -> str:
-    return f"{energy_j / 1000:.2f} kJ" if abs(energy_j) >= 1000 else f"{energy_j:.0f} J"
+    return plain(energy(energy_j))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from zeus_bso import units
 from zeus_bso.cli.confirmation import confirm
 from zeus_bso.cli.errors import FAILED, CommandError
 from zeus_bso.cli.remote import Remote, add_server_options, connected
@@ -135,7 +136,7 @@ def _import(remote: Remote, args: argparse.Namespace) -> int:
         print(imported.model_dump_json(indent=2))
     else:
         act = "Replaced" if imported.replaced else "Imported"
-        print(f"{act} job {imported.job_id!r} with {imported.trials} trial{'s' if imported.trials != 1 else ''}.")
+        print(f"{act} job {imported.job_id!r} with {_counted(imported.trials, 'trial')}.")
     return 0
 
 
@@ -151,7 +152,11 @@ def _say(args: argparse.Namespace, message: str) -> None:
 
 
 def _trials(job: JobSummary) -> str:
-    return f"{job.trials} trial{'s' if job.trials != 1 else ''}"
+    return _counted(job.trials, "trial")
+
+
+def _counted(value: int, noun: str) -> str:
+    return units.plain(units.counted(value, noun))
 
 
 _ACTIONS: dict[str, Callable[[Remote, argparse.Namespace], int]] = {

@@ -45,7 +45,7 @@ def show_jobs(jobs: Sequence[JobSummary]) -> None:
                 job.job_id,
                 job.stage.value,
                 job.policy,
-                f"{job.number_of_gpus} x {job.gpu_model}",
+                _gpus(job),
                 job.trials,
                 job.open_trials,
                 job.default_batch_size,
@@ -54,7 +54,7 @@ def show_jobs(jobs: Sequence[JobSummary]) -> None:
                 "ALARM" if job.savings and job.savings.alarm else "",
             )
         )
-    _print(table, f"{len(jobs)} job{'s' if len(jobs) != 1 else ''}")
+    _print(table, units.plain(units.counted(len(jobs), "job")))
 
 
 def show_job(job: JobView) -> None:
@@ -63,7 +63,7 @@ def show_job(job: JobView) -> None:
     limit = f" at {_limit(job.chosen_power_limit)} per GPU" if job.chosen_power_limit else ""
     lines = [
         f"{job.job_id}: {job.policy}, stage {job.stage.value}, generation {job.generation}",
-        f"{job.number_of_gpus} x {job.gpu_model}; {job.trials} runs, {job.open_trials} running",
+        units.plain(f"{_gpus(job)}; {units.counted(job.trials, 'run')}, {units.count(job.open_trials)} running"),
         f"batch size {chosen}{limit}, {job.default_batch_size} by default",
     ]
     if job.savings is not None:
@@ -113,12 +113,18 @@ def show_trial(trial: TrialView, reports: Sequence[ReportView]) -> None:
     _print(heads, *([trial.message] if trial.message else []), *_profiling(trial), curve)
 
 
+def _gpus(job: JobSummary) -> str:
+    return f"{job.number_of_gpus} x {job.gpu_model}"
+
+
 def _saved(savings: JobSavings | None) -> str:
     if savings is None or savings.energy is None:
         return "not enough data yet"
     energy = savings.energy
+    if energy.is_zero:
+        return "nothing yet"
     estimated = " estimated" if savings.estimated else ""
-    return f"{_energy(energy.saved)} ({energy.fraction:.0%}){estimated}"
+    return f"{_energy(energy.saved)} ({units.plain(units.less(energy.fraction))}){estimated}"
 
 
 def _note(size: BatchSizeView, chosen: int | None) -> str:
@@ -187,7 +193,7 @@ def _duration(value_s: float | None) -> str:
 
 
 def _number(value: float | None) -> str:
-    return _NOTHING if value is None else f"{value:.4g}"
+    return units.plain(units.number(value, 4))
 
 
 def _when(stamp: str) -> str:

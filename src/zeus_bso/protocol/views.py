@@ -142,6 +142,11 @@ class SavedView(BaseModel):
     by_sizes: float = 0.0
     by_limits: float = 0.0
 
+    @property
+    def is_zero(self) -> bool:
+        """Whether nothing but the default size was used, up to rounding."""
+        return max(map(abs, (self.saved, self.low, self.high, self.by_limits))) <= 1e-9 * self.spent
+
 
 class SavedAmount(BaseModel):
     """Saved energy in another unit, with the ends of its 95 % interval."""
@@ -151,6 +156,11 @@ class SavedAmount(BaseModel):
     saved: float
     low: float
     high: float
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether nothing is saved or lost, and that is certain."""
+        return self.saved == self.low == self.high == 0
 
 
 class RunCounts(BaseModel):

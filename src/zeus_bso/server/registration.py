@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from zeus_bso import units
 from zeus_bso.exceptions import SpecConflictError
 from zeus_bso.protocol.job_spec import JobSettings, JobSpecFromClient, RegisteredJob, derive_job_id, identity, settings
 from zeus_bso.server.job.models import JobState
@@ -108,12 +109,16 @@ def _short(value: Any) -> str:
     return text if len(text) <= 200 else f"{text[:197]}..."
 
 
+def _watts(power_w: float) -> str:
+    return units.plain(units.watts(power_w))
+
+
 def _kept_message(job: JobState, spec: JobSpecFromClient) -> str | None:
     """A message about the fields that were sent but stay as registered."""
     kept = []
     if job.spec.max_power != spec.max_power:
         kept.append(
-            f"max_power stays {job.spec.max_power:g} W, as registered, although {spec.max_power:g} W was sent, "
+            f"max_power stays {_watts(job.spec.max_power)}, as registered, although {_watts(spec.max_power)} was sent, "
             "because costs are compared under one value."
         )
     if "policy" in spec.model_fields_set and job.spec.policy != spec.policy:

@@ -133,7 +133,7 @@ def test_exploring_is_not_hidden(settled: DemoReport) -> None:
     text = "\n".join(sentences(settled))
 
     assert "Exploration accounts for 140 J of it" in text
-    assert "40 J less in all" in text
+    assert "40.0 J less in all" in text
 
 
 @pytest.mark.parametrize(("default_runs", "rough"), [(1, True), (3, False)])

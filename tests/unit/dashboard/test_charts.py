@@ -115,6 +115,15 @@ def test_of_many_sizes_the_chosen_one_and_those_used_most_are_drawn_and_the_tabl
     json.dumps(chart.figure, allow_nan=False)
 
 
+def test_where_full_power_is_best_the_chart_says_so() -> None:
+    profile = limited(8)
+    summary = limits_chart(
+        [profile.model_copy(update={"best_limit": 300.0})], {8: 1}, 8, Colours([8]), max_slowdown=None
+    ).summary
+
+    assert summary.endswith("Of 8, full power (300\xa0W) is the best.")
+
+
 def test_a_bound_on_the_slowdown_is_drawn() -> None:
     *_, bound = drawn_limits([8, 16], None, max_slowdown=1.25).data
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
+from zeus_bso.units import duration, energy, plain
 
 logger = logging.getLogger("zeus_bso")
 
@@ -100,7 +101,7 @@ class CheckedEnergy:
         if step_j < 0 and self._wraps_at_j is not None and self._can_be(step_j + self._wraps_at_j, span_s):
             step_j += self._wraps_at_j
         if not self._can_be(step_j, span_s):
-            self._say("fell" if step_j < 0 else f"jumped by {step_j:.4g} J within {span_s:.3g} s")
+            self._say("fell" if step_j < 0 else plain(f"jumped by {energy(step_j)} within {duration(span_s)}"))
             self._rest_on_stand_in(before_s, counted_j)
         elif step_j == 0 and not (self._may_rest or self._rested):
             if span_s >= _STILL_S:

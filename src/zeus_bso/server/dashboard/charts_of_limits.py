@@ -154,12 +154,14 @@ def _bound(max_slowdown: float, limits: Sequence[LimitOfSize]) -> Trace:
 
 
 def _summary(measured: Mapping[int, Sequence[LimitOfSize]], chosen: int | None, shown: Sequence[int]) -> str:
-    of_sizes = f"{units.count(len(measured))} batch size{'s' if len(measured) != 1 else ''}"
+    of_sizes = units.counted(len(measured), "batch size")
     said = f"Energy and time at the power limits of {of_sizes}, each against its own full power"
     said += "." if len(shown) == len(measured) else f"; {short_list(shown)} are drawn at first, the table has all."
     best = next((limit for limit in measured.get(chosen or 0, ()) if limit.best), None)
     if best is None:
         return said
-    limit = units.watts(best.point.limit)
+    size, limit = units.count(best.batch_size), units.watts(best.point.limit)
+    if best.point.limit == max(other.point.limit for other in measured[best.batch_size]):
+        return f"{said} Of {size}, full power ({limit}) is the best."
     change = f"{units.less(1 - best.energy)} energy, {units.less(1 - best.time)} time"
-    return f"{said} Of {units.count(best.batch_size)}, {limit} is the best: {change}."
+    return f"{said} Of {size}, {limit} is the best: {change}."

@@ -112,7 +112,7 @@ def belief_chart(
     sizes = [str(belief.batch_size) for belief in beliefs]
     best = next((belief for belief in known if belief.batch_size == chosen), None)
     return Chart(
-        summary=f"Believed cost of a run at {len(known)} of {len(beliefs)} batch sizes."
+        summary=f"Believed cost of a run at {len(known)} of {units.counted(len(beliefs), 'batch size')}."
         + (f" The cheapest, {units.count(chosen)}, is believed to cost {_interval(best)}." if best else ""),
         columns=("Batch size", "Believed cost (J)", "Low (J)", "High (J)", "Observations"),
         rows=[(b.batch_size, b.mean_j, b.low_j, b.high_j, b.observations) for b in beliefs],
@@ -190,7 +190,7 @@ def plane_chart(
         }
     )
     return Chart(
-        summary=f"Mean energy and time to the target of {len(means)} batch sizes; "
+        summary=f"Mean energy and time to the target of {units.counted(len(means), 'batch size')}; "
         f"{_sizes_in_words([m.batch_size for m in front])} on the Pareto front: no other size needs less of both.",
         columns=("Batch size", "Converged runs", "Mean energy (J)", "Mean time (s)", "On the Pareto front"),
         rows=[(m.batch_size, m.converged, m.energy_j, m.time_s, "yes" if m in front else "no") for m in means],

@@ -73,7 +73,8 @@ def curves_chart(
     )
     trials = {report.trial_number for report in curves}
     return Chart(
-        summary=f"Metric after every evaluation of the latest {len(trials)} trials; the target is {target_metric:g}.",
+        summary=f"Metric after every evaluation of the latest {units.counted(len(trials), 'trial')}; "
+        f"the target is {units.number(target_metric, 4)}.",
         columns=("Trial", "Batch size", "Epoch", "Metric"),
         rows=[(r.trial_number, batch_sizes[r.trial_number], r.epoch, r.metric) for r in curves],
         data=traces,
@@ -98,9 +99,16 @@ def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, es
         "hoverinfo": "skip",
         "line": {"color": BAND, "width": 0},
     }
+    summary = (
+        f"Energy saved up to trial {points[-1].trial_number}: {units.energy(saved[-1])}{mark}, "
+        f"95 % interval {units.energy(low[-1])} to {units.energy(high[-1])}."
+    )
+    if points[-1].energy_kwh.is_zero:
+        summary = (
+            f"Nothing is saved yet: the job has stayed on its default batch size {units.count(default_batch_size)}."
+        )
     return Chart(
-        summary=f"Energy saved up to trial {points[-1].trial_number}: {units.energy(saved[-1])}{mark}, "
-        f"95 % interval {units.energy(low[-1])} to {units.energy(high[-1])}.",
+        summary=summary,
         columns=("After trial", "Ended", "Saved (J)", "Low (J)", "High (J)", "Time saved (s)"),
         rows=[
             (point.trial_number, point.ended_at[:19], *figures, point.time.saved)

@@ -63,11 +63,11 @@ def _cost(reader: Reader, job: JobState, span: Span) -> Chart:
         stride = -(-total // MAX_POINTS) or 1
         recent = reader.queries.number_before_latest(job.job_id, ALWAYS_SHOWN)
         points = reader.queries.points(job.job_id, after=0, stride=stride, recent=recent)
-        shown = f"Every {stride}{_th(stride)} of {units.count(total)} trials, and all of the latest {ALWAYS_SHOWN}."
-        shown = shown if stride > 1 else f"All {units.count(len(points))} trials."
+        shown = f"Every {stride}{_th(stride)} of {units.counted(total, 'trial')}, and all of the latest {ALWAYS_SHOWN}."
+        shown = shown if stride > 1 else f"All {units.counted(len(points), 'trial')}."
     else:
         points = _latest(reader, job, int(span))
-        shown = f"The latest {units.count(len(points))} of {units.count(total)} trials."
+        shown = f"The latest {units.count(len(points))} of {units.counted(total, 'trial')}."
     costs = {p.trial_number: job.cost(p.energy, p.time) if p.cost is None else p.cost for p in points}
     return cost_chart(points, costs, Colours(job.spec.batch_sizes), shown=shown)
 

@@ -211,7 +211,19 @@ def _environment() -> Environment:
         "caller_of": caller_of,
         "masked": masked,
     }
-    for name in ("number", "count", "energy", "energy_unit", "duration", "watts", "mass", "money", "percent", "less"):
+    for name in (
+        "number",
+        "count",
+        "counted",
+        "energy",
+        "energy_unit",
+        "duration",
+        "watts",
+        "mass",
+        "money",
+        "percent",
+        "less",
+    ):
         environment.filters[name] = getattr(units, name)
     environment.filters["why_left_out"] = why_left_out
     return environment

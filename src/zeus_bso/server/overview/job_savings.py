@@ -229,17 +229,25 @@ def _message(job: JobState, energy: Saving | None, runs: int, last_at: str | Non
     if energy is None or last_at is None:
         return f"Not enough data yet: no run with the default batch size {default} has converged."
     estimated = " (estimated)" if job.energy_source is EnergySource.ESTIMATE else ""
-    return (
-        f"{_amount(energy)}{estimated}{_by_limits(energy)} against batch size {default}; "
-        f"baseline: {runs} run{'s' if runs != 1 else ''}, last on {last_at[:10]}."
-    )
+    baseline = units.plain(f"baseline: {units.counted(runs, 'run')}, last on {last_at[:10]}.")
+    if _is_zero(energy):
+        return f"The job has stayed on its default batch size {default} so far: nothing is saved yet; {baseline}"
+    return f"{_amount(energy)}{estimated}{_by_limits(energy)} against batch size {default}; {baseline}"
 
 
 def _fleet_message(jobs: int, compared: int, energy: Saving | None, estimated: int) -> str:
     if energy is None:
         return "Not enough data yet: no job has a converged run with its default batch size."
+    of_jobs = units.plain(f"{units.count(compared)} of {units.counted(jobs, 'job')}")
+    if _is_zero(energy):
+        return f"Nothing is saved yet over {of_jobs}: no run has taken anything but a default batch size."
     partly = "" if not estimated else " (estimated)" if estimated == jobs else " (partly estimated)"
-    return f"{_amount(energy)}{partly}{_by_limits(energy)} over {compared} of {jobs} job{'s' if jobs != 1 else ''}."
+    return f"{_amount(energy)}{partly}{_by_limits(energy)} over {of_jobs}."
+
+
+def _is_zero(saving: Saving) -> bool:
+    view = _view(saving)
+    return view is not None and view.is_zero
 
 
 def _by_limits(energy: Saving) -> str:
