@@ -12,6 +12,8 @@ FRAMEWORKS := .venv-frameworks
 FRAMEWORKS_BIN := $(FRAMEWORKS)/bin
 FRAMEWORKS_INSTALL := $(FRAMEWORKS_BIN)/python -m pip install $(PIP_OPTIONS)
 TORCH := torch==2.13.0
+# The experiment trackers of log_to. mlflow-skinny is MLflow without its server and its user interface.
+TRACKERS := mlflow-skinny tensorboard wandb
 # The extras that the tests need; and what reads the groups of dependencies, which are for developers alone.
 TESTED := demo,mysql,nvidia,postgres,server,simulate
 PIP_OF_GROUPS := pip>=25.1
@@ -32,7 +34,7 @@ test: $(VENV)/.dev ## Run all tests but those of frameworks (ARGS="-k demo")
 test-fast: $(VENV)/.dev ## Run the tests that start no process and no database server, in a minute or two
 	@$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --fast $(ARGS)
 
-test-frameworks: $(FRAMEWORKS)/.installed ## Train through PyTorch, Lightning, Transformers and Keras, in .venv-frameworks
+test-frameworks: $(FRAMEWORKS)/.installed ## Train through frameworks and log to trackers, in .venv-frameworks
 	@$(FRAMEWORKS_BIN)/python -m pytest -q -n 2 --dist loadfile tests/frameworks $(ARGS)
 
 test-containers: $(VENV)/.dev ## Build the images and try them on a container engine, as the quick start says
@@ -108,12 +110,12 @@ $(VENV)/.release: pyproject.toml | $(BIN)/python
 
 # Plain `torch` may bring gigabytes for GPUs; the build for the CPU is on PyTorch's own index, unless pip knows it already.
 $(FRAMEWORKS)/.installed: pyproject.toml | $(FRAMEWORKS_BIN)/python
-	@echo "Installing PyTorch, Lightning, Transformers and Keras into $(FRAMEWORKS); this happens once."
+	@echo "Installing PyTorch, frameworks on it, Keras and trackers into $(FRAMEWORKS); this happens once."
 	@$(FRAMEWORKS_INSTALL) "$(TORCH)+cpu" 2>/dev/null \
 	    || $(FRAMEWORKS_INSTALL) --index-url https://download.pytorch.org/whl/cpu "$(TORCH)"
 	@$(FRAMEWORKS_INSTALL) "$(PIP_OF_GROUPS)"
 	@$(FRAMEWORKS_INSTALL) --editable ".[$(TESTED),keras,lightning,transformers]" \
-	    --group dev pytorch-lightning ipykernel
+	    --group dev pytorch-lightning ipykernel $(TRACKERS)
 	@touch $@
 
 $(BIN)/python $(FRAMEWORKS_BIN)/python:

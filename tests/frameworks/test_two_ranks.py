@@ -36,6 +36,8 @@ def test_both_ranks_train_with_one_size_and_end_at_one_epoch(server: ServerProce
         first, second = launch.last_words()
 
     assert (first["epoch"], first["size"], first["trial"]) == (8, 32, 1)
+    logged = [f"evaluation {epoch}" for epoch in range(1, 9)]
+    assert (first.pop("logged"), second.pop("logged")) == (["config", *logged, "summary converged"], [])
     assert first == second
     trial = only_trial(server)
     assert (trial["outcome"], trial["current_epoch"]) == ("converged", 8)
@@ -58,6 +60,8 @@ def test_a_killed_run_goes_on_from_its_checkpoint_and_its_lost_epochs_are_kept_a
         first, second = launch.last_words()
 
     assert (first["epoch"], first["trial"]) == (8, 1)
+    assert first.pop("logged")[:2] == ["config", "evaluation 4"]
+    assert second.pop("logged") == []
     assert first == second
     trial = only_trial(server)
     assert (trial["outcome"], trial["current_epoch"]) == ("converged", 8)

@@ -54,6 +54,8 @@ def main() -> None:
         heartbeat_s=0.2,
         distributed=True,
     )
+    told: list[str] = []
+    bso.log_to(lambda kind, values: told.append(f"{kind} {values.get('outcome', values.get('epoch', ''))}".strip()))
     share = bso.split(distributed.get_world_size()) if bso.get_batch_size() else None
     assert share is not None
     torch.manual_seed(0)
@@ -80,7 +82,7 @@ def main() -> None:
             while True:
                 signal.pause()
     weights = [float(weight) for weight in model.module.weight.flatten()]
-    say(state="done", epoch=epoch, size=bso.current_batch_size, trial=bso.trial_number, weights=weights)
+    say(state="done", epoch=epoch, size=bso.current_batch_size, trial=bso.trial_number, weights=weights, logged=told)
 
 
 def fail(epoch: int, bso: BatchSizeOptimizer) -> None:
