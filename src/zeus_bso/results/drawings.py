@@ -68,7 +68,8 @@ def draw_trials(job: JobView, trials: Sequence[TrialView], ax: Axes | None) -> A
         chosen = [trial for trial in known if (trial.outcome is Outcome.CONVERGED) is converged]
         numbers = [trial.trial_number for trial in chosen]
         heights = [(trial.cost or 0.0) / scale for trial in chosen]
-        ax.plot(numbers, heights, marker, color=_MEASURED if converged else _BELIEVED, label=label)
+        colour = _MEASURED if converged else _BELIEVED
+        ax.plot(numbers, heights, marker, color=colour, label=label if chosen else None)
         for trial, height in zip(chosen, heights, strict=True):
             ax.annotate(
                 str(trial.batch_size),
@@ -99,7 +100,7 @@ def draw_savings(job_id: str, history: Sequence[SavingsPoint], ax: Axes | None) 
         ax.tick_params(axis="x", labelrotation=30)
     ax.set_xlabel("end of the run (UTC)")
     ax.set_ylabel("energy saved (kWh)")
-    ax.set_title(f"{_plain(job_id)}: energy saved against the default batch size")
+    ax.set_title(f"{_plain(job_id)}: energy saved")
     _legend(ax, bool(history))
     return ax
 
@@ -138,6 +139,7 @@ def _label_cost(ax: Axes, unit: str, costs_j: Sequence[float | None]) -> None:
     if known and min(known) > 0 and max(known) > _WIDE_RANGE * min(known):
         ax.set_yscale("log")
     else:
+        ax.margins(y=0.15)
         ax.set_ylim(bottom=0.0)
 
 
