@@ -143,7 +143,7 @@ def expected(jobs: list[Json], column: str, *, down: bool) -> list[str]:
             "energy": saved["energy"] and saved["energy"]["saved"],
             "time": saved["time"] and saved["time"]["saved"],
             "active": job["updated_at"],
-            "stage": job["stage"],
+            "stage": "exploring" if job["exploring"] else "settled",
         }
         return figures[column]
 

@@ -206,14 +206,14 @@ def test_a_trial_is_not_running_after_its_lease(command: Command, file: Path) ->
     server.close()
 
     assert "3 runs, 0 running" in command("jobs", "show", "nightly")[1]
-    assert "expired" in command("trials", "list", "nightly")[1].splitlines()[1]
+    assert "given up" in command("trials", "list", "nightly")[1].splitlines()[1]
     assert "Silent for 1 d 13 h, given up." in command("trials", "show", "nightly", "3")[1]
     assert command.json("trials", "list", "nightly", "--status", "Dispatched") == []
 
 
 def test_a_trial_whose_process_is_gone_can_be_ended(command: Command) -> None:
     assert command("trials", "end", "nightly", "3") == (0, "Trial 3 has ended: cancelled.\n", "")
-    assert command("trials", "end", "nightly", "3", "--reason", "oom")[1] == "Trial 3 has ended: oom.\n"
+    assert command("trials", "end", "nightly", "3", "--reason", "oom")[1] == "Trial 3 has ended: out of memory.\n"
     assert command("trials", "end", "nightly", "1")[1] == "Trial 1 had already ended: converged.\n"
 
 

@@ -321,8 +321,8 @@ def test_trials_are_filtered_and_paged_without_a_script(own_server: Server) -> N
 
     assert [number for number, _ in listed()] == list(range(200, 175, -1))
     assert [number for number, _ in listed(before=176)] == list(range(175, 150, -1))
-    assert {state for _, state in listed(state="stopped")} == {"cost-bound"}
-    assert {state for _, state in listed(state="failed")} == {"error"}
+    assert {state for _, state in listed(state="stopped")} == {"stopped: too dear"}
+    assert {state for _, state in listed(state="failed")} == {"crashed"}
     assert {state for _, state in listed(state="running")} == {"running"}
     assert len(listed(size=8)) == 25
     assert listed(size=7) == []

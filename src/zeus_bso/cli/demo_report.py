@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zeus_bso.protocol.views import BatchSizeView, JobView, TrialView
+from zeus_bso.protocol.wording import stage_of
 from zeus_bso.protocol.words import EnergySource, Stage, TrialStatus
 from zeus_bso.units import counted, energy, plain
 
@@ -147,7 +148,8 @@ def _bill(chosen: BatchSizeView, default: BatchSizeView, trials: Sequence[TrialV
 def print_report(report: DemoReport, see_more: Sequence[tuple[str, str]]) -> None:
     """Print the report for a person."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"\nJob {report.job_id}: {plain(counted(report.recurrences, 'recurrence'))}, stage {report.stage}\n")
+    runs = plain(counted(report.recurrences, "recurrence"))
+    console.print(f"\nJob {report.job_id}: {runs}, {stage_of(exploring=report.exploring)}\n")
     console.print(_table(report))
     console.print("\nThe means cover converged runs only. Failed runs gave no model within the bounds.")
     if report.estimated:

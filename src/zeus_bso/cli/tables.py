@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zeus_bso import units
+from zeus_bso.protocol import wording
 from zeus_bso.protocol.views import (
     BatchSizeView,
     JobSavings,
@@ -30,7 +31,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Replaces a character that a terminal would execute instead of showing it."""
 
 _TRIAL_COLUMNS = (
-    *(">trial", ">batch size", "type", "status", "result"),
+    *(">trial", ">batch size", "type", "state"),
     *(">epoch", ">metric", ">energy", ">time", ">limit", "started"),
 )
 """Columns of trials. Names that begin with > are aligned to the right."""
@@ -43,7 +44,7 @@ def show_jobs(jobs: Sequence[JobSummary]) -> None:
         table.add_row(
             *_cells(
                 job.job_id,
-                job.stage.value,
+                wording.stage_of(exploring=job.exploring),
                 job.policy,
                 _gpus(job),
                 job.trials,
@@ -62,7 +63,7 @@ def show_job(job: JobView) -> None:
     chosen = f"{job.chosen_batch_size} chosen" if job.chosen_batch_size else "none chosen yet"
     limit = f" at {_limit(job.chosen_power_limit)} per GPU" if job.chosen_power_limit else ""
     lines = [
-        f"{job.job_id}: {job.policy}, stage {job.stage.value}, generation {job.generation}",
+        f"{job.job_id}: {job.policy}, {wording.stage_of(exploring=job.exploring)}, generation {job.generation}",
         units.plain(f"{_gpus(job)}; {units.counted(job.trials, 'run')}, {units.count(job.open_trials)} running"),
         f"batch size {chosen}{limit}, {job.default_batch_size} by default",
     ]
@@ -143,13 +144,11 @@ def _limit(limit_w: float | None) -> str:
 
 def _trial(trial: TrialView) -> list[Text]:
     estimated = " estimated" if trial.energy_source is EnergySource.ESTIMATE else ""
-    result = trial.outcome or trial.reason
     return _cells(
         trial.trial_number,
         trial.batch_size,
-        trial.type.value,
-        trial.status.value,
-        result.value if result else None,
+        wording.TYPES[trial.type],
+        wording.state_of(trial.outcome, trial.reason),
         trial.current_epoch,
         _number(trial.metric),
         _energy(trial.energy) + estimated,

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 
 from zeus_bso.cli.remote import Remote, add_server_options, connected
+from zeus_bso.protocol import wording
 from zeus_bso.protocol.views import TrialView
 from zeus_bso.protocol.words import FailReason, TrialStatus
 
@@ -80,13 +81,13 @@ def _show(remote: Remote, args: argparse.Namespace) -> None:
 def _end(remote: Remote, args: argparse.Namespace) -> None:
     before = remote.trial(args.job_id, args.trial_number)
     after = remote.end(before, args.reason)
-    result = after.outcome or after.reason
+    state = wording.state_of(after.outcome, after.reason)
     if args.json:
         print(after.model_dump_json(indent=2))
     elif before.status is TrialStatus.SUCCEEDED:
-        print(f"Trial {after.trial_number} had already ended: {result.value if result else after.status.value}.")
+        print(f"Trial {after.trial_number} had already ended: {state}.")
     else:
-        print(f"Trial {after.trial_number} has ended: {result.value if result else after.status.value}.")
+        print(f"Trial {after.trial_number} has ended: {state}.")
 
 
 def _positive(text: str) -> int:

@@ -13,7 +13,7 @@ from zeus_bso.policy.state import Choice, ChoiceInput, Knobs, Lesson, Progress, 
 from zeus_bso.policy.stop import Verdict
 from zeus_bso.policy.surrogate import surrogate_algorithm
 from zeus_bso.policy.zeus import zeus_algorithm
-from zeus_bso.protocol.words import Outcome
+from zeus_bso.protocol.words import Outcome, Stage
 
 
 class Policy(Protocol):
@@ -47,6 +47,9 @@ class Policy(Protocol):
 
     def best(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
         """The best size known; None before any has converged."""
+
+    def is_exploring(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> bool:
+        """Whether the job has not settled on a size yet."""
 
     def believed(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> Mapping[int, BelievedCost]:
         """What is believed about the cost of the sizes; one that nothing is known of is missing."""
@@ -114,6 +117,10 @@ class ZeusPolicy:
         """The live arm of the best mean; in Pruning the cheapest that converged."""
         return explanation.best_arm(knobs, progress, sizes)
 
+    def is_exploring(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> bool:
+        """Whether the job is in Pruning."""
+        return progress.stage is Stage.PRUNING
+
     def believed(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> Mapping[int, BelievedCost]:
         """The belief about each size that has observations; normal."""
         return explanation.arms_believed(knobs, sizes)
@@ -157,6 +164,10 @@ class SurrogatePolicy:
     def best(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
         """The incumbent."""
         return surrogate_algorithm.incumbent_of(knobs, progress, sizes)
+
+    def is_exploring(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> bool:
+        """Whether another size than the incumbent is worth a try."""
+        return surrogate_algorithm.is_exploring(knobs, progress, sizes)
 
     def believed(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> Mapping[int, BelievedCost]:
         """The belief about each size, as soon as a run has ended; lognormal."""

@@ -287,6 +287,8 @@ class JobSummary(BaseModel):
     """A job in the list of jobs.
 
     Attributes:
+        exploring: Whether the job has not settled on a batch size yet. The policy ``surrogate`` goes on exploring in
+            stage MAB.
         open_trials: Number of running trials: those whose lease has not ended.
         chosen_batch_size: The best size known so far. Null before any size has converged.
         chosen_power_limit: The power limit of each GPU at that size [W]. Null while it is not known, and if the job
@@ -300,6 +302,7 @@ class JobSummary(BaseModel):
 
     job_id: str
     stage: Stage
+    exploring: bool = False
     policy: str
     gpu_model: str
     number_of_gpus: int

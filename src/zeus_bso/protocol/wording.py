@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zeus_bso.protocol.words import EnergySource
+from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, TrialType
 from zeus_bso.units import counted
 
 SOURCES = {
@@ -15,6 +15,26 @@ SOURCES = {
     EnergySource.PARTIAL: "partial readings",
 }
 """What an energy comes from."""
+
+OUTCOMES = {
+    Outcome.CONVERGED: "converged",
+    Outcome.TARGET_MISSED: "missed the target",
+    Outcome.COST_BOUND: "stopped: too dear",
+    Outcome.CURVE_STOP: "stopped: learning too slowly",
+    Outcome.DIVERGED: "diverged",
+}
+REASONS = {
+    FailReason.EXPIRED: "given up",
+    FailReason.PREEMPTED: "preempted",
+    FailReason.CANCELLED: "cancelled",
+    FailReason.ERROR: "crashed",
+    FailReason.OOM: "out of memory",
+}
+TYPES = {
+    TrialType.EXPLORATION: "exploring",
+    TrialType.CONCURRENT: "concurrent",
+    TrialType.MAB: "by belief",
+}
 
 NOT_LEARNT = "Not learnt from:"
 """Begins the reason in the message of a run that the job has not learnt from."""
@@ -48,3 +68,15 @@ def left_out_runs(runs: Mapping[EnergySource, int], of_job: EnergySource | None)
     those = f"{counted(total, 'run')} {'is' if total == 1 else 'are'} not learnt from and not compared"
     ours = f", the job's from {SOURCES[of_job]}" if of_job else ""
     return f"{those}: the energy comes from {', '.join(parts)}{ours}."
+
+
+def state_of(outcome: Outcome | None, reason: FailReason | None) -> str:
+    """The state of a trial, from its outcome or from the reason why it has none."""
+    if outcome is not None:
+        return OUTCOMES[outcome]
+    return "running" if reason is None else REASONS[reason]
+
+
+def stage_of(*, exploring: bool) -> str:
+    """The stage of a job."""
+    return "exploring" if exploring else "settled"

@@ -95,6 +95,7 @@ def summarize(job: JobState, sizes: Sizes, trials: int, open_trials: int, chosen
     return JobSummary(
         job_id=job.job_id,
         stage=job.progress.stage,
+        exploring=job.policy.is_exploring(job.knobs, job.progress, sizes),
         policy=job.spec.policy,
         gpu_model=job.spec.gpu_model,
         number_of_gpus=job.spec.number_of_gpus,

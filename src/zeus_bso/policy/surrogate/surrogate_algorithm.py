@@ -90,6 +90,13 @@ def choose(choice_input: ChoiceInput) -> Choice:
     return _look_at(looked_at, begun, sizes)
 
 
+def is_exploring(knobs: Knobs, progress: Progress, sizes: Sizes) -> bool:
+    """Whether another size than the best known is worth a try. Neither an owed retry nor a second look counts."""
+    progress = replace(progress, surrogate=replace(progress.surrogate, retries_owed=0))
+    choice = choose(ChoiceInput(knobs, progress, sizes))
+    return choice.message != _SECOND_LOOK and choice.batch_size != incumbent_of(knobs, choice.progress, choice.sizes)
+
+
 def _look_at(size: int, begun: Progress, sizes: Sizes) -> Choice:
     begun = replace(begun, surrogate=replace(begun.surrogate, looking_at=size))
     # Also where the look comes to no decision, the size is not due at once again.

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from zeus_bso import units
+from zeus_bso.protocol import wording
 from zeus_bso.protocol.words import TrialStatus
 from zeus_bso.server.dashboard.palette import shades, variable
 from zeus_bso.server.dashboard.queries import TrialPoint
@@ -76,11 +76,8 @@ def by_size(points: Iterable[TrialPoint]) -> dict[int, list[TrialPoint]]:
 
 
 def state_of(point: TrialPoint) -> str:
-    """The state of a trial in one word."""
-    if point.status is TrialStatus.DISPATCHED:
-        return "running"
-    ended: Enum = point.outcome or point.reason or point.status
-    return str(ended.value)
+    """The state of a trial in words."""
+    return wording.state_of(point.outcome, point.reason)
 
 
 def kind_of(point: TrialPoint) -> str:

@@ -9,7 +9,8 @@ from typing import get_args
 from zeus_bso.policy.explanation import Explanation
 from zeus_bso.protocol.job_spec import IDENTITY_FIELDS
 from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView, PowerProfileView
-from zeus_bso.protocol.words import INT32_MAX, Stage
+from zeus_bso.protocol.wording import stage_of
+from zeus_bso.protocol.words import INT32_MAX
 from zeus_bso.server.dashboard.all_jobs import ReachableJobs
 from zeus_bso.server.dashboard.palette import shades
 from zeus_bso.server.dashboard.queries import TrialFilter, TrialPage, TrialRow
@@ -34,7 +35,7 @@ def _saved(quantity: str) -> _Key:
 
 SORT_KEYS: dict[str, _Key] = {
     "job": lambda job: job.job_id.casefold(),
-    "stage": lambda job: job.stage.value,
+    "stage": lambda job: stage_of(exploring=job.exploring),
     "policy": lambda job: job.policy,
     "gpu": lambda job: f"{job.gpu_model.casefold()}{job.number_of_gpus:10d}",
     "runs": lambda job: job.trials,
@@ -129,7 +130,7 @@ class FleetPage:
         savings: The savings of all jobs together.
         running: Number of running trials.
         trials: Number of all trials.
-        exploring: Number of jobs in stage Pruning.
+        exploring: Number of jobs that have not settled on a batch size.
         by_gpu: Number of jobs, number of trials and saved energy [J] of each GPU model.
     """
 
@@ -144,7 +145,11 @@ def jobs_page(reachable: ReachableJobs, *, search: str, sort: str, number: int) 
     """One page of the list of jobs. An unknown sort key gives the default order."""
     jobs = [line.summary for line in reachable.lines]
     wanted = search.strip().casefold()
-    found = [job for job in jobs if wanted in f"{job.job_id} {job.gpu_model} {job.policy} {job.stage.value}".casefold()]
+    found = [
+        job
+        for job in jobs
+        if wanted in f"{job.job_id} {job.gpu_model} {job.policy} {stage_of(exploring=job.exploring)}".casefold()
+    ]
     sort = sort if sort.removeprefix("-") in SORT_KEYS else DEFAULT_SORT
     last = max(1, -(-len(found) // JOBS_ON_A_PAGE))
     number = min(max(1, number), last)
@@ -229,6 +234,6 @@ def fleet_page(reachable: ReachableJobs) -> FleetPage:
         savings=job_savings.fleet_savings(totals, reachable.prices),
         running=sum(job.open_trials for job in jobs),
         trials=sum(job.trials for job in jobs),
-        exploring=sum(job.stage is Stage.PRUNING for job in jobs),
+        exploring=sum(job.exploring for job in jobs),
         by_gpu=by_gpu,
     )

@@ -21,7 +21,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from zeus_bso import units
 from zeus_bso._version import __version__
-from zeus_bso.protocol.wording import why_left_out
+from zeus_bso.protocol import wording
 from zeus_bso.server.dashboard import palette
 from zeus_bso.server.http.compression import accepts_gzip
 from zeus_bso.server.security.csrf import masked
@@ -225,5 +225,9 @@ def _environment() -> Environment:
         "less",
     ):
         environment.filters[name] = getattr(units, name)
-    environment.filters["why_left_out"] = why_left_out
+    environment.filters |= {
+        "why_left_out": wording.why_left_out,
+        "state_of": wording.state_of,
+        "type_word": wording.TYPES.__getitem__,
+    }
     return environment
