@@ -114,6 +114,28 @@ def test_estimated_energy_is_called_so(server: Server) -> None:
     assert "(estimated)" in fleet(server)["message"]
 
 
+@pytest.mark.parametrize(
+    ("reasons", "said"),
+    [
+        (["oom"] * 5, "All ran out of memory. Offer smaller batch sizes"),
+        (["error"] * 5, "All crashed. Look at the log of the training script."),
+        ([None] * 5, "All missed the target. Lower target_metric, or raise max_epochs."),
+        (["oom", "oom", "error", None, None], "2 out of memory, 2 missed the target, 1 crashed. Check target_metric"),
+    ],
+)
+def test_the_advice_of_an_alarm_follows_how_the_runs_ended(
+    server: Server, reasons: list[str | None], said: str
+) -> None:
+    server.register()
+    for reason in reasons:
+        trial = server.ask()
+        server.end(trial, reason) if reason else server.miss(trial)
+    (summary,) = server.call("GET", "/api/v1/jobs").json()
+
+    assert said in savings(server)["alarm"]
+    assert summary["savings"]["alarm"] == savings(server)["alarm"]
+
+
 def test_five_ended_runs_without_one_that_converged_raise_an_alarm(server: Server) -> None:
     server.register(max_epochs=10)
     server.converge(server.ask())

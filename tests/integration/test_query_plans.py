@@ -30,6 +30,7 @@ OF_MANY_JOBS = frozenset(
     (
         "BatchSizeStateRepository.sizes_of",
         "OverviewRepository.ended_since_converged_of",
+        "OverviewRepository.ends_since_converged_of",
         "OverviewRepository.versions",
         "OverviewRepository.records_of",
         "OverviewRepository.trial_kinds",

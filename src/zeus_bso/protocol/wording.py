@@ -77,6 +77,13 @@ def state_of(outcome: Outcome | None, reason: FailReason | None) -> str:
     return "running" if reason is None else REASONS[reason]
 
 
+def end_of(outcome_or_reason: str) -> str:
+    """How a trial has ended, from the term of the protocol."""
+    outcomes = {outcome.value: words for outcome, words in OUTCOMES.items()}
+    reasons = {reason.value: words for reason, words in REASONS.items()}
+    return (outcomes | reasons)[outcome_or_reason]
+
+
 def stage_of(*, exploring: bool) -> str:
     """The stage of a job."""
     return "exploring" if exploring else "settled"

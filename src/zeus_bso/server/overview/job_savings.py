@@ -7,9 +7,10 @@ from dataclasses import asdict, replace
 
 from zeus_bso import savings, units
 from zeus_bso.power.full_power import FullPower, at_full_power
+from zeus_bso.protocol import wording
 from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.views import FleetSavings, JobSavings, RunCounts, SavedView, SavingsPoint
-from zeus_bso.protocol.words import EnergySource
+from zeus_bso.protocol.words import EnergySource, FailReason, Outcome
 from zeus_bso.savings import EndedRun, LimitedUse, Saving
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.overview.models import EndedTrial, JobRuns, JobTotals, SizeRecord
@@ -52,7 +53,7 @@ def job_savings(job: JobState, runs: JobRuns, totals: JobTotals, prices: EnergyP
         baseline_batch_size=default,
         baseline_runs=baseline_runs,
         baseline_last_at=last_at,
-        alarm=_alarm(runs.ended_since_converged),
+        alarm=_alarm(runs),
         message=_message(job, energy, baseline_runs, last_at),
     )
 
@@ -162,10 +163,35 @@ def alarmed(ended_since_converged: int) -> bool:
     return ended_since_converged >= ALARM_AFTER
 
 
-def _alarm(ended_since_converged: int) -> str | None:
-    if not alarmed(ended_since_converged):
+_ADVICE = {
+    frozenset({FailReason.OOM.value}): "All ran out of memory. Offer smaller batch sizes, or free the GPU's memory.",
+    frozenset({FailReason.ERROR.value}): "All crashed. Look at the log of the training script.",
+    frozenset(
+        {FailReason.EXPIRED.value}
+    ): "All fell silent. Look whether the training is killed, or the network is down.",
+    frozenset(
+        {FailReason.PREEMPTED.value}
+    ): "All were preempted. Resume from checkpoints, so that runs come to an end.",
+    frozenset({FailReason.CANCELLED.value}): "All were cancelled. Let some runs come to an end.",
+    frozenset({Outcome.TARGET_MISSED.value}): "All missed the target. Lower target_metric, or raise max_epochs.",
+    frozenset({Outcome.DIVERGED.value}): "All diverged. Check the learning rate and the data.",
+    frozenset({Outcome.COST_BOUND.value}): "All were too dear. Raise beta_knob, or look what has made runs slower.",
+}
+"""What to do if all runs have ended alike."""
+
+
+def _alarm(runs: JobRuns) -> str | None:
+    if not alarmed(runs.ended_since_converged):
         return None
-    return f"None of the last {ended_since_converged} runs converged. Check target_metric, max_epochs and the data."
+    advice = _ADVICE.get(frozenset(runs.ends)) or f"{_ends(runs.ends)}Check target_metric, max_epochs and the data."
+    return f"None of the last {runs.ended_since_converged} runs converged. {advice}"
+
+
+def _ends(ends: Mapping[str, int]) -> str:
+    """How runs have ended, in words, the most frequent first."""
+    counted = sorted(ends.items(), key=lambda each: (-each[1], each[0]))
+    said = ", ".join(f"{number} {wording.end_of(end)}" for end, number in counted)
+    return f"{said[0].upper()}{said[1:]}. " if said else ""
 
 
 def _energies(job: JobState, runs: JobRuns) -> list[LimitedUse]:

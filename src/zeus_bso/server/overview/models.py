@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from zeus_bso.protocol.power import PowerProfile
@@ -161,11 +161,13 @@ class JobRuns:
         records: Results and use by batch size and power limit.
         power_profiles: What is known about batch sizes at each power limit. It is read only if a limit was set.
         ended_since_converged: Number of ended trials since the latest converged trial.
+        ends: Number of these trials by outcome or reason. They are read only if there is an alarm.
     """
 
     records: Sequence[SizeRecord]
     power_profiles: Mapping[int, PowerProfile]
     ended_since_converged: int
+    ends: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def trials(self) -> int:

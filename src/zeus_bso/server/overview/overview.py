@@ -95,7 +95,8 @@ class Overview:
         job = self._job(job_id)
         records, since = self._repository.records(job_id), self._repository.ended_since_converged(job_id)
         profiles = self._power_profiles([job], {job_id: records})
-        runs = JobRuns(records, profiles.get(job_id, {}), since)
+        ends = self._ends({job_id: since}).get(job_id, {})
+        runs = JobRuns(records, profiles.get(job_id, {}), since, ends)
         return job_savings.job_savings(job, runs, job_savings.job_totals(job, runs), self._prices)
 
     def savings_over_time(self, job_id: str) -> list[SavingsPoint]:
@@ -170,9 +171,27 @@ class Overview:
         since = self._repository.ended_since_converged_of(job_ids)
         jobs = self._service.jobs(job_ids)
         profiles = self._power_profiles(jobs, records)
+        ends = self._ends(since)
         return [
-            (job, JobRuns(records.get(job.job_id, []), profiles.get(job.job_id, {}), since[job.job_id])) for job in jobs
+            (
+                job,
+                JobRuns(
+                    records.get(job.job_id, []),
+                    profiles.get(job.job_id, {}),
+                    since[job.job_id],
+                    ends.get(job.job_id, {}),
+                ),
+            )
+            for job in jobs
         ]
+
+    def _ends(self, ended_since_converged: Mapping[str, int]) -> Mapping[str, Mapping[str, int]]:
+        """Read how trials ended since the latest that converged, of the jobs with an alarm."""
+        alarmed = [job_id for job_id, ended in ended_since_converged.items() if job_savings.alarmed(ended)]
+        chunks = (alarmed[start : start + _AT_ONCE] for start in range(0, len(alarmed), _AT_ONCE))
+        return {
+            job_id: ends for chunk in chunks for job_id, ends in self._repository.ends_since_converged_of(chunk).items()
+        }
 
     def _power_profiles(
         self, jobs: Sequence[JobState], records: Mapping[str, Sequence[SizeRecord]]

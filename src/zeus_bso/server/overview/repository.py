@@ -172,6 +172,20 @@ class OverviewRepository:
         rows = self._connection.execute(statement)
         return {row.job_id: row.ended for row in rows if self._reach.covers(row.job_id)}
 
+    def ends_since_converged_of(self, job_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Count the ended trials of several jobs since the latest that converged, by outcome or reason."""
+        ends = (
+            select(trial.c.job_id, func.coalesce(trial.c.outcome, REASON).label("end"))
+            .select_from(trial.join(job, job.c.job_id == trial.c.job_id))
+            .where(job.c.job_id.in_(job_ids), trial.c.trial_number > func.coalesce(_LAST_CONVERGED, 0), HAS_ENDED)
+            .subquery()
+        )
+        rows = self._connection.execute(select(*ends.c, func.count().label("trials")).group_by(*ends.c))
+        found: dict[str, dict[str, int]] = defaultdict(dict)
+        for row in rows:
+            found[row.job_id][row.end] = row.trials
+        return found
+
     def ended_trials(self, job_id: str) -> list[EndedTrial]:
         """Read energy and time of every ended trial of a job, in the order in which they ended."""
         converged = case((trial.c.outcome == Outcome.CONVERGED.value, 1), else_=0)
