@@ -85,7 +85,7 @@ def test_trials_are_filtered_and_paged_in_place(visit: Visit) -> None:
     expect(rows.first).to_contain_text("running")
     page.get_by_label("State").select_option("failed")
 
-    expect(rows.first).to_contain_text("error")
+    expect(rows.first).to_contain_text("crashed")
     older = page.get_by_role("link", name="Older")
     last = rows.last.locator("th").inner_text()
     older.focus()
