@@ -85,7 +85,7 @@ def test_counts_add_up(server: Server, silent: Trial) -> None:
 def test_pages_say_that_one_is_running_and_the_other_is_given_up(server: Server, silent: Trial) -> None:
     assert "1 job, 1 running now" in text_of(server, "/")
     assert "Running now 1" in text_of(server, "/fleet")
-    assert "1 stopped, 2 failed" in text_of(server, "/fleet")
+    assert "1 converged, 1 stopped, 2 failed, 1 running" in text_of(server, "/fleet")
     page = text_of(server, "/job", job_id="job")
     assert page.partition("Running now")[2].partition("What was measured")[0].count("Trial ") == 1
     assert re.search(r"given up .* last heard of .* given up", page)
