@@ -220,7 +220,9 @@ def test_a_power_profile_outlives_an_upgrade(path: Path, databases: DatabaseServ
         with _serving(url) as server:
             offer, spec = server.offer("weekly"), server.job("weekly")["spec"]
     assert (spec["power_limit"], spec["power_goal"], spec["max_slowdown"]) == ("optimize", "cost", 1.05)
-    assert offer["power_profile"] == {**POWER_USE["power_profile"], "revision": 0}
+    expected = POWER_USE["power_profile"]
+    assert isinstance(expected, dict)
+    assert offer["power_profile"] == expected | {"revision": 0}
 
 
 def test_the_column_goes_from_a_file_of_an_sqlite_that_cannot_drop_one(
