@@ -53,8 +53,7 @@ def test_an_exhausted_pool_answers_503_in_time_and_recovers(server: httpx.Client
     assert server.post("/jobs", json=spec(job_id="other")).status_code == 201
     with _job_held(database_url) as release, ThreadPoolExecutor(2) as pool:
         # Each waits 2 s for the lock of its job, one after the other: there is one connection.
-        asked = {"job_id": "other"}
-        blocked = [pool.submit(_report, server, 1), pool.submit(server.get, "/jobs/batch_size", params=asked)]
+        blocked = [pool.submit(_change, server, job_id) for job_id in ("job", "other")]
         _wait_until_one_waits(database_url)
         refused, elapsed = _timed(lambda: server.get("/readyz"))
         release()
@@ -188,6 +187,10 @@ def _report(client: httpx.Client, trial_number: int, *, epoch: int = 1) -> httpx
     return client.post("/report", json=Trial("job", 16, trial_number).result(current_epoch=epoch))
 
 
+def _change(client: httpx.Client, job_id: str) -> httpx.Response:
+    return client.patch("/api/v1/jobs", params={"job_id": job_id}, json={"max_epochs": 50})
+
+
 def _timed(request: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
     started = time.monotonic()
     return request(), time.monotonic() - started
@@ -253,13 +256,14 @@ def _wait_for(condition: Callable[[], bool], otherwise: str) -> None:
 def _end_other_connections(connection: Connection, *, that_wait: bool = False) -> int:
     """End the other connections to the database, or those that wait for the job; returns how many."""
     if connection.dialect.name == "postgresql":
-        query, column = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()", "query"
+        query, waits = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()", "wait_event_type = 'Lock'"
         own, end = "pid <> pg_backend_pid()", "SELECT pg_terminate_backend({})"
     else:
-        query, column = "SELECT id FROM information_schema.processlist WHERE db = database()", "info"
+        query = "SELECT id FROM information_schema.processlist WHERE db = database()"
+        waits = "info LIKE '%JOIN trial%FOR UPDATE'"
         own, end = "id <> connection_id()", "KILL {}"
-    waits = f" AND {column} LIKE '%WHERE job.job_id = %FOR UPDATE%'" if that_wait else ""
-    found = list(connection.execute(text(f"{query} AND {own}{waits}")).scalars())
+    these = f"{own} AND {waits}" if that_wait else own
+    found = list(connection.execute(text(f"{query} AND {these}")).scalars())
     for identifier in found:
         connection.execute(text(end.format(identifier)))
     return len(found)

@@ -216,7 +216,7 @@ def test_an_error_of_ours_is_500_without_a_word_about_the_inside(own_server: Ser
 
     before = stored(own_server)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zeus_bso.server.optimizer.ZeusBatchSizeOptimizer.report", broken)
+        patch.setattr("zeus_bso.server.optimizer.ZeusBatchSizeOptimizer.decide", broken)
         response = own_server.call("POST", "/report", trial.result())
 
     assert_refused(response, 500)

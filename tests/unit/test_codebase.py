@@ -23,6 +23,8 @@ STATEMENTS = {"select", "insert", "update", "delete", "text", "bindparam", "Tabl
 
 CATCH_ALLS = {
     "server/database/sqlite.py": "the writer's thread outlives what it is asked to do, and hands every error on",
+    "server/database/sqlite_units.py": "so do the readers'",
+    "server/database/groups.py": "a group outlives its members: each runs again on its own, and meets its error there",
     "client/training_guard.py": "a training never dies for the server's sake",
     "client/tracking/feed.py": "nor for the sake of an experiment tracker",
     "client/meter.py": "nor for the sake of a monitor of another package",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import copy_context
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from sqlalchemy import Connection
@@ -14,8 +14,11 @@ from zeus_bso.server.bulkheads import Bulkheads
 from zeus_bso.server.config import Settings
 from zeus_bso.server.database.transactions import WRITE_BUDGET_S, Database
 from zeus_bso.server.instruments import Instruments
+from zeus_bso.server.optimizer import ZeusBatchSizeOptimizer, log_decision
 from zeus_bso.server.security.job_access import EVERYTHING, JobAccess
 from zeus_bso.server.security.routes import caller_of
+from zeus_bso.server.services.trial_requests import TrialRequest
+from zeus_bso.server.services.trial_rules import Decision
 from zeus_bso.server.unit_of_work import UnitOfWork
 
 T = TypeVar("T")
@@ -90,6 +93,25 @@ class Transactions:
         """
         with self._instruments.transaction():
             return await self._database.write(self._unit(work), job_id=job_id, budget_s=budget_s)
+
+    async def decide(self, request: TrialRequest[T]) -> T:
+        """Decide a request about a trial in a write transaction, which requests about other jobs may share."""
+        alone = self._unit(lambda unit: ZeusBatchSizeOptimizer.of(unit).decide(request))
+        with self._instruments.transaction():
+            if self._access.covers(request.job_id):
+                decision = await self._database.write_together(
+                    request, self._decide_together, alone, job_id=request.job_id
+                )
+            else:
+                decision = await self._database.write(alone, job_id=request.job_id)
+        log_decision(decision)
+        return request.answer(decision)
+
+    def _decide_together(
+        self, connection: Connection, requests: Sequence[TrialRequest[Any]]
+    ) -> Sequence[Decision | Exception | None]:
+        # Each request is about a job within the reach of its own caller.
+        return ZeusBatchSizeOptimizer.of(UnitOfWork(connection, self._settings, EVERYTHING)).decide_together(requests)
 
     def transfer_place(self) -> AbstractAsyncContextManager[None]:
         """Wait for a place among the few transfers that may reach the database at a time, and hold it."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from typing import Any
 
+from zeus_bso.exceptions import ZeusBSOServerError
 from zeus_bso.policy.generation import begin_generation
 from zeus_bso.protocol.job_spec import JobSettings, settings
-from zeus_bso.protocol.messages import AskForTrial, Heartbeat, ReportResponse, TrainingResult, TrialEnd, TrialOffer
-from zeus_bso.server.batch_size_state.models import Trial
 from zeus_bso.server.job.models import JobState
-from zeus_bso.server.job.randomness import generator
 from zeus_bso.server.logs import log_fields
-from zeus_bso.server.services import power_rules, trial_rules
-from zeus_bso.server.services.answers import answer, offer
+from zeus_bso.server.services.locked_job import LockedJob
 from zeus_bso.server.services.service import ZeusService
+from zeus_bso.server.services.trial_requests import TrialRequest
 from zeus_bso.server.services.trial_rules import Decision, Step
 from zeus_bso.server.unit_of_work import UnitOfWork
 
@@ -35,21 +35,8 @@ class ZeusBatchSizeOptimizer:
         """The optimizer within a transaction."""
         return cls(unit.service)
 
-    def ask(self, request: AskForTrial) -> TrialOffer:
-        """Give the asking run a trial: its own, if its run id has one that goes on, else a new one.
-
-        Raises:
-            UnknownJobError: There is no such job.
-            SupersededError: Another process that is alive runs the trial of this run id.
-        """
-        job = self._service.lock(request.job_id)
-        decision = self._save(trial_rules.ask(job, request, generator(job.state)))
-        return offer(decision, power_rules.profile_to_offer(decision.job, decision.trial))
-
-    def report(self, result: TrainingResult) -> ReportResponse:
-        """Record a report, and decide whether the run ends.
-
-        The first report of an epoch decides; any other gets the stored answer.
+    def decide(self, request: TrialRequest[Any]) -> Decision:
+        """Decide a request about a trial.
 
         Raises:
             UnknownJobError: There is no such job.
@@ -57,30 +44,21 @@ class ZeusBatchSizeOptimizer:
             SupersededError: Another process runs the trial.
             RefusedResultError: A converged run that cost nothing.
         """
-        job = self._service.lock(result.job_id)
-        return answer(self._save(trial_rules.report(job, job.trial(result), result)))
+        job = self._service.lock(request.job_id, trial_number=request.trial_number, status_code=request.status_code)
+        decision = request.decide(job)
+        self._service.save([decision.job])
+        return decision
 
-    def end(self, request: TrialEnd) -> Trial:
-        """End a trial without a result; a trial that was decided stays as it is.
+    def decide_together(self, requests: Sequence[TrialRequest[Any]]) -> list[Decision | ZeusBSOServerError | None]:
+        """Decide requests about different jobs, without waiting for a lock.
 
-        Raises:
-            UnknownJobError: There is no such job.
-            UnknownTrialError: There is no such trial.
-            SupersededError: Another process runs the trial.
+        Returns:
+            The decision about each, or why it was refused. None: its job or its trial is locked, or not there.
         """
-        job = self._service.lock(request.job_id, status_code=404)
-        return self._save(trial_rules.end(job, job.trial(request, status_code=404), request)).trial
-
-    def heartbeat(self, beat: Heartbeat) -> TrialOffer:
-        """Renew a trial's lease; one that was given up is open again.
-
-        Raises:
-            UnknownJobError: There is no such job.
-            UnknownTrialError: There is no such trial.
-            SupersededError: Another process runs the trial.
-        """
-        job = self._service.lock(beat.job_id, status_code=404)
-        return offer(self._save(trial_rules.heartbeat(job, job.trial(beat, status_code=404), beat)))
+        jobs = self._service.lock_free({request.job_id: request.trial_number for request in requests})
+        found = [_decided(request, jobs.get(request.job_id)) for request in requests]
+        self._service.save([decision.job for decision in found if isinstance(decision, Decision)])
+        return found
 
     def change_settings(self, job_id: str, changes: JobSettings) -> JobState:
         """Change the settings that are given, and leave the others.
@@ -101,7 +79,7 @@ class ZeusBatchSizeOptimizer:
         job = self._service.lock(job_id, status_code=404)
         progress, sizes = begin_generation(job.knobs, job.state.progress, job.sizes, forget_oom=True)
         job = job.with_state(progress=progress, rng_state=None).with_sizes(sizes)
-        self._service.save(job)
+        self._service.save([job])
         return job.state
 
     def delete(self, job_id: str) -> None:
@@ -112,13 +90,15 @@ class ZeusBatchSizeOptimizer:
         """
         self._service.delete_job(self._service.get_job(job_id, for_update=True, status_code=404))
 
-    def _save(self, decision: Decision) -> Decision:
-        self._service.save(decision.job)
-        _log(decision)
-        return decision
+
+def _decided(request: TrialRequest[Any], job: LockedJob | None) -> Decision | ZeusBSOServerError | None:
+    try:
+        return None if job is None else request.decide(job)
+    except ZeusBSOServerError as error:
+        return error
 
 
-def _log(decision: Decision) -> None:
+def log_decision(decision: Decision) -> None:
     """Say what has begun or ended; what only goes on is no news."""
     trial, step = decision.trial, decision.step
     told: dict[str, object]

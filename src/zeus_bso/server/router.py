@@ -66,6 +66,7 @@ from zeus_bso.server.registration import first_job_id, register
 from zeus_bso.server.security.navigation import prefix_of
 from zeus_bso.server.security.routes import SECURITY_SCHEMES, GuardedRoute, needs, open_to_everybody
 from zeus_bso.server.security.tokens import Scope
+from zeus_bso.server.services import trial_requests
 from zeus_bso.server.transfer.export_format import MEDIA_TYPE
 from zeus_bso.server.transfer.importing import store
 from zeus_bso.server.transfer.receive import receive_file, send_file
@@ -118,8 +119,7 @@ async def register_job(spec: JobSpecFromClient, tx: Tx, response: Response) -> R
 @needs(Scope.REPORT)
 async def get_batch_size(job_id: JobId, tx: Tx, run_id: Text | None = None) -> TrialId:
     """Ask for a trial. Asking again with the same run id gives the same trial. 400 if there is no such job."""
-    request = AskForTrial(job_id=job_id, run_id=run_id)
-    offer = await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).ask(request), job_id=job_id)
+    offer = await tx.decide(trial_requests.ask(AskForTrial(job_id=job_id, run_id=run_id)))
     return TrialId(**offer.model_dump())
 
 
@@ -127,15 +127,14 @@ async def get_batch_size(job_id: JobId, tx: Tx, run_id: Text | None = None) -> T
 @needs(Scope.REPORT)
 async def report(result: TrainingResult, tx: Tx) -> ReportResponse:
     """Report after an evaluation. The answer says whether to stop. 400 if there is no such job or trial."""
-    return await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).report(result), job_id=result.job_id)
+    return await tx.decide(trial_requests.report(result))
 
 
 @router.patch(REPORT_END_URL, tags=["protocol"])
 @needs(Scope.REPORT)
 async def end_trial(end: TrialEnd, tx: Tx) -> TrialView:
     """End a trial without a result. 404 if there is no such job or trial."""
-    ended = await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).end(end), job_id=end.job_id)
-    return presenter.show_trial(ended)
+    return presenter.show_trial(await tx.decide(trial_requests.end(end)))
 
 
 @router.delete(DELETE_JOB_URL, tags=["protocol"])
@@ -151,14 +150,14 @@ async def delete_job(job_id: JobId, tx: Tx) -> Message:
 @needs(Scope.REPORT)
 async def ask(request: AskForTrial, tx: Tx) -> TrialOffer:
     """Ask for a trial. The answer has everything that our client needs."""
-    return await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).ask(request), job_id=request.job_id)
+    return await tx.decide(trial_requests.ask(request))
 
 
 @router.post(HEARTBEAT_URL, tags=["v1"])
 @needs(Scope.REPORT)
 async def heartbeat(beat: Heartbeat, tx: Tx) -> TrialOffer:
     """Renew a trial's lease."""
-    return await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).heartbeat(beat), job_id=beat.job_id)
+    return await tx.decide(trial_requests.heartbeat(beat))
 
 
 @router.get(TRIALS_URL, tags=["v1"])

@@ -37,6 +37,7 @@ from zeus_bso.server.database.schema import (
 )
 from zeus_bso.server.database.trial_status import CONDITIONS, HAS_ENDED, HAS_FAILED
 from zeus_bso.server.database.types import statement_begin
+from zeus_bso.server.database.writing import write_rows
 
 _OF_JOB = trial.c.job_id == bindparam("job")
 _GET_SIZES = (
@@ -157,12 +158,13 @@ class BatchSizeStateRepository:
             [{"job_id": job_id, "batch_size": size} | size_values(SizeState(size)) for size in sizes],
         )
 
-    def save_sizes(self, job_id: str, states: Sequence[SizeState]) -> None:
-        """Replace states."""
-        if states:
-            self._connection.execute(
-                _SAVE_SIZE, [{"job": job_id, "size": state.batch_size} | size_values(state) for state in states]
-            )
+    def save_sizes(self, states: Sequence[tuple[str, SizeState]]) -> None:
+        """Replace states, each of a job."""
+        write_rows(
+            self._connection,
+            _SAVE_SIZE,
+            [{"job": job_id, "size": state.batch_size} | size_values(state) for job_id, state in states],
+        )
 
     def trial(self, job_id: str, trial_number: int) -> Trial | None:
         """Read one trial."""
@@ -229,18 +231,21 @@ class BatchSizeStateRepository:
         self._connection.execute(_INSERT_POWER_PROFILE, profile_values(command))
         self._connection.execute(_INSERT_POWER_POINT, point_values(command))
 
-    def create_trial(self, command: CreateTrial) -> None:
-        """Store a new trial."""
-        self._connection.execute(_INSERT_TRIAL, new_trial_values(command.trial))
+    def create_trials(self, commands: Sequence[CreateTrial]) -> None:
+        """Store new trials."""
+        write_rows(self._connection, _INSERT_TRIAL, [new_trial_values(command.trial) for command in commands])
 
-    def save_trial(self, state: Trial) -> None:
-        """Replace a trial."""
-        keys = {"job": state.job_id, "number": state.trial_number}
-        self._connection.execute(_SAVE_TRIAL, keys | trial_values(state))
+    def save_trials(self, states: Sequence[Trial]) -> None:
+        """Replace trials."""
+        write_rows(
+            self._connection,
+            _SAVE_TRIAL,
+            [{"job": state.job_id, "number": state.trial_number} | trial_values(state) for state in states],
+        )
 
-    def record_report(self, command: RecordReport) -> None:
-        """Store the first report of an epoch."""
-        self._connection.execute(_INSERT_REPORT, report_values(command))
+    def record_reports(self, commands: Sequence[RecordReport]) -> None:
+        """Store reports, each the first one of an epoch."""
+        write_rows(self._connection, _INSERT_REPORT, [report_values(command) for command in commands])
 
     def reported_time_s(self, job_id: str, trial_number: int) -> float:
         """Read the training time of a trial's latest report [s]; 0 before the first."""

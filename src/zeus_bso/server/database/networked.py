@@ -23,10 +23,19 @@ from sqlalchemy.util import await_only, greenlet_spawn
 
 from zeus_bso.exceptions import DatabaseUnavailableError, ZeusBSOConfigError
 from zeus_bso.server.database.failures import CANNOT_WRITE, codes_of, is_full
+from zeus_bso.server.database.groups import Groups
 from zeus_bso.server.database.job_places import JobPlaces
 from zeus_bso.server.database.probes import write_for_real, write_nothing
 from zeus_bso.server.database.session_limits import begin_sessions_with_limits
-from zeus_bso.server.database.transactions import WRITE_ATTEMPTS, WRITE_BUDGET_S, Work, give_up, lost_a_race
+from zeus_bso.server.database.transactions import (
+    WRITE_ATTEMPTS,
+    WRITE_BUDGET_S,
+    Item,
+    Work,
+    WorkTogether,
+    give_up,
+    lost_a_race,
+)
 from zeus_bso.server.database.url_options import connection_of
 
 logger = logging.getLogger(__name__)
@@ -41,6 +50,9 @@ DRIVERS = {
 """The driver of each database, and the extra that installs it."""
 
 POOL_TIMEOUT_S = 2.5
+
+GROUP_BUDGET_S = 1.0
+"""How long a group of writes tries before each of them runs on its own [s]."""
 
 PING_AFTER_S = 2.0
 """A connection that was idle for longer is asked whether it is alive before it is used."""
@@ -101,6 +113,7 @@ class NetworkedDatabase:
         self._engine = networked_engine(url, pool_size=pool_size)
         self._connections = pool_size
         self._job_places = JobPlaces(pool_size)
+        self._groups = Groups(self._attempt, pool_size)
         self._in_doubt = False
         self._distrusted_at = -math.inf
         event.listen(self._engine.sync_engine, "checkin", _note_time)
@@ -129,6 +142,23 @@ class NetworkedDatabase:
         deadline = time.monotonic() + budget_s
         async with nullcontext() if job_id is None else self._job_places.place(job_id, deadline):
             return await self._run(work, deadline)
+
+    async def write_together(self, item: Item, together: WorkTogether[Item, T], alone: Work[T], *, job_id: str) -> T:
+        """Write something about one job, with what others write meanwhile about other jobs."""
+        deadline = time.monotonic() + WRITE_BUDGET_S
+        result: T | Exception | None = await self._groups.result(job_id, item, together, deadline)
+        if isinstance(result, Exception):
+            raise result
+        if result is None:
+            result = await self.write(alone, job_id=job_id, budget_s=deadline - time.monotonic())
+        return result
+
+    async def _attempt(self, work: Work[T]) -> T:
+        try:
+            return await within(time.monotonic() + GROUP_BUDGET_S, lambda: self._transact(work, None))
+        except asyncio.TimeoutError:
+            self._distrusted_at = time.monotonic()
+            raise
 
     async def check(self) -> None:
         """Check that the database can be written. Only after a full disk or a time-out is it tried for real."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import math
 import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -25,7 +22,16 @@ from zeus_bso.exceptions import DatabaseUnavailableError, ZeusBSOConfigError
 from zeus_bso.server.database.failures import is_full
 from zeus_bso.server.database.filesystem import is_network_file_system
 from zeus_bso.server.database.probes import write_for_real, write_nothing
-from zeus_bso.server.database.transactions import WRITE_ATTEMPTS, WRITE_BUDGET_S, Work, give_up, lost_a_race
+from zeus_bso.server.database.sqlite_units import Shared, Unit, fail, give
+from zeus_bso.server.database.transactions import (
+    WRITE_ATTEMPTS,
+    WRITE_BUDGET_S,
+    Item,
+    Work,
+    WorkTogether,
+    give_up,
+    lost_a_race,
+)
 from zeus_bso.server.database.url_options import connection_of
 from zeus_bso.server.database.write_queue_lock import WriteQueueLock
 
@@ -133,15 +139,6 @@ def use_write_ahead_log(engine: Engine, path: Path | None) -> None:
         connection.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A unit of work that waits for the writer thread."""
-
-    work: Callable[..., Any]
-    deadline: float = math.inf
-    done: Future[Any] = field(default_factory=Future)
-
-
 class SqliteDatabase:
     """An SQLite file with one writer thread, which runs whole units of work, and a few reader threads.
 
@@ -159,9 +156,9 @@ class SqliteDatabase:
         self._connection: Connection | None = None
         self._is_full = False
         self._turn = WriteQueueLock(self._path)
-        self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="zeus-bso-writer", daemon=True)
-        self._reading: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._reading: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._readers = [
             threading.Thread(target=self._read_all, name=f"zeus-bso-reader-{i}", daemon=True) for i in range(READERS)
         ]
@@ -195,14 +192,22 @@ class SqliteDatabase:
 
         All jobs share the writer.
         """
-        unit = _Unit(work, time.monotonic() + budget_s)
+        result: T = await self._written(Unit(work, time.monotonic() + budget_s), budget_s)
+        return result
+
+    async def write_together(self, item: Item, together: WorkTogether[Item, T], alone: Work[T], *, job_id: str) -> T:
+        """Write something about one job, with what others write meanwhile about other jobs."""
+        unit = Unit(alone, time.monotonic() + WRITE_BUDGET_S, Shared(job_id, item, together))
+        result: T = await self._written(unit, WRITE_BUDGET_S)
+        return result
+
+    async def _written(self, unit: Unit, budget_s: float) -> Any:
         self._waiting.put(unit)
         answer = asyncio.wrap_future(unit.done)
         await asyncio.wait([answer], timeout=budget_s)
         if not answer.done() and unit.done.cancel():
             give_up()
-        result: T = await answer
-        return result
+        return await answer
 
     async def check(self) -> None:
         """Check that the file can be written. Only a disk that was full is tried with a real write.
@@ -246,7 +251,7 @@ class SqliteDatabase:
         return await self.read(work)
 
     async def _in_reader(self, function: Callable[[], T]) -> T:
-        unit = _Unit(lambda _: function())
+        unit = Unit(lambda _: function())
         self._reading.put(unit)
         result: T = await asyncio.wrap_future(unit.done)
         return result
@@ -254,7 +259,7 @@ class SqliteDatabase:
     def _read_all(self) -> None:
         while (unit := self._reading.get()) is not None:
             if unit.done.set_running_or_notify_cancel():
-                _settle(unit, functools.partial(unit.work, None))
+                unit.settle(functools.partial(unit.work, None))
 
     def _write_all(self) -> None:
         open_for_work = True
@@ -269,7 +274,7 @@ class SqliteDatabase:
                 )
         self._disconnect()
 
-    def _write_group(self, group: list[_Unit]) -> None:
+    def _write_group(self, group: list[Unit]) -> None:
         """Run a group of units and commit once. Units that lost a race run again, each on its own."""
         if not group:
             return
@@ -280,21 +285,36 @@ class SqliteDatabase:
             # It is not worth finding out how one unit may have affected the others.
             answers = [functools.partial(self._on_its_own, unit) for unit in group]
         except Exception as error:  # noqa: BLE001 - the writer thread must survive every group
-            answers = [functools.partial(_raise, error) for _ in group]
+            answers = [functools.partial(fail, error) for _ in group]
         for unit, answer in zip(group, answers, strict=True):
-            _settle(unit, answer)
+            unit.settle(answer)
 
-    def _commit(self, group: list[_Unit]) -> list[Callable[[], Any]]:
+    def _commit(self, group: list[Unit]) -> list[Callable[[], Any]]:
         if len(group) == 1:
             return [functools.partial(self._on_its_own, group[0])]
         try:
             with self._connected().begin():
-                return [self._behind_a_savepoint(unit) for unit in group]
+                done = self._together(group)
+                return [done.get(id(unit)) or self._behind_a_savepoint(unit) for unit in group]
         except DBAPIError:
             self._disconnect()
             raise
 
-    def _behind_a_savepoint(self, unit: _Unit) -> Callable[[], Any]:
+    def _together(self, group: list[Unit]) -> dict[int, Callable[[], Any]]:
+        """Do what can be done together, of each job one unit: what it has come to, by the ids of the units."""
+        units = {unit.shared.job_id: unit for unit in reversed(group) if unit.shared is not None}
+        shared = [unit.shared for unit in units.values() if unit.shared is not None]
+        if len(shared) < 2:
+            return {}
+        items = [each.item for each in shared]
+        results = self._behind_a_savepoint(Unit(lambda connection: shared[0].together(connection, items)))
+        try:
+            found = zip(units.values(), results(), strict=True)
+        except Exception:  # noqa: BLE001 - each unit runs again on its own and meets its error there
+            return {}
+        return {id(unit): functools.partial(give, result) for unit, result in found if result is not None}
+
+    def _behind_a_savepoint(self, unit: Unit) -> Callable[[], Any]:
         connection = self._connected()
         driver = connection.connection.driver_connection
         assert isinstance(driver, sqlite3.Connection)
@@ -305,13 +325,13 @@ class SqliteDatabase:
             raise
         except Exception as error:  # noqa: BLE001 - the caller who requested the work gets the error
             driver.execute("ROLLBACK TO unit")
-            return functools.partial(_raise, error)
+            return functools.partial(fail, error)
         finally:
             if driver.in_transaction:
                 driver.execute("RELEASE unit")
         return lambda: result
 
-    def _on_its_own(self, unit: _Unit) -> Any:
+    def _on_its_own(self, unit: Unit) -> Any:
         """Run one unit in its own transaction, and again if it lost a race."""
         for attempt in range(1, WRITE_ATTEMPTS + 1):
             if time.monotonic() > unit.deadline:
@@ -358,16 +378,3 @@ class SqliteDatabase:
             if self._path is not None:
                 connection.invalidate()
             connection.close()
-
-
-def _raise(error: Exception) -> Any:
-    raise error
-
-
-def _settle(unit: _Unit, answer: Callable[[], Any]) -> None:
-    try:
-        result = answer()
-    except Exception as error:  # noqa: BLE001 - the caller who requested the work gets the error
-        unit.done.set_exception(error)
-    else:
-        unit.done.set_result(result)

@@ -7,7 +7,7 @@ transaction lost a race, the database runs it again. So a request takes effect a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn, Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -19,7 +19,11 @@ from zeus_bso.server.database.failures import LOST_RACES, codes_of, describe
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 Work = Callable[[Connection], T]
+WorkTogether = Callable[[Connection, Sequence[Item]], Sequence[T | Exception | None]]
+"""Does the same for several items, each about another job: the result or the error of each, or None for an item whose
+work was not done."""
 
 WRITE_ATTEMPTS = 4
 """How often a write runs at most: once, and three times again."""
@@ -52,6 +56,19 @@ class Database(Protocol):
         Raises:
             DatabaseUnavailableError: The database did not acknowledge the commit. Nothing was stored, unless the
                 connection broke during the commit.
+        """
+
+    async def write_together(self, item: Item, together: WorkTogether[Item, T], alone: Work[T], *, job_id: str) -> T:
+        """Write something about one job, in a transaction that it may share with such writes about other jobs.
+
+        Args:
+            item: What to write.
+            together: Writes several items. It waits for no lock, so that nobody waits for the job of somebody else.
+            alone: Writes this item, where ``together`` did not.
+            job_id: The job.
+
+        Raises:
+            DatabaseUnavailableError: As :meth:`write` does.
         """
 
     async def check(self) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, insert, or_, select, update
 
 from zeus_bso.exceptions import DatabaseUnavailableError
-from zeus_bso.server.database.schema import ABANDONED_AFTER, EVERY_OTHER_JOB, IS_WHOLE, job, job_tombstone
+from zeus_bso.server.batch_size_state.models import Trial
+from zeus_bso.server.batch_size_state.trial_rows import trial_of
+from zeus_bso.server.database.schema import ABANDONED_AFTER, EVERY_OTHER_JOB, IS_WHOLE, job, job_tombstone, trial
 from zeus_bso.server.database.types import database_now
+from zeus_bso.server.database.writing import write_rows
 from zeus_bso.server.job.commands import CreateJob, SaveProgress, UpdateSettings
 from zeus_bso.server.job.job_rows import job_of, new_job_values, progress_values, settings_values
 from zeus_bso.server.job.models import JobState, Tombstone
@@ -16,6 +21,26 @@ from zeus_bso.server.security.job_access import EVERYTHING, JobAccess
 
 _GET = select(job, database_now().label("read_at")).where(job.c.job_id == bindparam("id"), IS_WHOLE)
 _GET_FOR_UPDATE = _GET.with_for_update()
+_WITH_TRIAL = (
+    select(job, database_now().label("read_at"), trial)
+    .join_from(job, trial, trial.c.job_id == job.c.job_id)
+    .where(IS_WHOLE)
+)
+# PostgreSQL reads the latest version only of a row that it locks; so these lock the trials too.
+_LOCK_WITH_TRIAL = (
+    _WITH_TRIAL.where(job.c.job_id == bindparam("id"), trial.c.trial_number == bindparam("number"))
+    .with_for_update()
+    .prefix_with("STRAIGHT_JOIN", dialect="mysql")  # the job is locked first, as everywhere
+)
+_LOCK_FREE = (
+    select(job, database_now().label("read_at"))
+    .where(job.c.job_id.in_(bindparam("ids", expanding=True)), IS_WHOLE)
+    .with_for_update(skip_locked=True)
+)
+_KEY = ("id", "number")
+_TRIAL_COLUMNS = trial.c.keys()
+"""The last columns of a job with a trial."""
+
 _LIST = select(job, database_now().label("read_at")).where(IS_WHOLE)
 _SAVE = update(job).where(job.c.job_id == bindparam("id")).values(updated_at=database_now())
 
@@ -43,6 +68,30 @@ class JobStateRepository:
         row = self._connection.execute(_GET_FOR_UPDATE if for_update else _GET, {"id": job_id}).mappings().first()
         return None if row is None else job_of(row)
 
+    def lock_with_trial(self, job_id: str, trial_number: int) -> tuple[JobState, Trial] | None:
+        """Read a job and one of its trials, and lock them until the transaction ends. None if one is not there."""
+        if not self._reach.covers(job_id):
+            return None
+        row = self._connection.execute(_LOCK_WITH_TRIAL, {"id": job_id, "number": trial_number}).first()
+        return None if row is None else _job_and_trial(row)
+
+    def lock_free(self, job_ids: Sequence[str]) -> list[JobState]:
+        """Read and lock those of the jobs that no other transaction has locked."""
+        rows = self._connection.execute(_LOCK_FREE, {"ids": job_ids}).mappings() if job_ids else ()
+        return [job_of(row) for row in rows if self._reach.covers(row["job_id"])]
+
+    def lock_free_with_trials(self, trials: Sequence[tuple[str, int]]) -> list[tuple[JobState, Trial]]:
+        """Read and lock jobs, each with one of its trials, that no other transaction has locked.
+
+        Args:
+            trials: Job id and trial number of each.
+        """
+        if not trials:
+            return []
+        keys = {f"{name}_{i}": value for i, key in enumerate(trials) for name, value in zip(_KEY, key, strict=True)}
+        rows = self._connection.execute(_lock_free_with_trials(len(trials)), keys)
+        return [_job_and_trial(row) for row in rows if self._reach.covers(row.job_id)]
+
     def all(self, job_ids: Sequence[str] | None = None) -> list[JobState]:
         """Read the given jobs, or all, sorted by job id."""
         statement = _LIST if job_ids is None else _LIST.where(job.c.job_id.in_(job_ids))
@@ -67,13 +116,13 @@ class JobStateRepository:
         """Replace a job's settings."""
         self._connection.execute(_SAVE, {"id": command.job_id} | settings_values(command.settings))
 
-    def save_progress(self, command: SaveProgress) -> None:
-        """Replace the values that requests change in a job."""
-        self._connection.execute(_SAVE, {"id": command.job_id} | progress_values(command))
+    def save_progress(self, commands: Sequence[SaveProgress]) -> None:
+        """Replace the values that requests change in jobs."""
+        write_rows(self._connection, _SAVE, [{"id": command.job_id} | progress_values(command) for command in commands])
 
-    def touch(self, job_id: str) -> None:
-        """Note that something of a job has changed, though not its row."""
-        self._connection.execute(_SAVE, {"id": job_id})
+    def touch(self, job_ids: Sequence[str]) -> None:
+        """Note that something of each job has changed, though not its row."""
+        write_rows(self._connection, _SAVE, [{"id": job_id} for job_id in job_ids])
 
     def delete(self, job_id: str) -> None:
         """Delete a job with all its trials."""
@@ -124,3 +173,17 @@ class JobStateRepository:
         """
         self._reach.require(job_id)
         self._connection.execute(delete(job_tombstone).where(job_tombstone.c.job_id == job_id))
+
+
+@functools.cache
+def _lock_free_with_trials(number: int) -> Select[Any]:
+    # Written out, because SQLite finds no index for pairs in a list.
+    of_trial = [
+        and_(trial.c.job_id == bindparam(f"id_{i}"), trial.c.trial_number == bindparam(f"number_{i}"))
+        for i in range(number)
+    ]
+    return _WITH_TRIAL.where(or_(*of_trial)).with_for_update(skip_locked=True)
+
+
+def _job_and_trial(row: Row[Any]) -> tuple[JobState, Trial]:
+    return job_of(row._mapping), trial_of(dict(zip(_TRIAL_COLUMNS, row[-len(_TRIAL_COLUMNS) :], strict=True)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from zeus_bso.protocol.messages import ReportResponse, TrialOffer
-from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import Outcome
 from zeus_bso.server.services.trial_rules import Decision, Step
 
@@ -21,13 +20,8 @@ def answer(decision: Decision) -> ReportResponse:
     )
 
 
-def offer(decision: Decision, power_profile: PowerProfile | None = None) -> TrialOffer:
-    """The answer to an ask or a heartbeat.
-
-    Args:
-        decision: What the ask or heartbeat came to.
-        power_profile: What the run is told about its batch size at each power limit.
-    """
+def offer(decision: Decision) -> TrialOffer:
+    """The answer to an ask or a heartbeat, by what it came to."""
     job, trial = decision.job, decision.trial
     bounded = job.is_current_generation(trial)
     return TrialOffer(
@@ -42,5 +36,5 @@ def offer(decision: Decision, power_profile: PowerProfile | None = None) -> Tria
         current_epoch=trial.current_epoch,
         cost_bound=job.policy.cost_bound(job.knobs, job.state.progress, uncapped=trial.uncapped) if bounded else None,
         message=trial.message or None,
-        power_profile=power_profile,
+        power_profile=decision.power_profile,
     )

@@ -35,6 +35,11 @@ class SaveChanges(BaseModel):
     rewound: tuple[int, int] | None
     power_profile: SavePowerProfile | None
 
+    @property
+    def changes_sums(self) -> bool:
+        """Whether sums over the job's ended trials may have changed, or what power limits have saved."""
+        return self.power_profile is not None or any(not trial.open for trial in self.trials)
+
     @model_validator(mode="after")
     def _a_new_trial_is_counted(self) -> SaveChanges:
         if self.begun is not None and (self.state is None or self.state.last_trial_number != self.begun.trial_number):

@@ -75,11 +75,11 @@ class JobRows(Protocol):
 class _Read:
     """The job as it was read: what is not here has not been needed yet."""
 
-    def __init__(self, rows: JobRows, state: JobState) -> None:
+    def __init__(self, rows: JobRows, state: JobState, trials: Sequence[Trial] = ()) -> None:
         self.rows = rows
         self.state = state
         self._sizes: Sizes | None = None
-        self._trials: dict[int, Trial] = {}
+        self._trials = {trial.trial_number: trial for trial in trials}
         self._open: list[int] | None = None
         self._spec = state.spec
         self._knobs: Knobs | None = None
@@ -139,17 +139,24 @@ class LockedJob:
 
     @classmethod
     def over(
-        cls, rows: JobRows, state: JobState, *, trial_lease_s: float = 0.0, policy: Policy | None = None
+        cls,
+        rows: JobRows,
+        state: JobState,
+        *,
+        trials: Sequence[Trial] = (),
+        trial_lease_s: float = 0.0,
+        policy: Policy | None = None,
     ) -> LockedJob:
         """A job of which nothing has changed yet.
 
         Args:
             rows: Where the rest of it is read.
             state: Its row.
+            trials: Those of its trials that were read with it.
             trial_lease_s: Lease of a client that sends no heartbeats [s].
             policy: What chooses and judges; None: the one that the job names.
         """
-        return cls(state, policy or state.policy, trial_lease_s, _Read(rows, state))
+        return cls(state, policy or state.policy, trial_lease_s, _Read(rows, state, trials))
 
     @property
     def job_id(self) -> str:
@@ -186,7 +193,8 @@ class LockedJob:
         Raises:
             UnknownTrialError: It does not, or has another batch size; answered with ``status_code``.
         """
-        trial = self._current(self._read.rows.trial(self.job_id, trial_id.trial_number))
+        number = trial_id.trial_number
+        trial = self._current(self._read.find(number) or self._read.rows.trial(self.job_id, number))
         if trial is None or trial.batch_size != trial_id.batch_size:
             raise UnknownTrialError(
                 f"Job {self.job_id!r} has no trial {trial_id.trial_number} of batch size {trial_id.batch_size}.",

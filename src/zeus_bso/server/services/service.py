@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from zeus_bso.exceptions import UnknownJobError
 from zeus_bso.policy.state import ChoiceInput, Progress, SizeState
@@ -14,7 +14,6 @@ from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
 from zeus_bso.server.job.commands import CreateJob, SaveProgress, UpdateSettings
 from zeus_bso.server.job.models import JobState, Tombstone
 from zeus_bso.server.job.repository import JobStateRepository
-from zeus_bso.server.services.commands import SaveChanges
 from zeus_bso.server.services.locked_job import LockedJob
 from zeus_bso.server.services.recompute import recompute
 from zeus_bso.server.services.trial_rules import expire_leases
@@ -89,7 +88,7 @@ class ZeusService:
         if job.spec.eta_knob != changed.state.spec.eta_knob:
             changed, trials = recompute(changed, self._states.decided_trials(job.job_id))
             self._states.save_costs(job.job_id, trials)
-        self.save(changed)
+        self.save([changed])
         return changed.state
 
     def delete_job(self, job: JobState) -> None:
@@ -103,29 +102,50 @@ class ZeusService:
         self._jobs.clear_tombstone(job_id)
         return tombstone.last_trial_number if tombstone else 0
 
-    def lock(self, job_id: str, *, status_code: int = 400) -> LockedJob:
+    def lock(self, job_id: str, *, trial_number: int | None = None, status_code: int = 400) -> LockedJob:
         """Lock a job that must exist; the rest of it is read when it is needed.
 
+        Args:
+            job_id: The job.
+            trial_number: A trial to read with it, if it exists.
+            status_code: The answer if there is no such job.
+
         Raises:
-            UnknownJobError: It does not; answered with ``status_code``.
+            UnknownJobError: The job does not exist.
         """
+        found = None if trial_number is None else self._jobs.lock_with_trial(job_id, trial_number)
+        if found is not None:
+            return self._opened(*found)
         return self._opened(self.get_job(job_id, for_update=True, status_code=status_code))
 
-    def save(self, job: LockedJob) -> None:
-        """Write what a request has changed, each row once."""
-        changes = job.changes
-        self._states.save_sizes(job.job_id, changes.sizes)
-        if changes.begun is not None:
-            self._states.create_trial(CreateTrial(trial=changes.begun))
-        for trial in changes.trials:
-            self._states.save_trial(trial)
-        if changes.reported is not None:
-            self._states.record_report(_report_of(changes.reported))
-        if changes.rewound is not None:
-            self._states.discard_reports(job.job_id, *changes.rewound)
-        if changes.power_profile is not None:
-            self._states.save_power_profile(changes.power_profile)
-        self._save_job(job.job_id, changes)
+    def lock_free(self, asked: Mapping[str, int | None]) -> dict[str, LockedJob]:
+        """Lock jobs, but none that another transaction has locked: no lock is waited for.
+
+        Args:
+            asked: The jobs, and for each the number of a trial to read with it. Without that trial, a job counts as
+                not found.
+        """
+        alone = [job_id for job_id, number in asked.items() if number is None]
+        with_trials = [(job_id, number) for job_id, number in asked.items() if number is not None]
+        found = [self._opened(job) for job in self._jobs.lock_free(alone)]
+        found += [self._opened(*both) for both in self._jobs.lock_free_with_trials(with_trials)]
+        return {job.job_id: job for job in found}
+
+    def save(self, jobs: Sequence[LockedJob]) -> None:
+        """Write what requests have changed, each row once."""
+        every = [job.changes for job in jobs]
+        self._states.save_sizes([(changes.job_id, size) for changes in every for size in changes.sizes])
+        self._states.create_trials([CreateTrial(trial=changes.begun) for changes in every if changes.begun is not None])
+        self._states.save_trials([trial for changes in every for trial in changes.trials])
+        self._states.record_reports([_report_of(changes.reported) for changes in every if changes.reported is not None])
+        for changes in every:
+            if changes.rewound is not None:
+                self._states.discard_reports(changes.job_id, *changes.rewound)
+            if changes.power_profile is not None:
+                self._states.save_power_profile(changes.power_profile)
+        self._jobs.save_progress([_progress_of(changes.state) for changes in every if changes.state is not None])
+        # The sums over its ended trials have changed, and whoever keeps them looks at the job's row.
+        self._jobs.touch([changes.job_id for changes in every if changes.state is None and changes.changes_sums])
 
     def choice_input(self, job: JobState) -> ChoiceInput:
         """Read what the job's policy would look at in the next ask, after trials whose lease has ended are given up."""
@@ -139,15 +159,8 @@ class ZeusService:
         """Count the trials of each batch size."""
         return self._states.totals(job.job_id, job.energy_source)
 
-    def _save_job(self, job_id: str, changes: SaveChanges) -> None:
-        if changes.state is not None:
-            self._jobs.save_progress(_progress_of(changes.state))
-        elif changes.power_profile is not None or any(not trial.open for trial in changes.trials):
-            # The sums over its ended trials have changed, and whoever keeps them looks at the job's row.
-            self._jobs.touch(job_id)
-
-    def _opened(self, job: JobState) -> LockedJob:
-        return LockedJob.over(self._states, job, trial_lease_s=self._trial_lease_s)
+    def _opened(self, job: JobState, *trials: Trial) -> LockedJob:
+        return LockedJob.over(self._states, job, trials=trials, trial_lease_s=self._trial_lease_s)
 
 
 def _progress_of(job: JobState) -> SaveProgress:

@@ -1,7 +1,6 @@
 """A trial's life: what each event makes of it, and what the job learns from its end.
 
-Pure: a rule takes a job and an event, and returns the job as it is to be saved. The time is the job's; a rule reads
-nothing but the job.
+Pure: a rule takes a job and an event, and returns the job as it is to be saved. The time is the job's.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 from zeus_bso.exceptions import RefusedResultError, SupersededError
 from zeus_bso.policy.state import RunState
 from zeus_bso.protocol.messages import AskForTrial, Checkpoint, Heartbeat, TrainingResult, TrialEnd
+from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import FailReason, Outcome, TrialStatus
 from zeus_bso.server.batch_size_state.models import Trial
 from zeus_bso.server.job.randomness import state_to_keep
@@ -122,17 +122,16 @@ _FAILED = {
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an event comes to.
+    """What an event comes to: the job to be saved, the trial after the event, and what was done.
 
     Attributes:
-        job: The job, to be saved.
-        trial: The trial after the event.
-        step: What was done.
+        power_profile: What the run is told of its batch size at each power limit.
     """
 
     job: LockedJob
     trial: Trial
     step: Step
+    power_profile: PowerProfile | None = None
 
 
 def state_of(trial: Trial) -> TrialState:
