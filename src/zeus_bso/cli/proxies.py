@@ -62,6 +62,7 @@ class _Forwarded:
 
     def __init__(self, app: ASGIApp, proxies: str, root_path: str) -> None:
         self._addresses = ProxyHeadersMiddleware(app, trusted_hosts=proxies)  # type: ignore[arg-type]
+        self._next = self._addresses if proxies else app
         self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +72,7 @@ class _Forwarded:
             path = scope["path"]
             if self._root_path and (path == self._root_path or path.startswith(self._root_path + "/")):
                 scope["path"] = path[len(self._root_path) :] or "/"
-        await self._addresses(scope, receive, send)  # type: ignore[arg-type]
+        await self._next(scope, receive, send)  # type: ignore[arg-type]
 
     def _prefix(self, scope: Scope) -> str:
         sent = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")

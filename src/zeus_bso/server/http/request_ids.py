@@ -7,7 +7,7 @@ import re
 import time
 from http import HTTPStatus
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zeus_bso.protocol.urls import ASK_URL, GET_NEXT_BATCH_SIZE_URL, HEARTBEAT_URL, REPORT_END_URL, REPORT_RESULT_URL
@@ -15,6 +15,7 @@ from zeus_bso.server.instruments import Instruments
 from zeus_bso.server.logs import request_id
 
 REQUEST_ID_HEADER = "X-Request-ID"
+_ENCODED_HEADER = REQUEST_ID_HEADER.lower().encode()
 
 _ID_BITS = 128
 
@@ -62,7 +63,7 @@ class RequestIds:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = identity
+                message["headers"] = [*message["headers"], (_ENCODED_HEADER, identity.encode())]
             await send(message)
 
         try:

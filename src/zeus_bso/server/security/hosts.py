@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import socket
@@ -26,6 +27,7 @@ class LocalNames:
         self._app = app
         names = ("", "localhost", socket.gethostname(), *re.split(r"[\s,]+", allowed))  # every browser names a host
         self._names = {name.lower().rstrip(".") for name in names}
+        self._allows = functools.lru_cache(maxsize=64)(self._is_allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if its host name is allowed."""
@@ -34,7 +36,7 @@ class LocalNames:
             return
         await _REFUSED(scope, receive, send)
 
-    def _allows(self, host: str) -> bool:
+    def _is_allowed(self, host: str) -> bool:
         name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
         name = name.lower().rstrip(".")
         if name in self._names or name.endswith(".localhost"):
