@@ -173,9 +173,27 @@ class _TimedResponse(HTTPResponse):
 
 
 class _TimedConnection(HTTPConnection):
-    """A connection that must be open, and answer, within its timeout."""
+    """A connection that must be open, and answer, within its timeout. It sends a request in one piece."""
 
     response_class = _TimedResponse
+    _held_back: list[bytes] | None = None
+
+    def request(self, *args: Any, **more: Any) -> None:
+        """Send a request. Headers and body in one packet wake the server once."""
+        held_back: list[bytes] = []
+        self._held_back = held_back
+        try:
+            super().request(*args, **more)
+        finally:
+            self._held_back = None
+        super().send(b"".join(held_back))
+
+    def send(self, data: Any) -> None:
+        """Send data, or hold a part of a request back."""
+        if self._held_back is None:
+            super().send(data)
+        else:
+            self._held_back.append(data)
 
     def _new_conn(self) -> socket.socket:
         within_s = float(self.timeout or 0.0)
