@@ -204,7 +204,7 @@ def test_a_profile_is_written_when_it_has_changed(own_server: Server, trial: Tri
     with watched() as more:
         own_server.beat(trial, power_profile=COMPLETE)
 
-    assert again.reads == ["job", "trial", "power_point, power_profile"]
+    assert again.reads == ["job, trial", "power_point, power_profile"]
     assert again.writes == [("UPDATE", "trial", (trial.trial_number,))]
     size = trial.batch_size
     assert more.again().keys() == {("DELETE", "power_profile", (size,)), ("INSERT", "power_profile", (size,))}

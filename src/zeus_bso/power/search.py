@@ -81,15 +81,19 @@ def merged(stored: PowerProfile | None, told: PowerProfile, goal: PowerGoal) -> 
     """
     if stored is None:
         return told
-    older, newer = (stored.revision, stored.highest), (told.revision, told.highest)
-    if older != newer:
-        return max((stored, told), key=lambda profile: (profile.revision, profile.highest))
-    if next_limit(told, goal) is None:
-        return told
-    if next_limit(stored, goal) is None:
-        return stored
-    if (stored.unit, stored.lowest, stored.highest) != (told.unit, told.lowest, told.highest):
-        return told
+    if _rank(stored) != _rank(told):
+        return max((stored, told), key=_rank)
+    for profile in (told, stored):
+        if next_limit(profile, goal) is None:
+            return profile
+    return _joined(stored, told) if (stored.unit, stored.lowest) == (told.unit, told.lowest) else told
+
+
+def _rank(profile: PowerProfile) -> tuple[int, float]:
+    return profile.revision, profile.highest
+
+
+def _joined(stored: PowerProfile, told: PowerProfile) -> PowerProfile:
     points = {point.limit: point for point in stored.points}
     for point in told.points:
         if point.limit not in points or points[point.limit].windows <= point.windows:

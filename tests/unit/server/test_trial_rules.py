@@ -242,8 +242,10 @@ def assigned(tree: ast.Module) -> set[str]:
 
 
 def named(tree: ast.Module) -> set[str]:
-    """Names of states, outcomes and reasons that stand anywhere but in a comparison."""
-    compared = {id(part) for node in ast.walk(tree) if isinstance(node, ast.Compare) for part in ast.walk(node)} | {
+    """Names of states, outcomes and reasons that stand anywhere but in a comparison or a key to look up."""
+    keys = [key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys if key is not None]
+    comparisons = [node for node in ast.walk(tree) if isinstance(node, ast.Compare)]
+    compared = {id(part) for node in (*comparisons, *keys) for part in ast.walk(node)} | {
         id(part) for node in ast.walk(tree) if ast.unparse(node) == ACCIDENT for part in ast.walk(node)
     }
     return {

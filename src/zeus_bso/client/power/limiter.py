@@ -209,18 +209,11 @@ class PowerLimiter:
         self._claimed, self.is_restored, self._is_closed = [], True, True
 
     def _claim(self, gpu: LimitedGpu, ranks: Collection[int]) -> None:
-        if self._folder is None:
-            raise PowerLimitError("There is no folder in which to write down what to restore.")
         users = gpu.users({*own_processes(), *ranks})
         if users is not None:
             raise PowerLimitError(f"The power limit of GPU {gpu.uuid} is left alone: {users}.")
-        claim = GpuClaim(self._folder, gpu.uuid)
-        try:
-            taken = claim.take()
-        except OSError as error:
-            raise PowerLimitError(f"Nothing can be written to {self._folder} ({error.strerror}).") from error
-        if not taken:
-            self._leave_to_another(gpu, claim, ranks)
+        claim = self._take(gpu, ranks)
+        if claim is None:
             return
         try:
             self._claimed.append(ClaimedGpu(gpu, claim))
@@ -231,12 +224,20 @@ class PowerLimiter:
             remedy = f" {HOW_TO_ALLOW}" if isinstance(error, NotPermittedError) else ""
             raise PowerLimitError(f"{_sentence(error)}.{remedy}") from error
 
-    @staticmethod
-    def _leave_to_another(gpu: LimitedGpu, claim: GpuClaim, ranks: Collection[int]) -> None:
-        owner = claim.owner
-        if owner is None or owner not in ranks:
-            by = "" if owner is None else f", in process {owner}"
-            raise PowerLimitError(f"Another run sets the power limit of GPU {gpu.uuid}{by}; this one leaves it alone.")
+    def _take(self, gpu: LimitedGpu, ranks: Collection[int]) -> GpuClaim | None:
+        """Take the claim of a GPU. None if another rank has it."""
+        if self._folder is None:
+            raise PowerLimitError("There is no folder in which to write down what to restore.")
+        claim = GpuClaim(self._folder, gpu.uuid)
+        try:
+            if claim.take():
+                return claim
+        except OSError as error:
+            raise PowerLimitError(f"Nothing can be written to {self._folder} ({error.strerror}).") from error
+        if claim.owner in ranks:
+            return None
+        by = "" if claim.owner is None else f", in process {claim.owner}"
+        raise PowerLimitError(f"Another run sets the power limit of GPU {gpu.uuid}{by}; this one leaves it alone.")
 
 
 def restore_left_over(gpus: Iterable[LimitedGpu], folder: Path | None = None) -> list[str]:
