@@ -53,6 +53,8 @@ def most_worthwhile(
         for size in candidates_of(sizes)
         if sizes[size].converged or not (in_flight.get(size) or rests(state, sizes[size]))
     ]
+    # An incumbent whose runs cost nothing is known by its neighbours alone, and may have no candidate near it.
+    candidates = candidates or [size for size in sizes if size == state.incumbent]
     noise, pace_noise = noise_variance(state), pace_variance(state)
     means = {size: beliefs[size].mean for size in candidates}
     cheapest, *rest = sorted(means.values())[:2]
@@ -98,7 +100,7 @@ def price(knobs: Knobs, belief: LogCost, cheapest: float) -> float:
         cheapest: Log cost of the cheapest size [log J].
     """
     bound = min(knobs.beta_knob or UNBOUNDED_RATIO - 1, MOST_EXTRA)
-    epoch = math.exp(min(belief.pace.mean - cheapest, 50.0)) + math.exp(-cheapest) * belief.warm_up
+    epoch = math.exp(min(belief.pace.mean - cheapest, 50.0)) + math.exp(min(-cheapest, 700.0)) * belief.warm_up
     return min(math.exp(min(belief.mean - cheapest, 50.0)), 1.0 + max(bound, epoch))
 
 

@@ -36,6 +36,9 @@ _DRIFT_SUSPECTED = (
     "The last runs were stopped by their cost; this one runs without a bound, to see whether costs have changed."
 )
 
+LARGEST_OBSERVED = 1e100
+"""No bound is taken to cost more [J], so that the square of a deviation is a number."""
+
 
 def choose(
     knobs: Knobs,
@@ -189,4 +192,4 @@ def observed_cost(knobs: Knobs, outcome: Outcome, cost: float, epochs: int | Non
     """
     if min_cost is None or not (outcome is Outcome.DIVERGED or ended_by_script(knobs, outcome, epochs)):
         return cost
-    return max(cost, cost_bound(knobs, min_cost, uncapped=False) or min_cost)
+    return max(cost, min(cost_bound(knobs, min_cost, uncapped=False) or min_cost, LARGEST_OBSERVED))
