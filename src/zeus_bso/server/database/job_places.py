@@ -26,6 +26,10 @@ class JobPlaces:
         # A job is forgotten when none of its writes runs or waits.
         self._jobs: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
+    def is_wanted(self, job_id: str) -> bool:
+        """Whether a write of this job runs or waits here."""
+        return job_id in self._jobs
+
     @asynccontextmanager
     async def place(self, job_id: str, deadline: float) -> AsyncIterator[None]:
         """Wait for a place and hold it.

@@ -114,6 +114,7 @@ class NetworkedDatabase:
         self._connections = pool_size
         self._job_places = JobPlaces(pool_size)
         self._groups = Groups(self._attempt, pool_size)
+        self._writes = 0
         self._in_doubt = False
         self._distrusted_at = -math.inf
         event.listen(self._engine.sync_engine, "checkin", _note_time)
@@ -144,14 +145,24 @@ class NetworkedDatabase:
             return await self._run(work, deadline)
 
     async def write_together(self, item: Item, together: WorkTogether[Item, T], alone: Work[T], *, job_id: str) -> T:
-        """Write something about one job, with what others write meanwhile about other jobs."""
+        """Write something about one job, with what others write meanwhile about other jobs.
+
+        Where nobody else writes, or others want this job too, it is written alone at once.
+        """
         deadline = time.monotonic() + WRITE_BUDGET_S
-        result: T | Exception | None = await self._groups.result(job_id, item, together, deadline)
-        if isinstance(result, Exception):
-            raise result
-        if result is None:
-            result = await self.write(alone, job_id=job_id, budget_s=deadline - time.monotonic())
-        return result
+        alone_at_once = not self._writes or self._job_places.is_wanted(job_id)
+        self._writes += 1
+        try:
+            result: T | Exception | None = None
+            if not alone_at_once:
+                result = await self._groups.result(job_id, item, together, deadline)
+            if isinstance(result, Exception):
+                raise result
+            if result is None:
+                result = await self.write(alone, job_id=job_id, budget_s=deadline - time.monotonic())
+            return result
+        finally:
+            self._writes -= 1
 
     async def _attempt(self, work: Work[T]) -> T:
         try:
