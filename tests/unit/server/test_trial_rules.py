@@ -265,6 +265,6 @@ def test_transitions_stand_in_the_rules_alone() -> None:
 
 
 def test_what_a_trial_has_come_to_is_only_compared_elsewhere() -> None:
-    assert len(named(ast.parse(RULES.read_text()))) > 5
+    assert len(named(ast.parse(RULES.read_text()))) > 3
     elsewhere = {str(path): named(ast.parse(path.read_text())) for path in modules() if path != RULES}
     assert {name: found for name, found in elsewhere.items() if found} == {}
