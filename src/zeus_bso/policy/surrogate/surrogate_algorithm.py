@@ -42,7 +42,7 @@ from zeus_bso.policy.surrogate.learning import (
 )
 from zeus_bso.policy.surrogate.selection import before_any_converged, most_worthwhile, second_look
 from zeus_bso.protocol.words import INT32_MAX, Outcome, Stage, TrialType
-from zeus_bso.units import energy, number, plain
+from zeus_bso.units import counted, energy, plain
 
 STOPPED_FACTOR = 1.5
 """A run that was stopped is guessed to have needed so many times what it was allowed."""
@@ -150,8 +150,9 @@ def judge(knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState) -> Verd
     if remaining <= state.incumbent_cost:
         return verdict
     more, other = (plain(energy(cost)) for cost in (remaining, state.incumbent_cost))
+    epochs = plain(counted(round(predicted), "epoch"))
     message = (
-        f"Stopped: by its learning curve the run would need {plain(number(predicted))} epochs, another {more}, "
+        f"Stopped: by its learning curve the run would need {epochs}, another {more}, "
         f"and a run with batch size {state.incumbent} costs {other}."
     )
     return replace(verdict, outcome=Outcome.CURVE_STOP, message=message)
