@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from zeus_bso.monitor.sensors.checked import CheckedEnergy
 
 
 class NVMLError(Exception):
@@ -138,3 +145,15 @@ class PowerCard:
 
     def _spent_j(self) -> float:
         return self._energy_j + self.power_w * (self.clock() - self._since_s)
+
+
+def insert_card(monkeypatch: pytest.MonkeyPatch, folder: Path) -> PowerCard:
+    """Give this process a GPU whose time is that of the process, and a folder for what to restore."""
+    clock = Clock()
+    card = PowerCard(clock)
+    defaults = {**(CheckedEnergy.__init__.__kwdefaults__ or {}), "clock": clock}
+    monkeypatch.setattr(CheckedEnergy.__init__, "__kwdefaults__", defaults)
+    monkeypatch.setattr(time, "monotonic", clock)
+    monkeypatch.setitem(sys.modules, "pynvml", card)
+    monkeypatch.setenv("ZEUS_BSO_POWER_DIR", str(folder / "power"))
+    return card

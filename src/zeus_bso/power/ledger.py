@@ -29,7 +29,7 @@ NO_DIFFERENCE = Difference()
 
 @dataclass
 class ProfilingLedger:
-    """Sums of the work under measurement, warming up at each limit included.
+    """Sums of work.
 
     Attributes:
         units: Units of work.

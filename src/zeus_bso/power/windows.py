@@ -30,12 +30,12 @@ LEAST_STEPS = 5
 """No window has fewer steps."""
 
 
-def is_settled(steps: int, ticks: int, time_s: float) -> bool:
+def is_settled(steps: float, ticks: int, time_s: float) -> bool:
     """Whether a limit that was set is in force by now."""
     return steps >= SETTLE_STEPS and (ticks >= SETTLE_TICKS or time_s >= SETTLE_S)
 
 
-def is_measured(steps: int, ticks: int, time_s: float) -> bool:
+def is_measured(steps: float, ticks: int, time_s: float) -> bool:
     """Whether a window is long enough."""
     if time_s >= WINDOW_S:
         return steps >= LEAST_STEPS and ticks > 0

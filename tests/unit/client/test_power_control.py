@@ -2,87 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from tests.support.power_card import Clock, PowerCard
+from tests.support.power_card import PowerCard, insert_card
+from tests.support.power_training import GOAL, OPTIMIZE, Training, gpu_of, is_best
 
-from zeus_bso.client.meter import Meter
 from zeus_bso.client.power.claims import GpuClaim
-from zeus_bso.client.power.control import PowerControl, control_of
-from zeus_bso.client.power.gpus import measured_gpus
+from zeus_bso.client.power.control import control_of
 from zeus_bso.client.power.limiter import PowerLimiter, PowerLimitError, restore_left_over
 from zeus_bso.client.single_process import SingleProcess
 from zeus_bso.client.training_guard import TrainingGuard
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor import EnergyMonitor, Measurement
-from zeus_bso.monitor.sensors.checked import CheckedEnergy
-from zeus_bso.monitor.sensors.gpu import LimitedGpu
 from zeus_bso.power.goal import PowerGoal, PowerPlan
 from zeus_bso.power.search import next_limit
-from zeus_bso.protocol.power import PowerProfile
-
-GOAL = PowerGoal("cost", 0.5, 700.0)
-OPTIMIZE = PowerPlan("optimize", GOAL)
 
 
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PowerCard:
-    """A GPU whose time is that of this process."""
-    clock = Clock()
-    card = PowerCard(clock)
-    monkeypatch.setattr(time, "monotonic", clock)
-    defaults = {**(CheckedEnergy.__init__.__kwdefaults__ or {}), "clock": clock}
-    monkeypatch.setattr(CheckedEnergy.__init__, "__kwdefaults__", defaults)
-    monkeypatch.setitem(sys.modules, "pynvml", card)
-    monkeypatch.setenv("ZEUS_BSO_POWER_DIR", str(tmp_path / "power"))
-    return card
-
-
-class Training:
-    """A training on the card: steps, evaluations, and the calls that the optimizer makes."""
-
-    def __init__(self, card: PowerCard, plan: PowerPlan = OPTIMIZE, offered: PowerProfile | None = None) -> None:
-        self.card = card
-        self.guard = TrainingGuard()
-        self.monitor = EnergyMonitor([0])
-        self.meter = Meter(self.monitor, "run")
-        self.control = control_of(plan, self.monitor, SingleProcess(0), self.guard, "power")
-        self.control.offered = offered
-        self.control.begin()
-        self.meter.open(self.guard)
-
-    def epoch(self, steps: int, *, hooks: bool = True, evaluation_s: float = 0.3) -> None:
-        for _ in range(steps):
-            if hooks:
-                self.control.begin_step()
-            self.card.train_step()
-            if hooks:
-                self.control.end_step()
-        self.card.clock.advance(evaluation_s)
-        self.control.begin_evaluation()
-        self.meter.close(self.guard)
-        self.control.end_evaluation(self.meter)
-        self.meter.open(self.guard)
-
-    @property
-    def profile(self) -> PowerProfile:
-        profile = self.control.use().power_profile
-        assert profile is not None
-        return profile
-
-
-def is_best(card: PowerCard) -> bool:
-    """Whether the limit in force is within a step of 25 W of the best, or costs the same."""
-    best_w = card.best_limit_w()
-    return abs(card.limit_w - best_w) <= 25 or card.cost_per_step(card.limit_w) <= card.cost_per_step(best_w)
-
-
-def gpu_of(card: PowerCard) -> LimitedGpu:
-    (gpu,) = measured_gpus(EnergyMonitor([0]))
-    return gpu
+    return insert_card(monkeypatch, tmp_path)
 
 
 class TestProfiling:
@@ -93,8 +32,7 @@ class TestProfiling:
     ) -> None:
         card.knee_w = knee_w
         training = Training(card)
-        for _ in range(epochs):
-            training.epoch(steps)
+        training.epochs(epochs, steps)
         assert next_limit(training.profile, GOAL) is None
         limit_w = training.control.use().power_limit
         assert card.limit_w == (limit_w or 700)
@@ -103,45 +41,36 @@ class TestProfiling:
         assert card.limit_w == 700
 
     def test_a_later_run_sets_the_best_limit_at_once_and_measures_nothing(self, card: PowerCard) -> None:
-        first = Training(card)
-        for _ in range(30):
-            first.epoch(40)
-        profile = first.profile
-        first.control.restore()
+        profile = Training(card).finish()
         card.limits_mw.clear()
         later = Training(card, offered=profile)
         assert is_best(card)
-        for _ in range(20):
-            later.epoch(40)
+        later.epochs(20)
         assert len(set(card.limits_mw)) <= 2
         assert later.control.use().power_profile is None
         assert later.meter.profiling.time_s == 0
 
     def test_an_aborted_profile_goes_on_in_the_next_run(self, card: PowerCard) -> None:
         first = Training(card)
-        for _ in range(6):
-            first.epoch(40)
+        first.epochs(6)
         part = first.profile
         assert next_limit(part, GOAL) is not None
         first.control.restore()
         later = Training(card, offered=part)
-        for _ in range(30):
-            later.epoch(40)
+        later.epochs(30)
         assert next_limit(later.profile, GOAL) is None
         assert {point.limit for point in part.points} <= {point.limit for point in later.profile.points}
 
     def test_without_hooks_an_epoch_is_measured_at_each_limit(self, card: PowerCard) -> None:
         training = Training(card)
-        for _ in range(30):
-            training.epoch(40, hooks=False, evaluation_s=0.0)
+        training.epochs(30, 40, hooks=False, evaluation_s=0.0)
         assert training.profile.unit == "epoch"
         assert next_limit(training.profile, GOAL) is None
         assert is_best(card)
 
     def test_evaluation_does_not_count(self, card: PowerCard) -> None:
         training = Training(card)
-        for _ in range(30):
-            training.epoch(40, evaluation_s=20.0)
+        training.epochs(30, 40, evaluation_s=20.0)
         full = training.profile.at(700)
         assert full is not None
         assert full.rate == pytest.approx(1 / card.step_s, rel=0.01)
@@ -150,8 +79,7 @@ class TestProfiling:
     def test_the_totals_are_those_of_the_chosen_limit(self, card: PowerCard) -> None:
         training = Training(card)
         began_s = card.clock()
-        for _ in range(30):
-            training.epoch(400, evaluation_s=0.0)
+        training.epochs(30, 400, evaluation_s=0.0)
         spent_s = card.clock() - began_s
         best = GOAL.best(training.profile)
         assert best is not None
@@ -171,16 +99,11 @@ class TestProfiling:
         assert energies_j == sorted(energies_j)
 
     def test_a_pace_that_has_changed_is_measured_again(self, card: PowerCard) -> None:
-        first = Training(card)
-        for _ in range(30):
-            first.epoch(40)
-        profile = first.profile
-        first.control.restore()
+        profile = Training(card).finish()
         card.step_s *= 2
         card.knee_w = 260.0
         later = Training(card, offered=profile)
-        for _ in range(30):
-            later.epoch(40)
+        later.epochs(30)
         assert next_limit(later.profile, GOAL) is None
         assert later.profile != profile
         assert is_best(card)
@@ -189,8 +112,7 @@ class TestProfiling:
         card.knee_w = 600.0
         plan = PowerPlan("optimize", PowerGoal("energy", 0.5, 700.0, 1.05))
         training = Training(card, plan)
-        for _ in range(30):
-            training.epoch(40)
+        training.epochs(30)
         full, best = training.profile.at(700), plan.goal.best(training.profile)
         assert full is not None
         assert best is not None
@@ -233,8 +155,7 @@ class TestLeftAlone:
     def test_an_administrators_limit_is_the_highest_and_is_restored(self, card: PowerCard) -> None:
         card.limit_w = 500.0
         training = Training(card)
-        for _ in range(30):
-            training.epoch(40)
+        training.epochs(30)
         assert max(card.limits_mw) == 500_000
         assert training.profile.highest == 500
         training.control.restore()
@@ -253,8 +174,7 @@ class TestLeftAlone:
             other.claim()
         card.limits_mw.clear()
         training = Training(card)
-        for _ in range(5):
-            training.epoch(40)
+        training.epochs(5)
         assert card.limits_mw == []
         assert not training.control.is_on
         expected = {
@@ -273,8 +193,7 @@ class TestLeftAlone:
     ) -> None:
         card.refuses_below_w = 600.0
         training = Training(card)
-        for _ in range(30):
-            training.epoch(40)
+        training.epochs(30)
         assert "cannot be set" in caplog.text
         assert card.limit_w == 700
 
@@ -344,5 +263,9 @@ class TestRestoring:
         assert card.limit_w == 700
 
 
-def test_a_control_is_made_of_any_monitor_with_gpus(card: PowerCard) -> None:
-    assert isinstance(control_of(OPTIMIZE, EnergyMonitor([]), SingleProcess(0), TrainingGuard(), "w"), PowerControl)
+def test_a_monitor_without_gpus_leaves_all_limits_alone(card: PowerCard, caplog: pytest.LogCaptureFixture) -> None:
+    control = control_of(OPTIMIZE, EnergyMonitor([]), SingleProcess(0), TrainingGuard(), "w")
+    control.begin()
+    assert not control.is_on
+    assert card.limits_mw == []
+    assert "No GPU is measured" in caplog.text

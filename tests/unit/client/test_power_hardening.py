@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.support.power_card import PowerCard
-from tests.unit.client.test_power_control import GOAL, OPTIMIZE, Training, card, gpu_of, is_best
+from tests.support.power_card import PowerCard, insert_card
+from tests.support.power_training import GOAL, OPTIMIZE, Training, gpu_of, is_best
 
 from zeus_bso.client.power.claims import GpuClaim, records_here
 from zeus_bso.client.power.limiter import PowerLimiter, PowerLimitError, restore_left_over
@@ -18,9 +18,12 @@ from zeus_bso.power.goal import PowerGoal, PowerPlan
 from zeus_bso.power.search import merged, next_limit
 from zeus_bso.protocol.power import PowerPoint, PowerProfile
 
-__all__ = ["card"]
-
 FIXED = PowerPlan(300.0, GOAL)
+
+
+@pytest.fixture
+def card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PowerCard:
+    return insert_card(monkeypatch, tmp_path)
 
 
 class TestEnds:
@@ -34,22 +37,18 @@ class TestEnds:
 
     def test_a_run_that_goes_on_after_an_interruption_measures_on(self, card: PowerCard) -> None:
         training = Training(card)
-        for _ in range(4):
-            training.epoch(40)
+        training.epochs(4)
         training.control.restore()
-        for _ in range(40):
-            training.epoch(40)
+        training.epochs(40)
         assert next_limit(training.profile, GOAL) is None
         assert is_best(card)
 
     def test_an_epoch_in_which_the_limit_was_lifted_is_no_measurement(self, card: PowerCard) -> None:
         training = Training(card)
-        for _ in range(4):
-            training.epoch(400, hooks=False, evaluation_s=0.0)
+        training.epochs(4, 400, hooks=False, evaluation_s=0.0)
         lifted_w = card.limit_w
         training.control.restore()
-        for _ in range(40):
-            training.epoch(400, hooks=False, evaluation_s=0.0)
+        training.epochs(40, 400, hooks=False, evaluation_s=0.0)
         point = training.profile.at(lifted_w)
         assert point is not None
         assert point.power == pytest.approx(min(lifted_w, card.knee_w), rel=0.02)
@@ -140,8 +139,7 @@ class TestOthers:
         training = Training(card)
         training.epoch(40)
         card.limit_w = 250.0
-        for _ in range(20):
-            training.epoch(40)
+        training.epochs(20)
         assert card.limit_w == 250
         assert "Somebody else" in caplog.text
 
@@ -178,40 +176,26 @@ class TestOthers:
 class TestProfiles:
     def test_a_profile_that_ended_at_an_administrators_limit_is_measured_anew_without_it(self, card: PowerCard) -> None:
         card.limit_w = 300.0
-        capped = Training(card)
-        for _ in range(30):
-            capped.epoch(40)
-        profile = capped.profile
+        profile = Training(card).finish()
         assert next_limit(profile, GOAL) is None
-        capped.control.close()
         card.limit_w = 700.0
         free = Training(card, offered=profile)
-        for _ in range(30):
-            free.epoch(40)
+        free.epochs(30)
         assert is_best(card)
         assert merged(profile, free.profile, GOAL) == free.profile
         assert merged(free.profile, profile, GOAL) == free.profile
 
     def test_a_limit_above_the_allowed_one_is_neither_confirmed_nor_measured(self, card: PowerCard) -> None:
-        first = Training(card)
-        for _ in range(30):
-            first.epoch(40)
-        profile = first.profile
-        first.control.close()
+        profile = Training(card).finish()
         card.limit_w = 220.0
         capped = Training(card, offered=profile)
-        for _ in range(10):
-            capped.epoch(40)
+        capped.epochs(10)
         assert card.limit_w == 220
         assert capped.control.use().power_profile is None
         assert capped.control.use().power_limit is None
 
     def test_measuring_anew_goes_on_in_the_next_run(self, card: PowerCard) -> None:
-        first = Training(card)
-        for _ in range(30):
-            first.epoch(40)
-        stored = first.profile
-        first.control.close()
+        stored = Training(card).finish()
         card.step_s *= 2
         for _ in range(12):
             run = Training(card, offered=stored)
@@ -253,15 +237,13 @@ class TestProfiles:
             return measured
 
         monkeypatch.setattr(training.monitor, "end_window", sometimes)
-        for _ in range(60):
-            training.epoch(400, hooks=False, evaluation_s=0.0)
+        training.epochs(60, 400, hooks=False, evaluation_s=0.0)
         for point in training.profile.points:
             assert point.power == pytest.approx(min(point.limit, card.knee_w), rel=0.02)
 
     def test_the_limit_told_is_the_chosen_one(self, card: PowerCard) -> None:
         training = Training(card)
-        for _ in range(4):
-            training.epoch(40)
+        training.epochs(4)
         use = training.control.use()
         chosen = GOAL.best(training.profile)
         assert chosen is not None
@@ -275,8 +257,7 @@ class TestProfiles:
     def test_a_card_that_states_no_lowest_limit_is_measured_too(self, card: PowerCard) -> None:
         card.lowest_w = 0.0
         training = Training(card)
-        for _ in range(40):
-            training.epoch(40)
+        training.epochs(40)
         assert is_best(card)
         assert min(card.limits_mw) >= 140_000
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.power_card import Clock, PowerCard
+from tests.support.power_card import PowerCard, insert_card
 
 from zeus_bso import BatchSizeOptimizer, EnergyMonitor, JobSpec
-from zeus_bso.monitor.sensors.checked import CheckedEnergy
 from zeus_bso.testing import InMemoryServer
 
 SIZES = [32, 64, 128]
@@ -30,15 +27,8 @@ def server() -> Iterator[InMemoryServer]:
 
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: InMemoryServer) -> PowerCard:
-    """A GPU whose time is that of this process."""
-    clock = Clock()
-    card = PowerCard(clock)
-    defaults = {**(CheckedEnergy.__init__.__kwdefaults__ or {}), "clock": clock}
-    monkeypatch.setattr(CheckedEnergy.__init__, "__kwdefaults__", defaults)
-    monkeypatch.setattr(time, "monotonic", clock)
-    monkeypatch.setitem(sys.modules, "pynvml", card)
-    monkeypatch.setenv("ZEUS_BSO_POWER_DIR", str(tmp_path / "power"))
-    return card
+    """A GPU whose time is that of this process. The server has started before."""
+    return insert_card(monkeypatch, tmp_path)
 
 
 def train(server: InMemoryServer, card: PowerCard, *, steps: int, epochs: int, **settings: Any) -> BatchSizeOptimizer:

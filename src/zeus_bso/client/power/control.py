@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import weakref
 from collections.abc import Callable, Sequence
@@ -23,8 +22,6 @@ from zeus_bso.power.goal import PowerGoal, PowerPlan
 from zeus_bso.power.ledger import NO_DIFFERENCE, Difference
 from zeus_bso.power.search import next_limit
 from zeus_bso.protocol.power import PowerProfile, PowerUnit, PowerUse
-
-logger = logging.getLogger("zeus_bso")
 
 _LEAST_SHARE = 0.2
 """No limit is below this share of full power. Some drivers state 0 W as the lowest limit."""

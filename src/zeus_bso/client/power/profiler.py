@@ -36,26 +36,18 @@ else."""
 
 
 @dataclass
-class Window:
+class Window(ProfilingLedger):
     """Work under one limit.
 
     Attributes:
-        units: Units of work.
-        time_s: Their time [s].
-        energy_j: Their energy [J].
         ticks: How often the energy counter has moved.
     """
 
-    units: int = 0
-    time_s: float = 0.0
-    energy_j: float = 0.0
     ticks: int = 0
 
-    def add(self, units: int, time_s: float, energy_j: float) -> None:
-        """Count some work."""
-        self.units += units
-        self.time_s += time_s
-        self.energy_j += energy_j
+    def add(self, units: float, time_s: float, energy_j: float) -> None:
+        """Count some work between two readings."""
+        super().add(units, time_s, energy_j)
         self.ticks += energy_j > 0
 
 
