@@ -163,19 +163,15 @@ def alarmed(ended_since_converged: int) -> bool:
     return ended_since_converged >= ALARM_AFTER
 
 
-_ADVICE = {
-    frozenset({FailReason.OOM.value}): "All ran out of memory. Offer smaller batch sizes, or free the GPU's memory.",
-    frozenset({FailReason.ERROR.value}): "All crashed. Look at the log of the training script.",
-    frozenset(
-        {FailReason.EXPIRED.value}
-    ): "All fell silent. Look whether the training is killed, or the network is down.",
-    frozenset(
-        {FailReason.PREEMPTED.value}
-    ): "All were preempted. Resume from checkpoints, so that runs come to an end.",
-    frozenset({FailReason.CANCELLED.value}): "All were cancelled. Let some runs come to an end.",
-    frozenset({Outcome.TARGET_MISSED.value}): "All missed the target. Lower target_metric, or raise max_epochs.",
-    frozenset({Outcome.DIVERGED.value}): "All diverged. Check the learning rate and the data.",
-    frozenset({Outcome.COST_BOUND.value}): "All were too dear. Raise beta_knob, or look what has made runs slower.",
+_ADVICE: Mapping[str, str] = {
+    FailReason.OOM.value: "All ran out of memory. Offer smaller batch sizes, or free the GPU's memory.",
+    FailReason.ERROR.value: "All crashed. Look at the log of the training script.",
+    FailReason.EXPIRED.value: "All fell silent. Look whether the training is killed, or the network is down.",
+    FailReason.PREEMPTED.value: "All were preempted. Resume from checkpoints, so that runs come to an end.",
+    FailReason.CANCELLED.value: "All were cancelled. Let some runs come to an end.",
+    Outcome.TARGET_MISSED.value: "All missed the target. Lower target_metric, or raise max_epochs.",
+    Outcome.DIVERGED.value: "All diverged. Check the learning rate and the data.",
+    Outcome.COST_BOUND.value: "All were too dear. Raise beta_knob, or look what has made runs slower.",
 }
 """What to do if all runs have ended alike."""
 
@@ -183,7 +179,8 @@ _ADVICE = {
 def _alarm(runs: JobRuns) -> str | None:
     if not alarmed(runs.ended_since_converged):
         return None
-    advice = _ADVICE.get(frozenset(runs.ends)) or f"{_ends(runs.ends)}Check target_metric, max_epochs and the data."
+    only = next(iter(runs.ends), "") if len(runs.ends) == 1 else ""
+    advice = _ADVICE.get(only) or f"{_ends(runs.ends)}Check target_metric, max_epochs and the data."
     return f"None of the last {runs.ended_since_converged} runs converged. {advice}"
 
 
