@@ -319,7 +319,7 @@ class BatchSizeOptimizer(LogsToTrackers, ScalesWithBatchSize, StepHooks, Referen
         self.current_batch_size, self.trial_number = offer.batch_size, offer.trial_number
         self._meter.start_from(asked.start, asked.missing_s, asked.profiling)
         self._power.offered = offer.power_profile
-        self._rules = replace(self._rules, cost_bound_j=offer.cost_bound)
+        self._rules = replace(self._rules, cost_bound_j=offer.cost_bound, epoch_bound=offer.epoch_bound)
         self.training_finished = self._over = offer.finished
         if not offer.finished:
             self._join()

@@ -21,6 +21,7 @@ class JobRules:
         eta_knob: Weight of energy against time in the cost.
         max_power_w: Sum of the devices' maximum power limits [W].
         cost_bound_j: Cost at which a run is stopped [J]. None if there is no bound, or it is not known.
+        epoch_bound: Epoch at which the run is stopped unless it has reached its target. None if there is no bound.
     """
 
     target_metric: float
@@ -29,6 +30,7 @@ class JobRules:
     eta_knob: float
     max_power_w: float
     cost_bound_j: float | None = None
+    epoch_bound: int | None = None
 
 
 class LocalStopRules:
@@ -74,6 +76,7 @@ class LocalStopRules:
             epoch=epoch,
             bound=rules.cost_bound_j,
             non_finite_before=self._non_finite_before,
+            epoch_bound=rules.epoch_bound,
             final=final,
         )
         return ReportResponse(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from zeus_bso.policy.ancestor import Ancestor
 from zeus_bso.protocol.words import Stage, TrialType
 
 
@@ -52,6 +53,7 @@ class Knobs:
         mab_prior_precision: Prior precision of an arm's reward.
         mab_num_explorations: Observations an arm needs before beliefs decide.
         curve_stop: The surrogate also stops a run whose learning curve says that it would cost too much.
+        ancestor: The job whose beliefs the surrogate begins with; None: it knows nothing.
     """
 
     batch_sizes: tuple[int, ...]
@@ -65,6 +67,7 @@ class Knobs:
     mab_prior_precision: float = 0.0
     mab_num_explorations: int = 2
     curve_stop: bool = True
+    ancestor: Ancestor | None = None
 
     @property
     def target(self) -> Target:
@@ -308,6 +311,7 @@ class RunState:
         non_finite_before: Metrics in a row before this one that were not finite.
         uncapped: It is not stopped by its cost.
         final: The script has ended by itself.
+        epoch_bound: It is stopped after so many epochs; None: it is not.
         first_epoch: Epochs trained at its first report.
         first_cost: Its cost at its first report [J]; None: it is not known.
         power_share: Its mean power as a share of the greatest possible; None: it is not known.
@@ -322,6 +326,7 @@ class RunState:
     non_finite_before: int = 0
     uncapped: bool = False
     final: bool = False
+    epoch_bound: int | None = None
     first_epoch: int = 1
     first_cost: float | None = None
     power_share: float | None = None
@@ -337,6 +342,7 @@ class Choice:
         trial_type: What the trial is for.
         round: Round of pruning whose place an Exploration holds; None otherwise.
         uncapped: The run is not stopped by its cost.
+        epoch_bound: The run is stopped after so many epochs; None: it is not.
         message: What a person should know about the choice.
         progress: The job's progress after the choice.
         sizes: The states of all sizes after the choice.
@@ -348,6 +354,7 @@ class Choice:
     sizes: Sizes
     round: int | None = None
     uncapped: bool = False
+    epoch_bound: int | None = None
     message: str | None = None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zeus_bso.policy.state import Knobs, RunState, Target
 from zeus_bso.protocol.words import Outcome
-from zeus_bso.units import energy, plain
+from zeus_bso.units import counted, energy, plain
 
 NON_FINITE_LIMIT = 3
 """So many metrics in a row that are not finite: the run has diverged."""
@@ -61,6 +61,7 @@ def judge(
     epoch: int,
     bound: float | None,
     non_finite_before: int,
+    epoch_bound: int | None = None,
     final: bool = False,
 ) -> Verdict:
     """Judge a report.
@@ -75,6 +76,7 @@ def judge(
         epoch: Epochs trained so far.
         bound: Cost bound [J], of :func:`cost_bound`.
         non_finite_before: Metrics in a row before this one that were not finite.
+        epoch_bound: Epochs after which it is stopped because another job needed fewer; None: it is not.
         final: The script has ended by itself.
 
     Source:
@@ -95,6 +97,12 @@ def judge(
     elif epoch >= target.max_epochs:
         outcome = Outcome.TARGET_MISSED
         message = f"Stopped: the target was not reached within max_epochs ({target.max_epochs})."
+    elif epoch_bound is not None and epoch >= epoch_bound:
+        outcome = Outcome.COST_BOUND
+        message = (
+            f"Stopped: the target was not reached within {plain(counted(epoch_bound, 'epoch'))}, "
+            "twice as many as the job needs at this batch size whose results this job began with."
+        )
     elif non_finite >= NON_FINITE_LIMIT:
         outcome = Outcome.DIVERGED
         message = f"Stopped: the metric was not finite {non_finite} times in a row."

@@ -38,11 +38,13 @@ class PolicyOptions(BaseModel):
     Attributes:
         curve_stop: Whether a run also stops when its learning curve shows that finishing it would cost more than a new
             run with the best known batch size.
+        transfer: Whether the job begins with what another job has learnt, if there is a suitable one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     curve_stop: bool = True
+    transfer: bool = True
 
 
 def _known_options(options: object) -> object:
@@ -128,6 +130,8 @@ class JobSpec(JobSettings):
         higher_is_better_metric: Whether the metric rises as the model improves.
         policy: The algorithm that chooses batch sizes: ``surrogate``, our own, which needs fewer runs, or ``zeus``, the
             reference algorithm. It is fixed when the job is created, and is neither compared nor changed later.
+        similar_to: Id of another job from whose results this one begins when it is created, for example of the same
+            model on other data. It is doubted more than a job of the same prefix, which is found without it.
     """
 
     job_id: Text | None = None
@@ -137,6 +141,7 @@ class JobSpec(JobSettings):
     target_metric: Figure = 0.5
     higher_is_better_metric: bool = True
     policy: Literal["zeus", "surrogate"] = "surrogate"
+    similar_to: Text | None = None
 
     @model_validator(mode="after")
     def _sizes_are_consistent(self) -> JobSpec:

@@ -139,6 +139,7 @@ class TrialOffer(TrialId):
         energy: Energy that the trial has used so far [J].
         current_epoch: Number of epochs that the trial has trained so far.
         cost_bound: Cost at which the run will be stopped [J]. Null if there is no bound.
+        epoch_bound: Epoch at which the run will be stopped unless it has reached its target. Null if there is no bound.
         message: A message of the server about the choice.
         power_profile: What is known about this batch size at each power limit. Null if nothing is.
     """
@@ -150,6 +151,7 @@ class TrialOffer(TrialId):
     energy: float = 0.0
     current_epoch: int = 0
     cost_bound: float | None = None
+    epoch_bound: int | None = None
     message: str | None = None
     power_profile: PowerProfile | None = None
 

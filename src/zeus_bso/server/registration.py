@@ -57,7 +57,7 @@ def register(service: ZeusService, spec: JobSpecFromClient) -> Registration:
         return _register_derived(service, spec)
     job = service.find_job(spec.job_id, for_update=True)
     if job is None:
-        return Registration(service.create_job(spec, derived_id=False), created=True)
+        return _created(service.create_job(spec, derived_id=False), spec)
     differences = _differences(job.spec, spec)
     if differences:
         raise SpecConflictError(
@@ -67,12 +67,27 @@ def register(service: ZeusService, spec: JobSpecFromClient) -> Registration:
     return Registration(job, created=False, message=_kept_message(job, spec))
 
 
+def _created(job: JobState, spec: JobSpecFromClient) -> Registration:
+    message = None
+    if job.inheritance is not None:
+        message = (
+            f"The job is new, and begins with what job {job.inheritance.job_id!r} has learnt. "
+            "The policy option transfer=false switches that off."
+        )
+    elif spec.similar_to is not None:
+        message = (
+            f"similar_to: job {spec.similar_to!r} has nothing to hand on, so this job begins without. It is not there, "
+            "has another policy, or no trial of it has ended; or transfer is switched off."
+        )
+    return Registration(job, created=True, message=message)
+
+
 def _register_derived(service: ZeusService, spec: JobSpecFromClient) -> Registration:
     for digits in _DIGITS:
         named = spec.model_copy(update={"job_id": derive_job_id(spec, digits)})
         job = service.find_job(named.job_id or "", for_update=True)
         if job is None:
-            return Registration(service.create_job(named, derived_id=True), created=True)
+            return _created(service.create_job(named, derived_id=True), spec)
         if identity(job.spec) == identity(spec):
             return _with_settings(service, job, spec)
     raise SpecConflictError("Every job id that can be derived from this spec is taken. Set a job_id in the spec.")

@@ -6,12 +6,15 @@ from typing import Literal
 
 import numpy as np
 
+from zeus_bso.policy.ancestor import Kinship
 from zeus_bso.policy.state import Knobs, Progress, Sizes
 from zeus_bso.protocol.job_spec import JobSpecFromClient, PolicyOptions
 from zeus_bso.protocol.messages import AskForTrial, TrainingResult
 from zeus_bso.protocol.words import FailReason
 from zeus_bso.server.batch_size_state import models
+from zeus_bso.server.job.inheritance import Inheritance
 from zeus_bso.server.services import trial_rules
+from zeus_bso.server.services.ancestors import inherit
 from zeus_bso.simulator.job_in_memory import JobInMemory
 from zeus_bso.simulator.runner import EpochReport, GivenTrial, ReportAnswer
 from zeus_bso.simulator.world import SimulatedWorkload
@@ -29,6 +32,7 @@ class PolicyJob:
         world: Workload, GPU and scenario; they give the job its knobs.
         policy: ``zeus`` or ``surrogate``.
         seed: The job's ``mab_seed``.
+        inheritance: What the job has taken over from another one; None: nothing.
 
     Attributes:
         power_limit_w: None: the scenario says at which limit runs train.
@@ -36,8 +40,10 @@ class PolicyJob:
 
     power_limit_w: float | None = None
 
-    def __init__(self, world: SimulatedWorkload, policy: PolicyName, seed: int) -> None:
-        self._rows = JobInMemory(spec_of(world, policy))
+    def __init__(
+        self, world: SimulatedWorkload, policy: PolicyName, seed: int, inheritance: Inheritance | None = None
+    ) -> None:
+        self._rows = JobInMemory(spec_of(world, policy), inheritance=inheritance)
         self._rng = np.random.default_rng(seed)
 
     @property
@@ -54,6 +60,10 @@ class PolicyJob:
     def trials(self) -> list[models.Trial]:
         """What was given so far, in order."""
         return list(self._rows.trials.values())
+
+    def hand_on(self, kinship: Kinship) -> Inheritance | None:
+        """What a new job takes over from this one; None: it has learnt nothing."""
+        return inherit(self._rows.state, self._rows.states, self._rows.used(), kinship)
 
     def ask(self) -> GivenTrial:
         """Ask the policy what the next try runs."""

@@ -11,7 +11,8 @@ from zeus_bso.protocol.job_spec import JobSpecFromClient
 from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import TrialStatus, TrialType
 from zeus_bso.server.batch_size_state.commands import ReadWindow
-from zeus_bso.server.batch_size_state.models import FirstReport, Trial
+from zeus_bso.server.batch_size_state.models import FirstReport, Trial, Used
+from zeus_bso.server.job.inheritance import Inheritance
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.services.commands import SaveChanges
 from zeus_bso.server.services.locked_job import LockedJob
@@ -26,6 +27,7 @@ class JobInMemory:
     Args:
         spec: The job's spec; ``job_id`` is set.
         policy: What chooses and judges; None: the one that the spec names.
+        inheritance: What the job has taken over from another one; None: nothing.
 
     Attributes:
         state: The job's row.
@@ -35,7 +37,9 @@ class JobInMemory:
         power_profiles: What is known about batch sizes at each power limit.
     """
 
-    def __init__(self, spec: JobSpecFromClient, policy: Policy | None = None) -> None:
+    def __init__(
+        self, spec: JobSpecFromClient, policy: Policy | None = None, inheritance: Inheritance | None = None
+    ) -> None:
         sizes = sorted(spec.batch_sizes)
         self._policy = policy
         self._open: set[int] = set()
@@ -53,6 +57,7 @@ class JobInMemory:
             created_at=_NOW,
             updated_at=_NOW,
             read_at=_NOW,
+            inheritance=inheritance,
         )
         self.states: Mapping[int, SizeState] = {size: SizeState(size) for size in sizes}
         self.trials: dict[int, Trial] = {}
@@ -130,6 +135,15 @@ class JobInMemory:
     def curve(self, job_id: str, trial_number: int) -> list[tuple[int, float | None]]:
         """Read epoch and metric of a trial's reports, by epoch."""
         return [(epoch, report.metric) for epoch, report in sorted(self.reports.get(trial_number, {}).items())]
+
+    def used(self) -> dict[int, Used]:
+        """Add up what the decided trials of the job's generation have used, by batch size."""
+        found: dict[int, Used] = {}
+        for trial in self.trials.values():
+            if trial.reward is not None and trial.generation == self.state.progress.generation:
+                before = found.get(trial.batch_size, Used(0.0, 0.0))
+                found[trial.batch_size] = Used(before.energy + trial.energy, before.time + trial.time)
+        return found
 
     def window(self, command: ReadWindow) -> GaussianTsArmState:
         """Read the latest rewards of a batch size, as the state of an arm."""

@@ -11,6 +11,7 @@ import pytest
 from zeus_bso.policy.surrogate.gaussian_process import (
     MOST_OBSERVATIONS,
     CostBelief,
+    Hypothesis,
     Kernel,
     Matrix,
     Observation,
@@ -30,7 +31,7 @@ def level(octaves: Vector, least: float, most: float) -> Matrix:
 
 def believed(observed: Mapping[int, Observation], default: int = 64, *kernels: Kernel) -> Mapping[int, CostBelief]:
     """The posterior around a level."""
-    return posterior(level, kernels or (KERNEL,), SIZES, default, observed)
+    return posterior([Hypothesis(level, tuple(kernels or (KERNEL,)))], SIZES, default, observed)
 
 
 def kernel(x: float, y: float) -> float:
@@ -122,7 +123,7 @@ def test_of_means_that_are_supposed_the_likelier_one_counts_more() -> None:
         32: Observation(5.0, 0.01),
         64: Observation(6.0, 0.01),
     }
-    beliefs = posterior(bends, [stiff], SIZES, 8, observed)
+    beliefs = posterior([Hypothesis(bends, (stiff,))], SIZES, 8, observed)
 
     assert beliefs[128].mean == pytest.approx(7.0, abs=0.1)
 
@@ -130,7 +131,7 @@ def test_of_means_that_are_supposed_the_likelier_one_counts_more() -> None:
 def test_many_observations_are_taken_together_and_each_is_still_believed() -> None:
     sizes = list(range(100, 1100))
     observed = {size: Observation(5.0 + (0.4 if size % 32 else 0.0), 1e-3) for size in sizes}
-    beliefs = posterior(level, [KERNEL], sizes, 100, observed)
+    beliefs = posterior([Hypothesis(level, (KERNEL,))], sizes, 100, observed)
 
     assert len(observed) > MOST_OBSERVATIONS
     assert beliefs[512].mean < beliefs[511].mean

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from zeus_bso.policy.state import Knobs, Progress, Sizes, SurrogateState
-from zeus_bso.policy.surrogate.gaussian_process import CostBelief, Kernel, Matrix, Observation, Vector, posterior
+from zeus_bso.policy.surrogate.gaussian_process import CostBelief, Observation, posterior
+from zeus_bso.policy.surrogate.inherited import epochs_hypotheses, pace_hypotheses
 
 NOISE_PRIOR_STD = 0.3
 """Spread of log epochs-to-target from run to run, as it is believed before any is known."""
@@ -29,17 +30,6 @@ On a machine that is shared with others it turns out to be far larger.
 
 PACE_PRIOR_DOF = 4
 """Weight of that belief, in observations."""
-
-PACE_KERNELS = (
-    Kernel(slope_std=0.15, curvature_std=0.05, wiggle_std=0.1, own_std=0.001, weight=0.9),
-    Kernel(slope_std=0.15, curvature_std=0.05, wiggle_std=0.1, own_std=0.25, weight=0.1),
-)
-EPOCHS_KERNELS = (Kernel(slope_std=0.3, curvature_std=0.1, wiggle_std=0.2, own_std=0.001),)
-"""The cost of an epoch is smooth in the batch size mostly; where it is not, as with sizes that do not suit the
-hardware, its second kernel foretells it better, and takes over."""
-
-BEYOND_OCTAVES = 2
-"""The size at which a curve bends may lie so far beyond the job's sizes."""
 
 LEAST_COST_J = 1e-9
 """Keeps the logarithm of a cost per epoch finite."""
@@ -112,8 +102,9 @@ def beliefs_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, LogC
             epochs[size] = Observation(state.epochs_level + arm.guess, faded)
     if not epochs:
         return {}
-    pace_of = posterior(_saturating, PACE_KERNELS, list(sizes), knobs.default_batch_size, paces)
-    epochs_of = posterior(_critical, EPOCHS_KERNELS, list(sizes), knobs.default_batch_size, epochs)
+    every, default, ancestor = tuple(sizes), knobs.default_batch_size, knobs.ancestor
+    pace_of = posterior(pace_hypotheses(ancestor, default, every), every, default, paces)
+    epochs_of = posterior(epochs_hypotheses(ancestor, default, every), every, default, epochs)
     warm_ups = warm_ups_of(sizes)
     return {size: LogCost(pace_of[size], epochs_of[size], warm_ups.get(size, 0.0)) for size in sizes}
 
@@ -163,22 +154,6 @@ def knowledge_gradient(mean: float, best_other: float, spread: float) -> float:
     z = abs(mean - best_other) / spread
     density = math.exp(-z * z / 2) / math.sqrt(2 * math.pi)
     return spread * max(0.0, density - z * math.erfc(z / math.sqrt(2)) / 2)
-
-
-def _critical(octaves: Vector, least: float, most: float) -> Matrix:
-    """Epochs as E (1 + b / c), whatever c is: beyond the critical size c a larger batch brings no faster progress.
-
-    Source:
-        McCandlish, Kaplan and Amodei, An Empirical Model of Large-Batch Training (2018), section 2.
-    """
-    bends = np.arange(math.floor(least) - BEYOND_OCTAVES, math.ceil(most) + BEYOND_OCTAVES + 1)
-    rise: Matrix = np.logaddexp(0.0, math.log(2.0) * np.subtract.outer(octaves, bends)).T
-    return rise
-
-
-def _saturating(octaves: Vector, least: float, most: float) -> Matrix:
-    """Cost of an epoch as c (1 + s / b), whatever s is: above the size s the device is fully used."""
-    return _critical(-octaves, -most, -least)
 
 
 def _after_runs(variance: float, noise: float, runs: int) -> float:

@@ -1,7 +1,7 @@
 """A Gaussian process over the logarithm of cost, along the logarithm of the batch size.
 
 What the process deviates from, and how far, is not known either: there are several suppositions of both, weighed by how
-well they foretell what was observed.
+well they foretell what was observed. What another job knows may be one of the hypotheses.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -75,6 +76,39 @@ class Kernel:
         return variance
 
 
+class Covariance(Protocol):
+    """How far what is expected may be missed: a :class:`Kernel`, or what another job leaves open.
+
+    Attributes:
+        weight: How probable it is before anything is observed, against the others of its hypothesis.
+    """
+
+    @property
+    def weight(self) -> float:
+        """See above."""
+
+    def covariances(self, left: Vector, right: Vector) -> Matrix:
+        """Prior covariance of every place on the left with every one on the right."""
+
+    def variances(self, octaves: Vector) -> Vector:
+        """Prior variance at each place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What is expected of all places, and how far that may be missed.
+
+    Attributes:
+        mean: What is expected; its suppositions are equally probable.
+        kernels: How far that may be missed; their weights add up to 1.
+        weight: How probable the hypothesis is before anything is observed, against others.
+    """
+
+    mean: Mean
+    kernels: tuple[Covariance, ...]
+    weight: float = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What runs say about one batch size.
@@ -102,15 +136,14 @@ class CostBelief:
 
 
 def posterior(
-    mean: Mean, kernels: Sequence[Kernel], sizes: Sequence[int], default: int, observed: Mapping[int, Observation]
+    hypotheses: Sequence[Hypothesis], sizes: Sequence[int], default: int, observed: Mapping[int, Observation]
 ) -> Mapping[int, CostBelief]:
     """Belief about each size, given what is observed at some of them.
 
     The latest answers are kept: an ask mostly follows upon the report that changed what is observed.
 
     Args:
-        mean: What is expected; its suppositions are equally probable.
-        kernels: How far that may be missed.
+        hypotheses: What is expected, and how far that may be missed.
         sizes: Sizes to tell about.
         default: The size that octaves are counted from.
         observed: The observations by size; at least one.
@@ -118,56 +151,137 @@ def posterior(
     Source:
         Rasmussen and Williams, Gaussian Processes for Machine Learning, algorithm 2.1 and equation 2.30.
     """
-    return _posterior(mean, tuple(kernels), tuple(sizes), default, tuple(observed.items()))
+    return _posterior(tuple(hypotheses), tuple(sizes), default, tuple(observed.items()))
 
 
 @lru_cache(maxsize=16)
 def _posterior(
-    mean: Mean,
-    kernels: tuple[Kernel, ...],
+    hypotheses: tuple[Hypothesis, ...],
     sizes: tuple[int, ...],
     default: int,
     observations: tuple[tuple[int, Observation], ...],
 ) -> Mapping[int, CostBelief]:
     observed = dict(observations)
-    asked = _octaves(sizes, default)
-    places = _octaves(tuple(observed), default)
+    asked = octaves_of(sizes, default)
+    places = octaves_of(tuple(observed), default)
     seen, values, noise = _taken_together(places, tuple(observed.values()))
-    level = values.mean()
-    least, most = float(asked.min()), float(asked.max())
-    at_asked, at_seen = mean(asked, least, most), mean(seen, least, most)
-    offset = at_seen.mean(axis=1, keepdims=True)
-    missed = (values - level - (at_seen - offset)).T
-    suppositions = len(missed.T)
-    noise_matrix = np.diag(noise)
-    factors = np.linalg.cholesky(np.array([kernel.covariances(seen, seen) + noise_matrix for kernel in kernels]))
-    known = np.array([np.concatenate([missed, kernel.covariances(seen, asked)], axis=1) for kernel in kernels])
-    solved = np.linalg.solve(factors, known)
-    whitened, cross = solved[:, :, :suppositions], solved[:, :, suppositions:]
-    means = level + at_asked - offset + whitened.transpose(0, 2, 1) @ cross
-    variances = np.array([kernel.variances(asked) for kernel in kernels]) - (cross**2).sum(axis=1)
-    before = np.log(np.array([kernel.weight for kernel in kernels]))
-    before -= np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
-    logarithms = before[:, np.newaxis] - (whitened**2).sum(axis=1) / 2
-    beliefs = dict(zip(sizes, _mixed(means, variances, logarithms), strict=True))
+    extent = float(asked.min()), float(asked.max())
+    fits = [Fit(hypothesis, seen, values, noise, *extent) for hypothesis in hypotheses]
+    beliefs = dict(zip(sizes, _mixed(fits, asked), strict=True))
     if len(seen) == len(places):
         return beliefs
     # A group says little about each of its sizes: what was observed there is added.
     return {size: _with(belief, observed[size]) if size in observed else belief for size, belief in beliefs.items()}
 
 
-def _mixed(means: Array, variances: Array, logarithms: Array) -> list[CostBelief]:
-    """The mixture of all suppositions, which are weighed by the logarithm of their probability.
+def fit(hypothesis: Hypothesis, default: int, observed: Mapping[int, Observation], least: float, most: float) -> Fit:
+    """Fit a hypothesis to observations.
 
     Args:
-        means: Of each kernel, supposition and place.
-        variances: Of each kernel and place.
-        logarithms: Of each kernel and supposition.
+        hypothesis: What is expected, and how far that may be missed.
+        default: The size that octaves are counted from.
+        observed: The observations by size; at least one.
+        least: The least place that is told about [octaves].
+        most: The largest.
     """
-    weights = np.exp(logarithms - logarithms.max())
-    weights /= weights.sum()
-    mean = np.einsum("ks,ksp->p", weights, means)
-    variance = weights.sum(axis=1) @ variances + np.einsum("ks,ksp->p", weights, (means - mean) ** 2)
+    places = octaves_of(tuple(observed), default)
+    return Fit(hypothesis, *_taken_together(places, tuple(observed.values())), least, most)
+
+
+class Fit:
+    """A hypothesis that was fitted to observations: every supposition with every kernel, weighed by their evidence.
+
+    Args:
+        hypothesis: What is expected, and how far that may be missed.
+        seen: Places of the observations [octaves].
+        values: What was observed.
+        noise: Variances of the observations.
+        least: The least place that is told about [octaves].
+        most: The largest.
+    """
+
+    def __init__(
+        self, hypothesis: Hypothesis, seen: Vector, values: Vector, noise: Vector, least: float, most: float
+    ) -> None:
+        self._hypothesis, self._extent, self._seen = hypothesis, (least, most), seen
+        kernels = hypothesis.kernels
+        at_seen = hypothesis.mean(seen, least, most)
+        self._level, self._offset = values.mean(), at_seen.mean(axis=1, keepdims=True)
+        missed = (values - self._level - (at_seen - self._offset)).T
+        noise_matrix = np.diag(noise)
+        self._factors = np.linalg.cholesky(
+            np.array([kernel.covariances(seen, seen) + noise_matrix for kernel in kernels])
+        )
+        self._whitened = np.linalg.solve(self._factors, np.broadcast_to(missed, (len(kernels), *missed.shape)))
+        before = np.log(np.array([kernel.weight for kernel in kernels]) * hypothesis.weight / len(at_seen))
+        before -= np.log(np.diagonal(self._factors, axis1=1, axis2=2)).sum(axis=1)
+        self.evidence: Matrix = before[:, np.newaxis] - (self._whitened**2).sum(axis=1) / 2
+        """Logarithm of how probable each is: kernels x suppositions, up to a constant of the observations."""
+
+    def means(self, places: Vector) -> Array:
+        """What each expects at the places: kernels x suppositions x places."""
+        return self._means(places, self._cross(places))
+
+    def moments(self, places: Vector) -> tuple[Array, Array]:
+        """Means (kernels x suppositions x places), and variances, which all suppositions share (kernels x places)."""
+        cross = self._cross(places)
+        before = np.array([kernel.variances(places) for kernel in self._hypothesis.kernels])
+        variances: Array = before - (cross**2).sum(axis=1)
+        return self._means(places, cross), variances
+
+    def mean(self, places: Vector) -> Vector:
+        """What is expected at the places, all together."""
+        mean: Vector = np.einsum("ks,ksp->p", self._weights, self.means(places))
+        return mean
+
+    def covariances(self, left: Vector, right: Vector) -> Matrix:
+        """Covariance of what is believed of every place on the left with that of every one on the right."""
+        weights, by_kernel = self._weights, self._weights.sum(axis=1)
+        crosses = self._cross(left), self._cross(right)
+        before = np.array([kernel.covariances(left, right) for kernel in self._hypothesis.kernels])
+        within = np.einsum("k,klr->lr", by_kernel, before - crosses[0].transpose(0, 2, 1) @ crosses[1])
+        at_left, at_right = (self._means(places, cross) for places, cross in zip((left, right), crosses, strict=True))
+        apart = [at - np.einsum("ks,ksp->p", weights, at) for at in (at_left, at_right)]
+        between = np.einsum("ks,ksl,ksr->lr", weights, *apart, optimize=True)
+        covariance: Matrix = within + between
+        return covariance
+
+    def variances(self, places: Vector) -> Vector:
+        """Variance of what is believed of each place."""
+        means, variances = self.moments(places)
+        mean = np.einsum("ks,ksp->p", self._weights, means)
+        within = self._weights.sum(axis=1) @ variances
+        variance: Vector = within + np.einsum("ks,ksp->p", self._weights, (means - mean) ** 2)
+        return variance
+
+    @property
+    def _weights(self) -> Matrix:
+        weights = np.exp(self.evidence - self.evidence.max())
+        shares: Matrix = weights / weights.sum()
+        return shares
+
+    def _cross(self, places: Vector) -> Array:
+        known = np.array([kernel.covariances(self._seen, places) for kernel in self._hypothesis.kernels])
+        cross: Array = np.linalg.solve(self._factors, known)
+        return cross
+
+    def _means(self, places: Vector, cross: Array) -> Array:
+        expected = self._hypothesis.mean(places, *self._extent) - self._offset
+        means: Array = self._level + expected + self._whitened.transpose(0, 2, 1) @ cross
+        return means
+
+
+def _mixed(fits: Sequence[Fit], asked: Vector) -> list[CostBelief]:
+    """The mixture of all suppositions of all hypotheses, each weighed by its evidence."""
+    highest = max(fit.evidence.max() for fit in fits)
+    weights = [np.exp(fit.evidence - highest) for fit in fits]
+    total = sum(float(weight.sum()) for weight in weights)
+    parts = [(weight / total, *fit.moments(asked)) for weight, fit in zip(weights, fits, strict=True)]
+    mean = sum(np.einsum("ks,ksp->p", weight, means) for weight, means, _ in parts)
+    variance = sum(
+        weight.sum(axis=1) @ variances + np.einsum("ks,ksp->p", weight, (means - mean) ** 2)
+        for weight, means, variances in parts
+    )
     return [CostBelief(m, max(v, LEAST_VARIANCE)) for m, v in zip(mean.tolist(), variance.tolist(), strict=True)]
 
 
@@ -195,6 +309,7 @@ def _taken_together(octaves: Vector, observed: Sequence[Observation]) -> tuple[V
     return averaged(octaves), averaged(values), 1 / total
 
 
-def _octaves(sizes: Sequence[int], default: int) -> Vector:
+def octaves_of(sizes: Sequence[int], default: int) -> Vector:
+    """The places of sizes: their binary logarithms, counted from the default [octaves]."""
     octaves: Vector = np.log2(np.array(sizes, dtype=np.float64) / default)
     return octaves

@@ -29,6 +29,7 @@ from zeus_bso.policy.stop import Verdict
 from zeus_bso.policy.stop import judge as judge_by_cost
 from zeus_bso.policy.surrogate.beliefs import LogCost, beliefs_of, cost_per_epoch, warm_ups_of
 from zeus_bso.policy.surrogate.curves import is_due, slowness
+from zeus_bso.policy.surrogate.inherited import FirstRun, first_run
 from zeus_bso.policy.surrogate.learning import (
     add_cost,
     add_epochs,
@@ -77,6 +78,9 @@ def choose(choice_input: ChoiceInput) -> Choice:
     begun = _begun(progress, _with_incumbent(progress.surrogate, sizes, beliefs), choice_input.in_flight)
     state = begun.surrogate
     if state.incumbent is None:
+        inherited = first_run_of(knobs, progress, sizes)
+        if inherited is not None:
+            return _begin_as_ancestor(knobs, inherited, begun, sizes)
         first = before_any_converged(state, live, progress.round_start, choice_input.in_flight)
         return Choice(first, TrialType.MAB, begun, sizes, message=message)
     if progress.surrogate.retries_owed > 0:
@@ -88,6 +92,22 @@ def choose(choice_input: ChoiceInput) -> Choice:
     if looked_at is None:
         return Choice(batch_size, TrialType.MAB, begun, sizes, message=message)
     return _look_at(looked_at, begun, sizes)
+
+
+def first_run_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> FirstRun | None:
+    """What the job's ancestor says that it should run first; None: it has run, begun anew, or has no such ancestor."""
+    if knobs.ancestor is None or progress.generation > 1:
+        return None
+    if any(state.arm.num_observations for state in sizes.values()):
+        return None
+    live = [size for size, state in sizes.items() if state.live]
+    return first_run(knobs.ancestor, knobs.default_batch_size, tuple(sizes), live)
+
+
+def _begin_as_ancestor(knobs: Knobs, first: FirstRun, begun: Progress, sizes: Sizes) -> Choice:
+    assert knobs.ancestor is not None
+    message = f"Job {knobs.ancestor.job_id} found this batch size the cheapest for the same task."
+    return Choice(first.batch_size, TrialType.MAB, begun, sizes, epoch_bound=first.epoch_bound, message=message)
 
 
 def is_exploring(knobs: Knobs, progress: Progress, sizes: Sizes) -> bool:
@@ -136,6 +156,7 @@ def judge(knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState) -> Verd
         epoch=run.epoch,
         bound=cost_bound(knobs, progress, uncapped=run.uncapped),
         non_finite_before=run.non_finite_before,
+        epoch_bound=run.epoch_bound,
         final=run.final,
     )
     state = progress.surrogate

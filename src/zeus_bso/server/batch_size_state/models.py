@@ -11,7 +11,7 @@ from zeus_bso.policy.state import GaussianTsArmState, SizeState
 from zeus_bso.protocol.messages import Checkpoint
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, TrialStatus, TrialType
 
-__all__ = ["FirstReport", "GaussianTsArmState", "SizeState", "SizeTotals", "Trial"]
+__all__ = ["FirstReport", "GaussianTsArmState", "SizeState", "SizeTotals", "Trial", "Used"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,7 @@ class Trial:
         power_limit: Power limit of each device at which the trial trains [W], or None at full power.
         profiling_time: Time beyond ``time`` that the trial has spent to measure power limits [s]. It may be negative.
         profiling_energy: Energy beyond ``energy`` that it has used for that [J]. It may be negative.
+        epoch_bound: Epoch at which the trial is stopped unless it has reached the target, or None.
     """
 
     job_id: str
@@ -93,6 +94,7 @@ class Trial:
     power_limit: float | None = None
     profiling_time: float = 0.0
     profiling_energy: float = 0.0
+    epoch_bound: int | None = None
 
     @property
     def open(self) -> bool:
@@ -151,6 +153,19 @@ class FirstReport:
     epoch: int
     time: float
     energy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What the decided trials of a batch size have used in the job's generation.
+
+    Attributes:
+        energy: Energy [J].
+        time: Time [s].
+    """
+
+    energy: float
+    time: float
 
 
 @dataclass(frozen=True, slots=True)

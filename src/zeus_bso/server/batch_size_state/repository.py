@@ -17,7 +17,7 @@ from zeus_bso.server.batch_size_state.commands import (
     RecordReport,
     SavePowerProfile,
 )
-from zeus_bso.server.batch_size_state.models import FirstReport, SizeTotals, Trial
+from zeus_bso.server.batch_size_state.models import FirstReport, SizeTotals, Trial, Used
 from zeus_bso.server.batch_size_state.power_rows import point_values, profile_of, profile_values
 from zeus_bso.server.batch_size_state.trial_rows import (
     new_trial_values,
@@ -305,6 +305,20 @@ class BatchSizeStateRepository:
             statement = statement.where(trial.c.batch_size == command.batch_size)
         rows = self._connection.execute(statement).mappings()
         return [trial_of(row).given_up_if_overdue(row["now"]) for row in rows]
+
+    def used(self, job_id: str, generation: int) -> dict[int, Used]:
+        """Add up what the decided trials of a generation have used, by batch size."""
+        rows = self._connection.execute(
+            select(trial.c.batch_size, func.sum(trial.c.energy).label("energy"), func.sum(trial.c.time).label("time"))
+            .where(
+                trial.c.job_id == job_id,
+                trial.c.generation == generation,
+                trial.c.status == TrialStatus.SUCCEEDED.value,
+                trial.c.reward.is_not(None),
+            )
+            .group_by(trial.c.batch_size)
+        )
+        return {row.batch_size: Used(row.energy, row.time) for row in rows}
 
     def totals(self, job_id: str, energy_source: EnergySource | None) -> dict[int, SizeTotals]:
         """Count the trials of each batch size, over all generations.

@@ -88,6 +88,7 @@ def trial_of(row: Row) -> Trial:
         power_limit=row["power_limit"],
         profiling_time=row["profiling_time"],
         profiling_energy=row["profiling_energy"],
+        epoch_bound=row["epoch_bound"],
     )
 
 
@@ -102,6 +103,7 @@ def new_trial_values(trial: Trial) -> dict[str, Any]:
         "uncapped": trial.uncapped,
         "run_id": trial.run_id,
         "started_at": trial.started_at,
+        "epoch_bound": trial.epoch_bound,
     }
     return fixed | trial_values(trial)
 

@@ -84,7 +84,9 @@ job = Table(
     Column("policy_options", Json),
     Column("surrogate", Json),
     Column("power_settings", Json),
+    Column("inheritance", Json),
     PrimaryKeyConstraint("job_id"),
+    Index(None, "job_id_prefix"),
     **TABLE_OPTIONS,
 )
 
@@ -158,6 +160,7 @@ trial = Table(
     Column("power_limit", Double),
     Column("profiling_time", Double, nullable=False, server_default=text("0")),
     Column("profiling_energy", Double, nullable=False, server_default=text("0")),
+    Column("epoch_bound", Integer),
     PrimaryKeyConstraint("job_id", "trial_number"),
     ForeignKeyConstraint(["job_id"], ["job.job_id"], ondelete="CASCADE"),
     Index(None, "job_id", "status", "trial_number"),

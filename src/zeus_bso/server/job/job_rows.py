@@ -9,6 +9,7 @@ from zeus_bso.policy.state import Progress, SurrogateState
 from zeus_bso.protocol.job_spec import MAX_BETA, MAX_FIGURE, JobSettings, JobSpecFromClient, PolicyOptions
 from zeus_bso.protocol.words import EnergySource, Stage
 from zeus_bso.server.database.documents import from_document, to_document
+from zeus_bso.server.job import inheritance
 from zeus_bso.server.job.commands import CreateJob, SaveProgress
 from zeus_bso.server.job.models import JobState
 
@@ -32,6 +33,7 @@ def job_of(row: Row) -> JobState:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         read_at=row["read_at"],
+        inheritance=inheritance.from_document(row["inheritance"]),
     )
 
 
@@ -50,6 +52,7 @@ def new_job_values(command: CreateJob) -> dict[str, Any]:
         "max_power": spec.max_power,
         "number_of_gpus": spec.number_of_gpus,
         "gpu_model": spec.gpu_model,
+        "inheritance": inheritance.to_document(command.inheritance),
     }
     begun = SaveProgress(
         job_id=spec.job_id or "",

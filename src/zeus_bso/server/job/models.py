@@ -7,10 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from zeus_bso.cost import zeus_cost
+from zeus_bso.policy.ancestor import Ancestor
 from zeus_bso.policy.policy import Policy, policy_of
 from zeus_bso.policy.state import Knobs, Progress
 from zeus_bso.protocol.job_spec import JobSpecFromClient
 from zeus_bso.protocol.words import EnergySource
+from zeus_bso.server.job.inheritance import Inheritance
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class JobState:
         created_at: Time of the registration.
         updated_at: Time of the last change.
         read_at: Time on the database's clock when the job was read.
+        inheritance: What the job has taken over from another one, or None.
     """
 
     spec: JobSpecFromClient
@@ -44,6 +47,7 @@ class JobState:
     created_at: datetime
     updated_at: datetime
     read_at: datetime
+    inheritance: Inheritance | None = None
 
     @property
     def job_id(self) -> str:
@@ -67,7 +71,15 @@ class JobState:
             mab_prior_precision=spec.mab_prior_precision,
             mab_num_explorations=spec.mab_num_explorations,
             curve_stop=spec.policy_options.curve_stop,
+            ancestor=self.ancestor,
         )
+
+    @property
+    def ancestor(self) -> Ancestor | None:
+        """The job whose beliefs this one begins with. None if there is none, or its settings switch that off."""
+        if self.inheritance is None or not self.spec.policy_options.transfer:
+            return None
+        return self.inheritance.priced(self.spec.eta_knob, self.spec.max_power)
 
     @property
     def policy(self) -> Policy:

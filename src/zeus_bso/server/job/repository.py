@@ -6,15 +6,23 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, case, delete, func, insert, or_, select, update
 
 from zeus_bso.exceptions import DatabaseUnavailableError
 from zeus_bso.server.batch_size_state.models import Trial
 from zeus_bso.server.batch_size_state.trial_rows import trial_of
-from zeus_bso.server.database.schema import ABANDONED_AFTER, EVERY_OTHER_JOB, IS_WHOLE, job, job_tombstone, trial
+from zeus_bso.server.database.schema import (
+    ABANDONED_AFTER,
+    EVERY_OTHER_JOB,
+    IS_WHOLE,
+    batch_size_state,
+    job,
+    job_tombstone,
+    trial,
+)
 from zeus_bso.server.database.types import database_now
 from zeus_bso.server.database.writing import write_rows
-from zeus_bso.server.job.commands import CreateJob, SaveProgress, UpdateSettings
+from zeus_bso.server.job.commands import CreateJob, FindRelative, SaveProgress, UpdateSettings
 from zeus_bso.server.job.job_rows import job_of, new_job_values, progress_values, settings_values
 from zeus_bso.server.job.models import JobState, Tombstone
 from zeus_bso.server.security.job_access import EVERYTHING, JobAccess
@@ -98,6 +106,31 @@ class JobStateRepository:
         rows = self._connection.execute(statement).mappings()
         found = [job_of(row) for row in rows if self._reach.covers(row["job_id"])]
         return sorted(found, key=lambda state: state.job_id)
+
+    def relative(self, command: FindRelative) -> JobState | None:
+        """Read the job that has most to hand on to a new one of the same prefix. None if there is no such job.
+
+        Jobs with the same target and ``max_epochs`` come first, then those with more converged trials.
+        """
+        spec = command.spec
+        converged = func.sum(batch_size_state.c.converged)
+        in_common = func.count(case((batch_size_state.c.batch_size.in_(spec.batch_sizes), 1)))
+        same = and_(job.c.target_metric == spec.target_metric, job.c.max_epochs == spec.max_epochs)
+        rows = self._connection.execute(
+            select(job.c.job_id)
+            .join_from(job, batch_size_state, batch_size_state.c.job_id == job.c.job_id)
+            .where(
+                job.c.job_id_prefix == spec.job_id_prefix,
+                job.c.higher_is_better_metric == spec.higher_is_better_metric,
+                job.c.policy == spec.policy,
+                job.c.job_id != spec.job_id,
+                IS_WHOLE,
+            )
+            .group_by(job.c.job_id, job.c.target_metric, job.c.max_epochs, job.c.updated_at)
+            .having(and_(converged >= command.least_converged, in_common >= command.least_in_common))
+            .order_by(case((same, 0), else_=1), converged.desc(), job.c.updated_at.desc(), job.c.job_id)
+        )
+        return next((self.get(row.job_id) for row in rows.all() if self._reach.covers(row.job_id)), None)
 
     def create(self, command: CreateJob) -> None:
         """Store a new job.

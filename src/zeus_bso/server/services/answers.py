@@ -35,6 +35,7 @@ def offer(decision: Decision) -> TrialOffer:
         energy=trial.energy,
         current_epoch=trial.current_epoch,
         cost_bound=job.policy.cost_bound(job.knobs, job.state.progress, uncapped=trial.uncapped) if bounded else None,
+        epoch_bound=trial.epoch_bound if bounded else None,
         message=trial.message or None,
         power_profile=decision.power_profile,
     )

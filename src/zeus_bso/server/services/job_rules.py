@@ -64,6 +64,7 @@ def run_of(job: LockedJob, trial: Trial, result: TrainingResult, time: float, en
         non_finite_before=non_finite if new_metric else 0,
         uncapped=trial.uncapped or result.decided is Outcome.CONVERGED,
         final=result.final or result.decided is not None,
+        epoch_bound=trial.epoch_bound,
         power_share=energy / time / power if time > 0 and power > 0 else None,
     )
 

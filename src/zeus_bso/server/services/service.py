@@ -12,8 +12,10 @@ from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadTrials, R
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
 from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
 from zeus_bso.server.job.commands import CreateJob, SaveProgress, UpdateSettings
+from zeus_bso.server.job.inheritance import Inheritance
 from zeus_bso.server.job.models import JobState, Tombstone
 from zeus_bso.server.job.repository import JobStateRepository
+from zeus_bso.server.services import ancestors
 from zeus_bso.server.services.locked_job import LockedJob
 from zeus_bso.server.services.recompute import recompute
 from zeus_bso.server.services.trial_rules import expire_leases
@@ -74,10 +76,25 @@ class ZeusService:
                 derived_id=derived_id,
                 progress=progress,
                 last_trial_number=tombstone.last_trial_number,
+                inheritance=self._inheritance(spec),
             )
         )
         self._states.create_sizes(job_id, spec.batch_sizes)
         return self.get_job(job_id)
+
+    def _inheritance(self, spec: JobSpecFromClient) -> Inheritance | None:
+        """What a new job takes over: from the job that it names, or else from one of its prefix."""
+        if spec.policy != "surrogate" or not spec.policy_options.transfer:
+            return None
+        source = self._named_ancestor(spec) if spec.similar_to else self._jobs.relative(ancestors.search_for(spec))
+        if source is None:
+            return None
+        sizes, used = self._states.sizes(source.job_id), self._states.used(source.job_id, source.progress.generation)
+        return ancestors.inherit(source, sizes, used, ancestors.kinship_of(spec, source.spec))
+
+    def _named_ancestor(self, spec: JobSpecFromClient) -> JobState | None:
+        source = self._jobs.get(spec.similar_to or "")
+        return source if source is not None and ancestors.can_hand_on(source.spec, spec) else None
 
     def change_settings(self, job: JobState, settings: JobSettings) -> JobState:
         """Replace a job's settings; a changed ``eta_knob`` recomputes costs and arms, a changed seed starts anew."""

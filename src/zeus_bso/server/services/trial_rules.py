@@ -247,6 +247,7 @@ def _begin(job: LockedJob, request: AskForTrial, rng: np.random.Generator) -> De
         type=choice.trial_type,
         round=choice.round,
         uncapped=choice.uncapped,
+        epoch_bound=choice.epoch_bound,
         status=TrialStatus.DISPATCHED,
         message=choice.message or "",
         run_id=request.run_id,

@@ -30,6 +30,12 @@ def create_index(name: str, table: str, columns: list[str]) -> None:
         op.create_index(op.f(name), table, columns, unique=False)
 
 
+def drop_index(name: str, table: str) -> None:
+    """Drop an index, unless it is gone."""
+    if context.is_offline_mode() or name in {index["name"] for index in _inspector().get_indexes(table)}:
+        op.drop_index(op.f(name), table)
+
+
 def add_column(table: str, column: sa.Column[Any]) -> None:
     """Add a column, unless it exists."""
     if context.is_offline_mode() or column.name not in _columns(table):

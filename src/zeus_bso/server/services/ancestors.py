@@ -1,0 +1,98 @@
+"""What a new job takes over from another job. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from zeus_bso.policy.ancestor import Kinship
+from zeus_bso.policy.state import SizeState, SurrogateState
+from zeus_bso.policy.surrogate.beliefs import cost_per_epoch, noise_variance, pace_variance
+from zeus_bso.protocol.job_spec import JobSpecFromClient
+from zeus_bso.server.batch_size_state.models import Used
+from zeus_bso.server.job.commands import FindRelative
+from zeus_bso.server.job.inheritance import Inheritance, InheritedSize
+from zeus_bso.server.job.models import JobState
+
+LEAST_CONVERGED = 5
+"""A job with fewer converged trials in its generation has not learnt enough to hand it on by itself."""
+
+LEAST_IN_COMMON = 2
+"""A job that has fewer batch sizes in common with the new one is not found by itself."""
+
+_DIGITS = 7
+"""Significant digits of what is handed on."""
+
+
+def search_for(spec: JobSpecFromClient) -> FindRelative:
+    """How a new job looks for a job of its prefix."""
+    in_common = min(LEAST_IN_COMMON, len(spec.batch_sizes))
+    return FindRelative(spec=spec, least_converged=LEAST_CONVERGED, least_in_common=in_common)
+
+
+def can_hand_on(source: JobSpecFromClient, spec: JobSpecFromClient) -> bool:
+    """Whether a job that was named for it can hand something on to a new job."""
+    return source.policy == "surrogate" and source.job_id != spec.job_id
+
+
+def kinship_of(spec: JobSpecFromClient, source: JobSpecFromClient) -> Kinship:
+    """How the task of a new job is related to that of a job of the same prefix.
+
+    The epochs to a target follow from the batch size, whatever the device and the weight of energy are. They change
+    with the target, and a schedule that ends with ``max_epochs`` changes them too.
+    """
+    same = (spec.target_metric, spec.max_epochs) == (source.target_metric, source.max_epochs)
+    return Kinship.IDENTICAL if same and spec.job_id_prefix == source.job_id_prefix else Kinship.SIMILAR
+
+
+def inherit(
+    source: JobState, sizes: Mapping[int, SizeState], used: Mapping[int, Used], kinship: Kinship
+) -> Inheritance | None:
+    """What a new job takes over; None: the source has learnt nothing in its generation.
+
+    Args:
+        source: The ancestor.
+        sizes: What it knows about each batch size.
+        used: What its decided trials have used, by batch size.
+        kinship: How the tasks are related.
+    """
+    state = source.progress.surrogate
+    tried = [_size(source, known, used.get(size)) for size, known in sorted(sizes.items()) if _is_known(known)]
+    if not tried:
+        return None
+    return Inheritance(
+        job_id=source.job_id,
+        kinship=kinship,
+        default_batch_size=source.spec.default_batch_size,
+        noise_variance=_rounded(noise_variance(state)),
+        pace_variance=_rounded(pace_variance(state)),
+        sizes=tuple(tried),
+    )
+
+
+def _is_known(known: SizeState) -> bool:
+    return known.surrogate.epoch_sum > 0
+
+
+def _size(source: JobState, known: SizeState, used: Used | None) -> InheritedSize:
+    arm, state = known.surrogate, source.progress.surrogate
+    cost = source.cost(used.energy, used.time) if used else 0.0
+    # Scaled to what is believed of an epoch, without warm-ups and drift.
+    share = _believed_pace(state, known) / cost if cost > 0.0 else 0.0
+    log_epochs = arm.mean_log_epochs if arm.runs else arm.guess
+    return InheritedSize(
+        batch_size=known.batch_size,
+        runs=max(1, arm.runs),
+        log_epochs=None if log_epochs is None else _rounded(log_epochs + state.epochs_level),
+        energy=_rounded(used.energy * share) if used else 0.0,
+        time=_rounded(used.time * share) if used else 0.0,
+    )
+
+
+def _believed_pace(state: SurrogateState, known: SizeState) -> float:
+    arm = known.surrogate
+    return cost_per_epoch(arm.cost_sum, arm.epoch_sum) * math.exp(state.pace_level)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
