@@ -9,6 +9,7 @@ The parts, all by default:
     defaults    the same with the default moved to every size of the list
     drift       on the traces, epochs multiplied at half time
     late        on the traces, recurrences that overlap
+    transfer    on the traces, jobs that begin with what another job has learnt
     scenarios   every scenario of `zeus-bso simulate --scenario list`; or name single ones: `--only cliffs two-minima`
 
 Prints tables in Markdown, and what must hold; exits 1 if something does not. Tells its progress on stderr.
@@ -23,8 +24,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import policy_scenarios
-from benchmarks.policy_traces import PARTS
+from benchmarks import policy_scenarios, policy_traces, policy_transfer
 from zeus_bso.exceptions import ZeusBSOError
 from zeus_bso.simulator.experiment import Simulated, run_tasks, tasks_of
 from zeus_bso.simulator.report import ReportRow, rows_of
@@ -33,6 +33,7 @@ from zeus_bso.simulator.traces import read_traces
 from zeus_bso.simulator.world import SimulatedWorkload
 
 SCENARIOS = "scenarios"
+PARTS = policy_traces.PARTS | policy_transfer.PARTS
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from zeus_bso.policy import stop
 from zeus_bso.protocol.words import FailReason, Outcome
 from zeus_bso.simulator.job import PolicyJob, knobs_of
 from zeus_bso.simulator.runner import Decider, EpochReport, GivenTrial, ReportAnswer
+from zeus_bso.simulator.source_job import inherited
 from zeus_bso.simulator.world import SimulatedWorkload
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _gp(seed: int) -> optuna.samplers.BaseSampler:
 
 POLICIES: dict[str, Callable[[SimulatedWorkload, int], Decider]] = {
     "zeus": lambda world, seed: PolicyJob(world, "zeus", seed),
-    "surrogate": lambda world, seed: PolicyJob(world, "surrogate", seed),
+    "surrogate": lambda world, seed: PolicyJob(world, "surrogate", seed, inherited(world, seed)),
     "default": Default,
     "oracle": Oracle,
     "grid": Grid,

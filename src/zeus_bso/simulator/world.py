@@ -11,6 +11,7 @@ import numpy as np
 
 from zeus_bso.cost import zeus_cost
 from zeus_bso.exceptions import ZeusBSOConfigError
+from zeus_bso.policy.ancestor import Kinship
 from zeus_bso.power.goal import PowerGoal, goal_of
 from zeus_bso.power.measured import add_window
 from zeus_bso.power.search import limits_w
@@ -49,12 +50,28 @@ class Optimum:
 
 
 @dataclass(frozen=True)
+class SourceJob:
+    """A job that has run before, and hands its results on.
+
+    Attributes:
+        world: Its workload, GPU and scenario.
+        recurrences: How many it has run.
+        kinship: How its task is related to that of the job that begins with its results.
+    """
+
+    world: SimulatedWorkload
+    recurrences: int
+    kinship: Kinship
+
+
+@dataclass(frozen=True)
 class SimulatedWorkload:
     """One workload on one GPU, in one scenario.
 
     Attributes:
         pair: The recorded traces.
         scenario: What is simulated.
+        source: The job with whose results the job begins; None: it begins without.
 
     Raises:
         ZeusBSOConfigError: The scenario speaks of a batch size that the workload does not have.
@@ -62,6 +79,7 @@ class SimulatedWorkload:
 
     pair: Pair
     scenario: Scenario = field(default_factory=Scenario)
+    source: SourceJob | None = None
 
     def __post_init__(self) -> None:
         sizes = self.pair.batch_sizes
