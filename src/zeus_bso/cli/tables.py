@@ -71,6 +71,8 @@ def show_job(job: JobView) -> None:
         lines += [job.savings.message, *([job.savings.alarm] if job.savings.alarm else [])]
     if job.left_out:
         lines.append(units.plain(job.left_out))
+    if job.began_with:
+        lines.append(units.plain(job.began_with))
     if job.no_size_converges:
         lines.append("No batch size reaches the target within max_epochs.")
     profiles = {profile.batch_size: profile for profile in job.power_profiles}

@@ -52,8 +52,3 @@ class Ancestor:
     noise_variance: float
     pace_variance: float
     sizes: tuple[AncestorSize, ...]
-
-    @property
-    def runs(self) -> int:
-        """Runs that its beliefs rest on."""
-        return sum(size.runs for size in self.sizes)

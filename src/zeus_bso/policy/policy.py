@@ -48,6 +48,9 @@ class Policy(Protocol):
     def best(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
         """The best size known; None before any has converged."""
 
+    def advised(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
+        """The size that the job's ancestor has found best, while the job itself has not run; None: there is none."""
+
     def is_exploring(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> bool:
         """Whether the job has not settled on a size yet."""
 
@@ -117,6 +120,10 @@ class ZeusPolicy:
         """The live arm of the best mean; in Pruning the cheapest that converged."""
         return explanation.best_arm(knobs, progress, sizes)
 
+    def advised(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
+        """None: the reference algorithm takes over nothing."""
+        return None
+
     def is_exploring(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> bool:
         """Whether the job is in Pruning."""
         return progress.stage is Stage.PRUNING
@@ -164,6 +171,11 @@ class SurrogatePolicy:
     def best(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
         """The incumbent."""
         return surrogate_algorithm.incumbent_of(knobs, progress, sizes)
+
+    def advised(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
+        """The size that the job's ancestor has found best, while the job itself has not run; None: there is none."""
+        first = surrogate_algorithm.first_run_of(knobs, progress, sizes)
+        return first.batch_size if first else None
 
     def is_exploring(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> bool:
         """Whether another size than the incumbent is worth a try."""

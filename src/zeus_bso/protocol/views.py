@@ -6,6 +6,8 @@ Units: time in seconds, energy in joules, power in watts; timestamps are ISO 860
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 from zeus_bso.protocol.job_spec import JobSpecFromClient
@@ -320,6 +322,23 @@ class JobSummary(BaseModel):
     savings: JobSavings | None = None
 
 
+class AncestorView(BaseModel):
+    """The job with whose results another one began.
+
+    Attributes:
+        job_id: Its id. It may have been deleted since.
+        kind: ``identical`` if its task is the same, so that it needs the same epochs to the target. Otherwise
+            ``similar``.
+        runs: Number of its runs that its results rest on, of each batch size the latest 20 at most.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    job_id: str
+    kind: Literal["identical", "similar"]
+    runs: int
+
+
 class JobView(JobSummary):
     """A job with its spec and the results for each batch size.
 
@@ -327,12 +346,16 @@ class JobView(JobSummary):
         next_batch_size: The batch size that the next ask would get if no run ends before. Null if chance decides.
         next_run: One sentence with this size, or with the chances, and the reason.
         left_out: One sentence on the runs that are not learnt from, with the reasons. Null if there are none.
+        ancestor: The job with whose results this one began. Null if there is none.
+        began_with: One sentence about it. Null if there is none.
         power_profiles: What is known about the batch sizes whose power limits were measured.
     """
 
     next_batch_size: int | None = None
     next_run: str = ""
     left_out: str | None = None
+    ancestor: AncestorView | None = None
+    began_with: str | None = None
     spec: JobSpecFromClient
     batch_sizes: list[BatchSizeView]
     power_profiles: list[PowerProfileView] = []

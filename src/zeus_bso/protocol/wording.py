@@ -70,6 +70,21 @@ def left_out_runs(runs: Mapping[EnergySource, int], of_job: EnergySource | None)
     return f"{those}: the energy comes from {', '.join(parts)}{ours}."
 
 
+def began_with(job_id: str, runs: int, *, identical: bool, in_use: bool) -> str:
+    """A sentence on the job with whose results another job began.
+
+    Args:
+        job_id: Id of the former job.
+        runs: Number of its runs.
+        identical: Whether both have the same task.
+        in_use: Whether the settings of the new job still let it believe them.
+    """
+    task = "the same task" if identical else "a similar task"
+    begun = f"It began with the results of job {job_id}, {counted(runs, 'run')} of {task}"
+    doubt = "it believes them less and less, the more its own runs differ"
+    return f"{begun}; {doubt if in_use else 'its policy option transfer=false leaves them out'}."
+
+
 def state_of(outcome: Outcome | None, reason: FailReason | None) -> str:
     """The state of a trial, from its outcome or from the reason why it has none."""
     if outcome is not None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from zeus_bso.policy.ancestor import Kinship
 from zeus_bso.policy.explanation import BelievedCost
 from zeus_bso.policy.state import Knobs, Sizes, SizeState
 from zeus_bso.policy.zeus.mab import belief
@@ -13,7 +14,7 @@ from zeus_bso.power.goal import goal_of
 from zeus_bso.power.search import next_limit
 from zeus_bso.protocol import wording
 from zeus_bso.protocol.power import PowerProfile
-from zeus_bso.protocol.views import BatchSizeView, JobSummary, JobView, PowerProfileView, TrialView
+from zeus_bso.protocol.views import AncestorView, BatchSizeView, JobSummary, JobView, PowerProfileView, TrialView
 from zeus_bso.protocol.words import EnergySource
 from zeus_bso.server.batch_size_state.commands import ReadTrials
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
@@ -48,6 +49,8 @@ def show_job(service: ZeusService, job_id: str) -> JobView:
         next_batch_size=following.batch_size,
         next_run=following.sentence,
         left_out=wording.left_out_runs(_left_out(totals.values()), job.energy_source),
+        ancestor=_ancestor(job),
+        began_with=_began_with(job),
         power_profiles=[show_power_profile(job, size, profile) for size, profile in profiles.items()],
     )
 
@@ -172,6 +175,19 @@ def show_trial(trial: Trial, of_job: EnergySource | None = None) -> TrialView:
         ended_at=_iso(trial.ended_at) if trial.ended_at else None,
         message=_message(trial, of_job),
     )
+
+
+def _ancestor(job: JobState) -> AncestorView | None:
+    begun = job.inheritance
+    return None if begun is None else AncestorView(job_id=begun.job_id, kind=begun.kinship.value, runs=begun.runs)
+
+
+def _began_with(job: JobState) -> str | None:
+    begun = job.inheritance
+    if begun is None:
+        return None
+    identical = begun.kinship is Kinship.IDENTICAL
+    return wording.began_with(begun.job_id, begun.runs, identical=identical, in_use=job.ancestor is not None)
 
 
 def _message(trial: Trial, of_job: EnergySource | None) -> str:

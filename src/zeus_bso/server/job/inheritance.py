@@ -62,6 +62,11 @@ class Inheritance:
     pace_variance: _Variance
     sizes: Annotated[tuple[InheritedSize, ...], Field(min_length=1, strict=False)]
 
+    @property
+    def runs(self) -> int:
+        """Runs that it rests on."""
+        return sum(size.runs for size in self.sizes)
+
     def priced(self, eta_knob: float, max_power_w: float) -> Ancestor:
         """The beliefs under the settings of the new job."""
         return Ancestor(
