@@ -12,6 +12,7 @@ import pytest
 from tests.support.process import ServerProcess
 from tests.support.traces import WORKLOADS, tiny_pair
 
+from zeus_bso.policy.ancestor import Kinship
 from zeus_bso.protocol.job_spec import JobSpecFromClient, PolicyOptions
 from zeus_bso.protocol.words import FailReason, Outcome
 from zeus_bso.simulator.job import PolicyJob, knobs_of
@@ -47,17 +48,24 @@ class ServedJob:
         client: Knows the server.
         world: Workload, GPU and scenario.
         policy: The job's.
+        prefix: Its prefix; None: one that no other job has.
     """
 
     power_limit_w: float | None = None
 
-    def __init__(self, client: httpx.Client, world: SimulatedWorkload, policy: Literal["zeus", "surrogate"]) -> None:
+    def __init__(
+        self,
+        client: httpx.Client,
+        world: SimulatedWorkload,
+        policy: Literal["zeus", "surrogate"],
+        prefix: str | None = None,
+    ) -> None:
         self._client = client
         knobs = knobs_of(world)
         self._job_id = uuid.uuid4().hex
         spec = JobSpecFromClient(
             job_id=self._job_id,
-            job_id_prefix="simulated",
+            job_id_prefix=prefix or self._job_id,
             batch_sizes=list(knobs.batch_sizes),
             default_batch_size=knobs.default_batch_size,
             target_metric=knobs.target_metric,
@@ -72,7 +80,9 @@ class ServedJob:
             number_of_gpus=1,
             gpu_model="simulated",
         )
-        assert client.post("/jobs", json=spec.model_dump(mode="json")).status_code == 201
+        answer = client.post("/jobs", json=spec.model_dump(mode="json"))
+        assert answer.status_code == 201
+        self.began_with_another = "begins with what job" in (answer.json()["message"] or "")
 
     def ask(self) -> GivenTrial:
         offer = self._client.get("/jobs/batch_size", params={"job_id": self._job_id}).raise_for_status().json()
@@ -125,3 +135,24 @@ def test_the_server_decides_as_the_simulator(
 
     assert served == simulated
     assert len({attempt.batch_size for recurrence in served for attempt in recurrence.attempts}) > 1
+
+
+@pytest.mark.parametrize(
+    ("traces", "scenario"), [("digits", "one after the other"), ("tiny", "overlapping, some crash")]
+)
+def test_it_does_so_for_a_job_that_begins_with_what_another_has_learnt(
+    client: httpx.Client, tmp_path: Path, traces: str, scenario: str
+) -> None:
+    pair, prefix = pair_of(traces, tmp_path), uuid.uuid4().hex
+    earlier = SimulatedWorkload(pair, Scenario(recurrences=10))
+    world = SimulatedWorkload(pair, SCENARIOS[scenario])
+    source = PolicyJob(earlier, "surrogate", SEED)
+    simulate(earlier, source, SEED)
+    simulate(earlier, ServedJob(client, earlier, "surrogate", prefix), SEED)
+    served_job = ServedJob(client, world, "surrogate", prefix)
+    simulated = simulate(world, PolicyJob(world, "surrogate", SEED, source.hand_on(Kinship.IDENTICAL)), SEED)
+    served = simulate(world, served_job, SEED)
+
+    assert served_job.began_with_another
+    assert served == simulated
+    assert served != simulate(world, PolicyJob(world, "surrogate", SEED), SEED)

@@ -25,6 +25,7 @@ from zeus_bso.policy.surrogate.gaussian_process import (
     fit,
     octaves_of,
 )
+from zeus_bso.protocol.words import INT32_MAX
 
 DOUBT = {Kinship.IDENTICAL: 0.1, Kinship.SIMILAR: 0.5}
 """How probable it is, before the job has run, that its ancestor tells it nothing."""
@@ -137,9 +138,9 @@ def first_run(ancestor: Ancestor, default: int, sizes: tuple[int, ...], live: Se
     places = octaves_of(known, default)
     pace, epochs = (every[-1].mean(places, float(places.min()), float(places.max()))[0] for every in both)
     cheapest = int(np.argmin(pace + epochs))
-    if known[cheapest] == default:
-        return FirstRun(default, None)
-    return FirstRun(known[cheapest], max(LEAST_BOUND, math.ceil(BOUND_IN_EPOCHS * math.exp(epochs[cheapest]))))
+    needed = BOUND_IN_EPOCHS * math.exp(min(epochs[cheapest], 50.0))
+    bound = None if known[cheapest] == default or needed > INT32_MAX else max(LEAST_BOUND, math.ceil(needed))
+    return FirstRun(known[cheapest], bound)
 
 
 def _with_ancestor(

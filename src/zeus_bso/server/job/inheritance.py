@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter
-from pydantic.dataclasses import dataclass as checked_dataclass
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass
 
 from zeus_bso.cost import zeus_cost
 from zeus_bso.policy.ancestor import Ancestor, AncestorSize, Kinship
@@ -18,10 +18,8 @@ _Logarithm = Annotated[float, Field(ge=-100, le=100)]
 _Variance = Annotated[float, Field(gt=0, le=1e40)]
 _Amount = Annotated[float, Field(ge=0, le=1e40)]
 
-_STRICT = ConfigDict(strict=True)
 
-
-@checked_dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True)
 class InheritedSize:
     """What the ancestor knew about one batch size.
 
@@ -40,7 +38,7 @@ class InheritedSize:
     time: _Amount
 
 
-@checked_dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True)
 class Inheritance:
     """What a job has taken over from its ancestor when it was created.
 
@@ -56,11 +54,11 @@ class Inheritance:
     """
 
     job_id: Text
-    kinship: Annotated[Kinship, Field(strict=False)]
+    kinship: Kinship
     default_batch_size: PositiveCount
     noise_variance: _Variance
     pace_variance: _Variance
-    sizes: Annotated[tuple[InheritedSize, ...], Field(min_length=1, strict=False)]
+    sizes: Annotated[tuple[InheritedSize, ...], Field(min_length=1)]
 
     @property
     def runs(self) -> int:

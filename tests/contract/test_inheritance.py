@@ -1,0 +1,266 @@
+"""A new job begins with what another one has learnt."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+from tests.support.exports import export, file_of, lines_of, rows, send
+from tests.support.jobs import Json, Trial
+from tests.support.server import Server
+
+NEEDED = {8: 4, 16: 3, 32: 2, 64: 2}
+"""Epochs that a run needs."""
+
+ENERGY = {8: 90.0, 16: 60.0, 32: 50.0, 64: 100.0}
+"""Energy of an epoch [J]: 32 is the cheapest size."""
+
+CHEAPEST = 32
+
+
+def finish(server: Server, trial: Trial, needed: int | None = None) -> None:
+    """Train to the target."""
+    epochs = needed or NEEDED[trial.batch_size]
+    for epoch in range(1, epochs + 1):
+        answer = server.report(
+            trial,
+            current_epoch=epoch,
+            energy=epoch * ENERGY[trial.batch_size],
+            time=float(epoch),
+            metric=0.95 if epoch == epochs else 0.1,
+        )
+        if answer["stop_train"]:
+            return
+
+
+def learnt(server: Server, runs: int = 7, **spec: object) -> Json:
+    """A job that has run so often; the spec as it was registered."""
+    registered = server.register(policy="surrogate", **spec)
+    for _ in range(runs):
+        finish(server, server.ask(registered["job_id"]))
+    return registered
+
+
+def other(server: Server, **spec: object) -> Json:
+    """Register a job of the same prefix on another GPU."""
+    return server.register(**{"job_id": "other", "policy": "surrogate", "gpu_model": "H200", **spec})
+
+
+def ancestor(server: Server, job_id: str = "other") -> Json | None:
+    found: Json | None = server.job(job_id)["ancestor"]
+    return found
+
+
+class TestWhoIsAnAncestor:
+    def test_a_job_of_the_same_prefix_on_another_gpu(self, server: Server) -> None:
+        learnt(server)
+        answer = other(server)
+
+        assert answer["message"] == (
+            "The job is new, and begins with what job 'job' has learnt. The policy option transfer=false switches "
+            "that off."
+        )
+        found = ancestor(server)
+        assert found is not None
+        assert (found["job_id"], found["kind"]) == ("job", "identical")
+        assert found["runs"] == 7
+        began = server.job("other")["began_with"]
+        assert began.startswith(f"It began with the results of job job, {found['runs']} runs of the same task;")
+        assert other(server)["message"] is None
+
+    @pytest.mark.parametrize("changed", [{"target_metric": 0.92}, {"max_epochs": 20}])
+    def test_with_another_target_its_task_is_similar(self, server: Server, changed: Json) -> None:
+        learnt(server)
+        other(server, **changed)
+
+        found = ancestor(server)
+        assert found is not None
+        assert found["kind"] == "similar"
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"job_id_prefix": "something else"},
+            {"higher_is_better_metric": False, "target_metric": 0.2},
+            {"batch_sizes": [16, 17, 18]},
+            {"policy": "zeus"},
+            {"policy_options": {"transfer": False}},
+        ],
+    )
+    def test_it_is_no_ancestor_of_a_job_that_differs_otherwise(self, server: Server, changed: Json) -> None:
+        learnt(server)
+        other(server, **changed)
+
+        assert ancestor(server) is None
+        assert server.job("other")["began_with"] is None
+
+    def test_it_has_learnt_enough_after_five_converged_runs(self, server: Server) -> None:
+        learnt(server, runs=4)
+        other(server, job_id="too early")
+        finish(server, server.ask("job"))
+        other(server)
+
+        assert ancestor(server, "too early") is None
+        assert ancestor(server) is not None
+
+    def test_the_same_task_comes_before_more_runs(self, server: Server) -> None:
+        learnt(server, runs=20, target_metric=0.91, job_id="another target")
+        learnt(server, runs=6, job_id="few", policy_options={"transfer": False})
+        learnt(server, runs=8, job_id="most", policy_options={"transfer": False})
+        other(server)
+
+        found = ancestor(server)
+        assert found is not None
+        assert found["job_id"] == "most"
+
+    def test_a_job_that_is_named_comes_first_whatever_its_prefix(self, server: Server) -> None:
+        learnt(server)
+        learnt(server, runs=3, job_id="named", job_id_prefix="something else")
+        other(server, similar_to="named")
+
+        found = ancestor(server)
+        assert found is not None
+        assert (found["job_id"], found["kind"]) == ("named", "similar")
+
+    @pytest.mark.parametrize("name", ["not there", "of zeus", "not run", "other"])
+    def test_a_named_job_that_has_nothing_to_hand_on_is_said(self, server: Server, name: str) -> None:
+        server.register(job_id="of zeus", job_id_prefix="something else")
+        server.register(job_id="not run", job_id_prefix="something else", policy="surrogate")
+        answer = other(server, similar_to=name)
+
+        assert answer["message"].startswith(f"similar_to: job '{name}' has nothing to hand on")
+        assert ancestor(server) is None
+
+
+class TestTheFirstRun:
+    def test_takes_the_size_that_the_ancestor_has_found_the_cheapest(self, server: Server) -> None:
+        learnt(server)
+        other(server)
+        explained = server.job("other")
+        offer = server.offer("other")
+
+        assert offer["batch_size"] == explained["next_batch_size"] == CHEAPEST
+        assert "Job job found this batch size the cheapest for the same task." in explained["next_run"]
+        assert 2 * NEEDED[CHEAPEST] <= offer["epoch_bound"] <= 2 * NEEDED[CHEAPEST] + 2
+        assert server.offer("other")["batch_size"] == CHEAPEST
+
+    def test_takes_the_default_if_the_task_is_similar(self, server: Server) -> None:
+        learnt(server)
+        other(server, target_metric=0.91)
+        offer = server.offer("other")
+
+        assert (offer["batch_size"], offer["epoch_bound"]) == (16, None)
+
+    def test_takes_it_without_a_bound_if_it_is_not_to_explore(self, server: Server) -> None:
+        learnt(server)
+        other(server)
+        offer = server.call("POST", "/api/v1/trials", {"job_id": "other", "explore": False}).json()
+
+        assert (offer["batch_size"], offer["epoch_bound"]) == (CHEAPEST, None)
+
+    def test_is_stopped_at_twice_the_epochs_and_the_next_takes_the_default(self, server: Server) -> None:
+        learnt(server)
+        other(server)
+        first = server.offer("other")
+        bound = first["epoch_bound"]
+        answers = [
+            server.report(Trial.of(first), current_epoch=epoch, energy=50.0 * epoch, time=float(epoch), metric=0.1)
+            for epoch in range(1, bound + 1)
+        ]
+
+        assert [answer["stop_train"] for answer in answers] == [*[False] * (bound - 1), True]
+        assert answers[-1]["outcome"] == "cost-bound"
+        assert answers[-1]["message"] == (
+            f"Stopped: the target was not reached within {bound} epochs, twice as many as the job needs at this batch "
+            "size whose results this job began with."
+        )
+        offer = server.offer("other")
+        assert (offer["batch_size"], offer["epoch_bound"]) == (16, None)
+
+    def test_that_reaches_the_target_at_the_bound_has_converged(self, server: Server) -> None:
+        learnt(server)
+        other(server)
+        offer = server.offer("other")
+        finish(server, Trial.of(offer), needed=offer["epoch_bound"])
+
+        assert server.trials("other")[0]["outcome"] == "converged"
+
+    def test_comes_once_so_that_a_job_of_two_sizes_goes_on(self, server: Server) -> None:
+        learnt(server, batch_sizes=[16, 32])
+        other(server, batch_sizes=[16, 32])
+        taken = []
+        for number in count():
+            trial = server.ask("other")
+            taken.append(trial.batch_size)
+            if number == 12:
+                break
+            finish(server, trial, needed=9)
+
+        assert taken[:2] == [32, 16]
+        assert all(bound["epoch_bound"] is None for bound in (server.offer("other") for _ in range(2)))
+
+    def test_does_not_come_again_after_a_reset(self, server: Server) -> None:
+        learnt(server)
+        other(server)
+        finish(server, server.ask("other"))
+        server.reset("other")
+        offer = server.offer("other")
+
+        assert (offer["batch_size"], offer["epoch_bound"]) == (16, None)
+        assert ancestor(server) is not None
+
+
+class TestWhatIsKept:
+    def test_the_ancestor_may_be_deleted(self, server: Server) -> None:
+        learnt(server)
+        other(server)
+        before = server.job("other")
+        server.delete("job")
+
+        assert server.job("other")["ancestor"] == before["ancestor"]
+        assert server.offer("other")["batch_size"] == CHEAPEST
+
+    def test_another_eta_weighs_what_was_taken_over_anew(self, server: Server) -> None:
+        learnt(server)
+        other(server, eta_knob=0.0)
+
+        # An epoch takes 1 s at every size, so the larger ones need the least time.
+        assert server.offer("other")["batch_size"] in (32, 64)
+        server.change("other", eta_knob=1.0)
+        assert server.offer("other")["batch_size"] == CHEAPEST
+
+    def test_it_can_be_switched_off_later(self, server: Server) -> None:
+        learnt(server)
+        other(server)
+        server.change("other", policy_options={"transfer": False})
+
+        assert server.offer("other")["batch_size"] == 16
+        assert server.job("other")["began_with"].endswith("its policy option transfer=false leaves them out.")
+
+    def test_it_travels_with_the_job(self, server: Server) -> None:
+        learnt(server)
+        other(server)
+        file, before = export(server, "other"), server.job("other")
+        server.delete("other")
+        assert send(server, file, replace=True).status_code == 201
+
+        after = server.job("other")
+        assert {name: after[name] for name in ("ancestor", "began_with", "next_run")} == {
+            name: before[name] for name in ("ancestor", "began_with", "next_run")
+        }
+        assert server.offer("other")["batch_size"] == CHEAPEST
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("kinship", "close"), ("sizes", []), ("noise_variance", -1.0), ("job_id", 3), ("default_batch_size", 0)],
+    )
+    def test_a_file_with_an_impossible_one_is_refused(self, server: Server, field: str, value: object) -> None:
+        learnt(server)
+        other(server)
+        lines = lines_of(export(server, "other"))
+        rows(lines, "job")[0]["inheritance"][field] = value
+        server.delete("other")
+        answer = send(server, file_of(lines))
+
+        assert answer.status_code == 422
+        assert answer.json()["message"] == "Line 2: job holds an invalid value."
