@@ -8,6 +8,7 @@ The parts, all by default:
                 by more than 5 %
     defaults    the same with the default moved to every size of the list
     drift       on the traces, epochs multiplied at half time
+    history     on the traces, with past runs known before the first recurrence, against the reference without
     late        on the traces, recurrences that overlap
     transfer    on the traces, jobs that begin with what another job has learnt
     scenarios   every scenario of `zeus-bso simulate --scenario list`; or name single ones: `--only cliffs two-minima`
@@ -24,7 +25,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import policy_scenarios, policy_traces, policy_transfer
+from benchmarks import policy_history, policy_scenarios, policy_traces, policy_transfer
 from zeus_bso.exceptions import ZeusBSOError
 from zeus_bso.simulator.experiment import Simulated, run_tasks, tasks_of
 from zeus_bso.simulator.report import ReportRow, rows_of
@@ -33,7 +34,8 @@ from zeus_bso.simulator.traces import read_traces
 from zeus_bso.simulator.world import SimulatedWorkload
 
 SCENARIOS = "scenarios"
-PARTS = policy_traces.PARTS | policy_transfer.PARTS
+PARTS = policy_traces.PARTS | policy_history.PARTS | policy_transfer.PARTS
+"""The parts that need traces."""
 
 
 def main() -> int:

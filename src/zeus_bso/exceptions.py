@@ -20,6 +20,7 @@
         ├── SupersededError                            409
         ├── TooLargeError                              413
         ├── RefusedResultError                         422
+        ├── RefusedRunsError                           422
         ├── InvalidExportError                         422
         ├── TooManyAttemptsError                       429
         └── DatabaseUnavailableError                   503
@@ -130,6 +131,12 @@ class SupersededError(ZeusBSOServerError):
 
 class RefusedResultError(ZeusBSOServerError):
     """The result cannot be true, for example a converged run that cost nothing."""
+
+    status_code = 422
+
+
+class RefusedRunsError(ZeusBSOServerError):
+    """Past runs cannot be of this job, or say nothing. The message names them."""
 
     status_code = 422
 

@@ -11,7 +11,7 @@ from zeus_bso.policy import explanation, stop
 from zeus_bso.policy.explanation import BelievedCost, Explanation
 from zeus_bso.policy.state import Choice, ChoiceInput, Knobs, Lesson, Progress, RunState, Sizes
 from zeus_bso.policy.stop import Verdict
-from zeus_bso.policy.surrogate import surrogate_algorithm
+from zeus_bso.policy.surrogate import past_runs, surrogate_algorithm
 from zeus_bso.policy.zeus import zeus_algorithm
 from zeus_bso.protocol.words import Outcome, Stage
 
@@ -41,6 +41,16 @@ class Policy(Protocol):
 
     def conclude(self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome) -> Lesson:
         """Learn from a trial of this generation that was decided."""
+
+    def learn_past_run(
+        self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
+    ) -> Lesson | None:
+        """Learn from a run that is no trial of the job; None: the policy learns from trials only."""
+
+    def learn_past_epochs(
+        self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
+    ) -> tuple[Progress, Sizes] | None:
+        """Learn from such a run of which only the epochs are known; None: the policy learns from trials only."""
 
     def recalibrated(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> Progress:
         """The progress after costs were worked out again."""
@@ -112,6 +122,18 @@ class ZeusPolicy:
             uncapped=run.uncapped,
         )
 
+    def learn_past_run(
+        self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
+    ) -> Lesson | None:
+        """Nothing: rounds of pruning are made of trials."""
+        return None
+
+    def learn_past_epochs(
+        self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
+    ) -> tuple[Progress, Sizes] | None:
+        """Nothing either."""
+        return None
+
     def recalibrated(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> Progress:
         """The progress as it is: it holds no costs but the least one."""
         return progress
@@ -163,6 +185,19 @@ class SurrogatePolicy:
         """Learn from a trial of this generation that was decided."""
         reward = -zeus_algorithm.observed_cost(knobs, outcome, run.cost, run.epoch, progress.min_cost)
         return surrogate_algorithm.conclude(knobs, progress, sizes, run, outcome, reward=reward)
+
+    def learn_past_run(
+        self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
+    ) -> Lesson | None:
+        """Learn from a run that is no trial of the job as from one of the job."""
+        reward = -zeus_algorithm.observed_cost(knobs, outcome, run.cost, run.epoch, progress.min_cost)
+        return past_runs.learn_past_run(knobs, progress, sizes, run, outcome, reward=reward)
+
+    def learn_past_epochs(
+        self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
+    ) -> tuple[Progress, Sizes] | None:
+        """Learn about epochs from a run that is no trial of the job."""
+        return past_runs.learn_past_epochs(knobs, progress, sizes, run.batch_size, run.epoch, outcome)
 
     def recalibrated(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> Progress:
         """The progress with the incumbent and its cost as they are believed now."""

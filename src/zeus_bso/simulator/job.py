@@ -13,9 +13,11 @@ from zeus_bso.protocol.messages import AskForTrial, TrainingResult
 from zeus_bso.protocol.words import FailReason
 from zeus_bso.server.batch_size_state import models
 from zeus_bso.server.job.inheritance import Inheritance
-from zeus_bso.server.services import trial_rules
+from zeus_bso.server.observations.models import KnownRuns
+from zeus_bso.server.services import past_run_rules, trial_rules
 from zeus_bso.server.services.ancestors import inherit
 from zeus_bso.simulator.job_in_memory import JobInMemory
+from zeus_bso.simulator.past_runs import past_runs_of
 from zeus_bso.simulator.runner import EpochReport, GivenTrial, ReportAnswer
 from zeus_bso.simulator.world import SimulatedWorkload
 
@@ -45,6 +47,9 @@ class PolicyJob:
     ) -> None:
         self._rows = JobInMemory(spec_of(world, policy), inheritance=inheritance)
         self._rng = np.random.default_rng(seed)
+        told = past_runs_of(world, _JOB_ID, seed)
+        if told is not None:
+            self._rows.save(past_run_rules.take(self._rows.load(), told, KnownRuns()).job)
 
     @property
     def progress(self) -> Progress:

@@ -136,6 +136,7 @@ class Scenario:
         tail: None: no run needs far more epochs than the others.
         growth: Share by which the cost of an epoch grows from one recurrence to the next.
         never: Batch sizes whose runs stay short of the target.
+        past_runs: How many past runs of each batch size the job knows of before its first recurrence.
     """
 
     name: str = ""
@@ -159,6 +160,7 @@ class Scenario:
     tail: Tail | None = None
     growth: float = 0.0
     never: tuple[int, ...] = ()
+    past_runs: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, value, least, most in self._numbers():
@@ -168,7 +170,7 @@ class Scenario:
     @property
     def named_batch_sizes(self) -> tuple[int, ...]:
         """The batch sizes that the scenario speaks of."""
-        return (*self.warm_ups, *self.never, *(self.tail.batch_sizes if self.tail else ()))
+        return (*self.warm_ups, *self.never, *self.past_runs, *(self.tail.batch_sizes if self.tail else ()))
 
     def on_another_workload(self) -> Scenario | None:
         """What of it can be laid over another workload; None: nothing, it lives by its workload alone."""

@@ -45,6 +45,7 @@ FIELDS = {
     "tail": WORLD,
     "growth": WORLD,
     "never": WORLD,
+    "past_runs": "zeus_bso.protocol.past_runs:PastRuns",
 }
 """By field of a scenario: the setting of a job, or the code of the client, that does the same for a real job."""
 

@@ -91,16 +91,15 @@ def beliefs_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, LogC
     for size, known in sizes.items():
         arm = known.surrogate
         # A run that cost nothing was not measured.
-        if not arm.epoch_sum or arm.cost_sum <= 0.0:
-            continue
-        pace = state.pace_level + math.log(cost_per_epoch(arm.cost_sum, arm.epoch_sum))
-        paces[size] = Observation(pace, pace_noise / max(1, arm.runs))
+        if arm.epoch_sum and arm.cost_sum > 0.0:
+            pace = state.pace_level + math.log(cost_per_epoch(arm.cost_sum, arm.epoch_sum))
+            paces[size] = Observation(pace, pace_noise / max(1, arm.runs))
         if arm.runs:
             epochs[size] = Observation(state.epochs_level + arm.mean_log_epochs, noise / arm.runs)
         elif arm.guess is not None:
             faded = noise * (1 + max(0, state.started - arm.seen) / FADING_RUNS)
             epochs[size] = Observation(state.epochs_level + arm.guess, faded)
-    if not epochs:
+    if not epochs or not paces:
         return {}
     every, default, ancestor = tuple(sizes), knobs.default_batch_size, knobs.ancestor
     pace_of = posterior(pace_hypotheses(ancestor, default, every), every, default, paces)

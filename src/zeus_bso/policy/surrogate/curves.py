@@ -53,11 +53,16 @@ def reference_curve(knobs: Knobs, curve: Curve) -> ReferenceCurve:
 
 
 def blended(knobs: Knobs, reference: ReferenceCurve, curve: Curve) -> ReferenceCurve:
-    """The reference after one more converged run: its levels stay, their epochs move towards the run's."""
+    """The reference after one more converged run: its levels stay, their epochs move towards the run's.
+
+    A run without a curve changes nothing.
+    """
+    if not curve:
+        return reference
     if not reference:
         return reference_curve(knobs, curve)
     passed = list(_improvements(knobs, curve))
-    last = float(curve[-1][0]) if curve else 0.0
+    last = float(curve[-1][0])
     blend: list[tuple[float, float]] = []
     for level, epoch in reference:
         new = next((float(at) for at, best in passed if _at_least(knobs, best, level)), last)

@@ -190,19 +190,27 @@ def add_success(
 ) -> tuple[SurrogateState, SizeState]:
     """What a converged run teaches of epochs to the target; ``noisy``: also of how much they vary."""
     arm = size.surrogate
-    if not size.converged:
-        arm = replace(arm, runs=0, mean_log_epochs=0.0, guess=None)
-    deviation = found.log_needed - arm.mean_log_epochs
-    if arm.runs and noisy:
-        state = replace(
-            state,
-            noise_ss=state.noise_ss + arm.runs / (arm.runs + 1) * deviation**2,
-            noise_dof=state.noise_dof + 1,
-        )
+    state = add_epochs_noise(state, arm, found.log_needed) if noisy else state
     arm = replace(
-        add_epochs(arm, found.log_needed), last_pace=found.pace, curve=blended(knobs, arm.curve, run.curve), stops=0
+        add_epochs(arm, found.log_needed),
+        guess=None,
+        last_pace=found.pace,
+        curve=blended(knobs, arm.curve, run.curve),
+        stops=0,
     )
     return state, replace(after_success(size, run.cost), surrogate=arm, is_arm=True)
+
+
+def add_epochs_noise(state: SurrogateState, before: SurrogateArmState, log_epochs: float) -> SurrogateState:
+    """The state after one more converged run of a size, as far as it tells how much epochs vary."""
+    if not before.runs:
+        return state
+    deviation = log_epochs - before.mean_log_epochs
+    return replace(
+        state,
+        noise_ss=state.noise_ss + before.runs / (before.runs + 1) * deviation**2,
+        noise_dof=state.noise_dof + 1,
+    )
 
 
 def add_epochs(arm: SurrogateArmState, log_epochs: float) -> SurrogateArmState:

@@ -113,12 +113,19 @@ def rests(state: SurrogateState, size: SizeState) -> bool:
 
 
 def candidates_of(sizes: Sizes) -> Sequence[int]:
-    """Live sizes within an octave of a tried one, or between or next to tried ones in the list."""
-    tried = [size for size, state in sizes.items() if state.surrogate.epoch_sum]
-    known = [size for size, state in sizes.items() if state.live or state.surrogate.epoch_sum]
+    """Live sizes within an octave of a tried one, or between or next to tried ones in the list.
+
+    A size counts as tried too if only the epochs of its runs are known.
+    """
+    tried = [size for size, state in sizes.items() if _is_tried(state)]
+    known = [size for size, state in sizes.items() if state.live or _is_tried(state)]
     low, high = known.index(tried[0]), known.index(tried[-1])
     near = known[max(0, low - 1) : high + 2]
     reach = 2.0**FRONTIER_OCTAVES
     # Sizes ascend, so whatever lies between two tried ones is near.
     least, largest = min(near[0], tried[0] / reach), max(near[-1], tried[-1] * reach)
     return [size for size in known if sizes[size].live and least <= size <= largest]
+
+
+def _is_tried(size: SizeState) -> bool:
+    return bool(size.surrogate.epoch_sum or size.surrogate.runs)

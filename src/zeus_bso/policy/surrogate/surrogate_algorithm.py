@@ -297,4 +297,7 @@ def _after_stop(knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, o
         allowed = bound / pace
         predicted = STOPPED_FACTOR * max(run.epoch, min(allowed, INT32_MAX), 1.0)
     log_epochs = math.log(min(max(1.0, predicted), INT32_MAX)) - state.epochs_level
-    return add_epochs(arm, log_epochs) if sizes[run.batch_size].converged else replace(arm, guess=log_epochs)
+    if sizes[run.batch_size].converged:
+        return add_epochs(arm, log_epochs)
+    # Of a size whose runs were not measured, nothing is guessed.
+    return replace(arm, guess=log_epochs) if arm.epoch_sum else arm

@@ -1,0 +1,1 @@
+"""Past runs of jobs, which are no trials: rows, and their repository."""
