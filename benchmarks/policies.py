@@ -34,7 +34,7 @@ from zeus_bso.simulator.traces import read_traces
 from zeus_bso.simulator.world import SimulatedWorkload
 
 SCENARIOS = "scenarios"
-PARTS = policy_traces.PARTS | policy_history.PARTS | policy_transfer.PARTS
+PARTS = policy_traces.PARTS | {"history": policy_history.on_known_history} | policy_transfer.PARTS
 """The parts that need traces."""
 
 

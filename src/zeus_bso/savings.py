@@ -13,6 +13,9 @@ Where the figure cannot be exact, it errs on the low side. Runs that fail for ou
 would have failed with the default size too, but they are charged all the same. Runs of the default size that were
 stopped for their cost do not raise the baseline.
 
+*Past runs* of the default size that converged are part of its mean, so a job that was told of some has a baseline from
+its first run on. The job did not use what they used, so they appear nowhere else.
+
 *Interval* (95 %). Noise is multiplicative, so the formula uses the log scale. Let CV_b be the coefficient of variation
 among the n_b converged runs of size b. Then
 
@@ -96,6 +99,9 @@ class Use:
         )
 
 
+_NO_USE = Use()
+
+
 @dataclass(frozen=True, slots=True)
 class Saving:
     """The saving of one quantity.
@@ -172,29 +178,32 @@ class EndedRun:
     profiling: float = 0.0
 
 
-def saving(uses: Mapping[int, Use], default_batch_size: int) -> Saving | None:
+def saving(uses: Mapping[int, Use], default_batch_size: int, past: Use = _NO_USE) -> Saving | None:
     """The saving of a job in one quantity, with its interval.
 
     Args:
         uses: Use of the runs of each batch size.
         default_batch_size: The size to compare with.
+        past: Use of past runs of that size, which are no runs of the job.
 
     Returns:
         The saving, or None if the default size has not converged yet, so that there is no baseline.
     """
-    default = uses.get(default_batch_size, Use())
-    if not default.converged:
+    default = uses.get(default_batch_size, _NO_USE)
+    baseline = past + default
+    if not baseline.converged:
         return None
-    others = sum((use for size, use in uses.items() if size != default_batch_size), Use())
-    return _compare(default, default, others, noise(uses.values()))
+    others = sum((use for size, use in uses.items() if size != default_batch_size), _NO_USE)
+    return _compare(baseline, default, others, noise({**uses, default_batch_size: baseline}.values()))
 
 
-def saving_with_limits(uses: Iterable[LimitedUse], default_batch_size: int) -> Saving | None:
+def saving_with_limits(uses: Iterable[LimitedUse], default_batch_size: int, past: Use = _NO_USE) -> Saving | None:
     """The saving of a job in one quantity, by its batch sizes and its power limits.
 
     Args:
         uses: Use of the runs of each batch size at each power limit.
         default_batch_size: The size to compare with.
+        past: Use of past runs of that size, at full power.
 
     Returns:
         The saving, or None if the default size has not converged yet.
@@ -205,11 +214,13 @@ def saving_with_limits(uses: Iterable[LimitedUse], default_batch_size: int) -> S
         before = at_full_power.get(each.batch_size, Use())
         at_full_power[each.batch_size] = before + each.use.times(each.full_power)
         used, profiling = used + each.use, profiling + each.profiling
-    alone = saving(at_full_power, default_batch_size)
+    alone = saving(at_full_power, default_batch_size, past)
     return None if alone is None else _with_limits(alone, used, profiling)
 
 
-def over_time(runs: Sequence[EndedRun], default_batch_size: int, after: Collection[int]) -> list[Saving] | None:
+def over_time(
+    runs: Sequence[EndedRun], default_batch_size: int, after: Collection[int], past: Use = _NO_USE
+) -> list[Saving] | None:
     """The savings after some of the runs, with the current baseline and noise.
 
     After the last run, the saving equals that of :func:`saving`.
@@ -218,6 +229,7 @@ def over_time(runs: Sequence[EndedRun], default_batch_size: int, after: Collecti
         runs: All ended runs, in the order in which they ended.
         default_batch_size: The size to compare with.
         after: Indexes of the runs after which to compute a saving, in ascending order.
+        past: Use of past runs of the default size, at full power.
 
     Returns:
         One saving per index, or None if the default size has not converged yet.
@@ -227,10 +239,10 @@ def over_time(runs: Sequence[EndedRun], default_batch_size: int, after: Collecti
     for run in at_full_power:
         of_sizes.setdefault(run.batch_size, []).append(run)
     uses = {size: Use.of(of_size) for size, of_size in of_sizes.items()}
-    default = uses.get(default_batch_size, Use())
-    if not default.converged:
+    baseline = past + uses.get(default_batch_size, _NO_USE)
+    if not baseline.converged:
         return None
-    known = noise(uses.values())
+    known = noise({**uses, default_batch_size: baseline}.values())
     savings, defaults, others, begin = [], Use(), Use(), 0
     used, profiling = Use(), 0.0
     for index in after:
@@ -239,7 +251,7 @@ def over_time(runs: Sequence[EndedRun], default_batch_size: int, after: Collecti
         since, begin = at_full_power[begin : index + 1], index + 1
         defaults += Use.of(run for run in since if run.batch_size == default_batch_size)
         others += Use.of(run for run in since if run.batch_size != default_batch_size)
-        savings.append(_with_limits(_compare(default, defaults, others, known), used, profiling))
+        savings.append(_with_limits(_compare(baseline, defaults, others, known), used, profiling))
     return savings
 
 

@@ -18,7 +18,7 @@ from zeus_bso.server.config import Settings
 from zeus_bso.server.database.transactions import Database
 from zeus_bso.server.dependencies import Transactions
 
-TABLES = ("trial_report", "trial", "batch_size_state", "job", "job_tombstone")
+TABLES = ("observation", "trial_report", "trial", "batch_size_state", "job", "job_tombstone")
 
 _SHIFTED = {
     "sqlite": "strftime('%Y-%m-%d %H:%M:%f', {}, :by)",

@@ -217,7 +217,8 @@ class JobSavings(Savings):
     Attributes:
         cost: Saved cost [J].
         baseline_batch_size: The default batch size, with which all runs are compared.
-        baseline_runs: Number of its converged runs.
+        baseline_runs: Number of its converged runs, past runs among them.
+        baseline_past_runs: Number of past runs among those.
         baseline_last_at: Time when the latest of them ended. Null before the first.
         alarm: A sentence that says that none of the latest runs converged. Null if there is no alarm.
     """
@@ -226,6 +227,7 @@ class JobSavings(Savings):
     cost: SavedView | None
     baseline_batch_size: int
     baseline_runs: int
+    baseline_past_runs: int = 0
     baseline_last_at: str | None
     energy_source: EnergySource | None
     alarm: str | None
@@ -349,6 +351,7 @@ class JobView(JobSummary):
         ancestor: The job with whose results this one began. Null if there is none.
         began_with: One sentence about it. Null if there is none.
         power_profiles: What is known about the batch sizes whose power limits were measured.
+        past_runs: Number of past runs that the job was told of, by their source. They are no trials.
     """
 
     next_batch_size: int | None = None
@@ -359,6 +362,7 @@ class JobView(JobSummary):
     spec: JobSpecFromClient
     batch_sizes: list[BatchSizeView]
     power_profiles: list[PowerProfileView] = []
+    past_runs: dict[str, int] = {}
 
 
 class ImportProgress(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, TrialType
-from zeus_bso.units import counted
+from zeus_bso.units import counted, plain
 
 SOURCES = {
     EnergySource.COUNTER: "energy counters",
@@ -35,6 +35,8 @@ TYPES = {
     TrialType.CONCURRENT: "concurrent",
     TrialType.MAB: "by belief",
 }
+
+_SOURCES_NAMED = 2
 
 NOT_LEARNT = "Not learnt from:"
 """Begins the reason in the message of a run that the job has not learnt from."""
@@ -83,6 +85,21 @@ def began_with(job_id: str, runs: int, *, identical: bool, in_use: bool) -> str:
     begun = f"It began with the results of job {job_id}, {counted(runs, 'run')} of {task}"
     doubt = "it believes them less and less, the more its own runs differ"
     return f"{begun}; {doubt if in_use else 'its policy option transfer=false leaves them out'}."
+
+
+def past_runs(sources: Mapping[str, int]) -> str | None:
+    """A sentence on the past runs that a job was told of. None if there are none.
+
+    Args:
+        sources: Number of these runs by their source.
+    """
+    total = sum(sources.values())
+    if not total:
+        return None
+    named = list(sources)[:_SOURCES_NAMED]
+    more = len(sources) - len(named)
+    where = f"{', '.join(named)} and {counted(more, 'other source')}" if more else " and ".join(named)
+    return plain(f"{counted(total, 'past run')} from {where} {'is' if total == 1 else 'are'} known.")
 
 
 def state_of(outcome: Outcome | None, reason: FailReason | None) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 from zeus_bso.exceptions import ZeusBSOServerError
 from zeus_bso.policy.generation import begin_generation
 from zeus_bso.protocol.job_spec import JobSettings, settings
+from zeus_bso.protocol.past_runs import PastRuns, PastRunsTaken
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.logs import log_fields
+from zeus_bso.server.services import answers, past_run_rules
 from zeus_bso.server.services.locked_job import LockedJob
 from zeus_bso.server.services.service import ZeusService
 from zeus_bso.server.services.trial_requests import TrialRequest
@@ -81,6 +83,19 @@ class ZeusBatchSizeOptimizer:
         job = job.with_state(progress=progress, rng_state=None).with_sizes(sizes)
         self._service.save([job])
         return job.state
+
+    def take_past_runs(self, told: PastRuns) -> PastRunsTaken:
+        """Take past runs in, or say only what they would teach.
+
+        Raises:
+            UnknownJobError: There is no such job.
+            RefusedRunsError: Runs cannot be of this job, or say nothing. Nothing is stored.
+        """
+        job = self._service.lock(told.job_id, status_code=404)
+        taken = past_run_rules.take(job, told, self._service.known_past_runs(told))
+        if not told.dry_run and taken.observations:
+            self._service.save_past_runs(taken)
+        return answers.past_runs_taken(taken, dry_run=told.dry_run)
 
     def delete(self, job_id: str) -> None:
         """Delete a job with its trials.

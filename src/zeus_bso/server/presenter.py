@@ -19,6 +19,7 @@ from zeus_bso.protocol.words import EnergySource
 from zeus_bso.server.batch_size_state.commands import ReadTrials
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
 from zeus_bso.server.job.models import JobState
+from zeus_bso.server.observations.models import PastTotals
 from zeus_bso.server.services.service import ZeusService
 
 _NO_TRIALS = SizeTotals(0, 0, 0, 0, {}, None, None, None)
@@ -39,6 +40,7 @@ def show_job(service: ZeusService, job_id: str) -> JobView:
     running = trials - sum(total.converged + total.unconverged + total.failed for total in totals.values())
     believed = job.policy.believed(job.knobs, job.progress, sizes)
     following = job.policy.explain(choice_input)
+    past_runs = service.past_totals_of([job_id]).get(job_id, PastTotals()).sources
     return JobView(
         **summarize(job, sizes, trials, running, chosen_power_limit(job, sizes, profiles)).model_dump(),
         spec=job.spec,
@@ -47,11 +49,12 @@ def show_job(service: ZeusService, job_id: str) -> JobView:
             for size, state in sizes.items()
         ],
         next_batch_size=following.batch_size,
-        next_run=following.sentence,
+        next_run=" ".join(filter(None, [following.sentence, wording.past_runs(past_runs)])),
         left_out=wording.left_out_runs(_left_out(totals.values()), job.energy_source),
         ancestor=_ancestor(job),
         began_with=_began_with(job),
         power_profiles=[show_power_profile(job, size, profile) for size, profile in profiles.items()],
+        past_runs=dict(past_runs),
     )
 
 

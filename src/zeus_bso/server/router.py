@@ -21,6 +21,7 @@ from zeus_bso.protocol.messages import (
     TrialId,
     TrialOffer,
 )
+from zeus_bso.protocol.past_runs import PastRuns, PastRunsTaken
 from zeus_bso.protocol.urls import (
     ASK_URL,
     DELETE_JOB_URL,
@@ -31,6 +32,7 @@ from zeus_bso.protocol.urls import (
     IMPORT_URL,
     JOB_URL,
     JOBS_URL,
+    OBSERVATIONS_URL,
     REGISTER_JOB_URL,
     REPORT_END_URL,
     REPORT_RESULT_URL,
@@ -158,6 +160,16 @@ async def ask(request: AskForTrial, tx: Tx) -> TrialOffer:
 async def heartbeat(beat: Heartbeat, tx: Tx) -> TrialOffer:
     """Renew a trial's lease."""
     return await tx.decide(trial_requests.heartbeat(beat))
+
+
+@router.post(OBSERVATIONS_URL, tags=["v1"])
+@needs(Scope.REPORT)
+async def tell_past_runs(told: PastRuns, tx: Tx) -> PastRunsTaken:
+    """Tell a job of past runs, all of them or none. A run that is known already changes nothing."""
+    taken = await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).take_past_runs(told), job_id=told.job_id)
+    if taken.added and not taken.dry_run:
+        audit("past runs", told.job_id, added=taken.added)
+    return taken
 
 
 @router.get(TRIALS_URL, tags=["v1"])

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
 from zeus_bso.server.config import Settings
 from zeus_bso.server.job.repository import JobStateRepository
+from zeus_bso.server.observations.repository import ObservationRepository
 from zeus_bso.server.security.job_access import JobAccess
 from zeus_bso.server.services.service import ZeusService
 
@@ -33,5 +34,6 @@ class UnitOfWork:
         return ZeusService(
             JobStateRepository(self.connection, self.access),
             BatchSizeStateRepository(self.connection),
+            ObservationRepository(self.connection),
             trial_lease_s=self.settings.trial_lease_s,
         )

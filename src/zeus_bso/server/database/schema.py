@@ -217,6 +217,33 @@ power_point = Table(
     **TABLE_OPTIONS,
 )
 
+observation = Table(
+    "observation",
+    metadata,
+    Column("job_id", Identifier, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("source", Identifier, nullable=False),
+    Column("run_id", Identifier, nullable=False),
+    Column("batch_size", Integer, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("lesson", String(16), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("epochs", Integer),
+    Column("time", Double),
+    Column("energy", Double),
+    Column("estimated", Boolean, nullable=False),
+    Column("cost", Double),
+    Column("reward", Double),
+    Column("decision", Integer),
+    Column("curve", Json),
+    Column("ended_at", UtcDateTime),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("job_id", "number"),
+    ForeignKeyConstraint(["job_id"], ["job.job_id"], ondelete="CASCADE"),
+    Index("ix_observation_run", "job_id", "source", "run_id", unique=True),
+    **TABLE_OPTIONS,
+)
+
 job_tombstone = Table(
     "job_tombstone",
     metadata,

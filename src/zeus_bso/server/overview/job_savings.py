@@ -13,6 +13,7 @@ from zeus_bso.protocol.views import FleetSavings, JobSavings, RunCounts, SavedVi
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome
 from zeus_bso.savings import EndedRun, LimitedUse, Saving
 from zeus_bso.server.job.models import JobState
+from zeus_bso.server.observations.models import PastTotals
 from zeus_bso.server.overview.models import EndedTrial, JobRuns, JobTotals, SizeRecord
 from zeus_bso.server.overview.prices import EnergyPrices, scaled
 
@@ -35,26 +36,28 @@ def job_savings(job: JobState, runs: JobRuns, totals: JobTotals, prices: EnergyP
     default = job.spec.default_batch_size
     energy = totals.energy
     baseline = [record for record in runs.records if record.batch_size == default]
-    baseline_runs = sum(record.converged for record in baseline)
-    latest = max((record.last_converged_at for record in baseline if record.last_converged_at), default=None)
+    baseline_runs = sum(record.converged for record in baseline) + runs.past.energy.converged
+    ends = [*(record.last_converged_at for record in baseline), runs.past.last_at]
+    latest = max((at for at in ends if at), default=None)
     last_at = latest.isoformat() if latest else None
     return JobSavings(
         job_id=job.job_id,
         energy=_view(energy),
         time=_view(totals.time),
-        cost=_view(savings.saving_with_limits(_costs(job, runs), default)),
+        cost=_view(savings.saving_with_limits(_costs(job, runs), default, runs.past.cost)),
         energy_kwh=prices.kwh(energy),
         money=prices.money(energy),
         co2e_kg=prices.co2e_kg(energy),
         currency=prices.currency,
         runs=totals.runs,
         energy_source=job.energy_source,
-        estimated=job.energy_source is EnergySource.ESTIMATE,
+        estimated=job.energy_source is EnergySource.ESTIMATE or runs.past.estimated > 0,
         baseline_batch_size=default,
         baseline_runs=baseline_runs,
+        baseline_past_runs=runs.past.energy.converged,
         baseline_last_at=last_at,
         alarm=_alarm(runs),
-        message=_message(job, energy, baseline_runs, last_at),
+        message=_message(job, energy, runs.past, baseline_runs, last_at),
     )
 
 
@@ -68,8 +71,8 @@ def job_totals(job: JobState, runs: JobRuns) -> JobTotals:
     default = job.spec.default_batch_size
     energies, times = _energies(job, runs), _times(job, runs)
     return JobTotals(
-        energy=savings.saving_with_limits(energies, default),
-        time=savings.saving_with_limits(times, default),
+        energy=savings.saving_with_limits(energies, default, runs.past.energy),
+        time=savings.saving_with_limits(times, default, runs.past.time),
         spent_energy=sum(each.use.total + each.use.lost + each.profiling for each in energies),
         spent_time=sum(each.use.total + each.use.lost + each.profiling for each in times),
         runs=_counts(runs.records),
@@ -113,7 +116,11 @@ def fleet_savings(jobs: Sequence[JobTotals], prices: EnergyPrices) -> FleetSavin
 
 
 def savings_over_time(
-    job: JobState, trials: Sequence[EndedTrial], power_profiles: Mapping[int, PowerProfile], prices: EnergyPrices
+    job: JobState,
+    trials: Sequence[EndedTrial],
+    power_profiles: Mapping[int, PowerProfile],
+    past: PastTotals,
+    prices: EnergyPrices,
 ) -> list[SavingsPoint]:
     """The savings of a job after each run, thinned to at most ``MOST_POINTS`` points that include the last one."""
     default = job.spec.default_batch_size
@@ -130,8 +137,8 @@ def savings_over_time(
         EndedRun(t.batch_size, t.converged, t.time, t.wasted_time, factor.time, t.profiling_time)
         for t, factor in zip(trials, factors, strict=True)
     ]
-    energies = savings.over_time(energy_runs, default, shown)
-    times = savings.over_time(time_runs, default, shown)
+    energies = savings.over_time(energy_runs, default, shown, past.energy)
+    times = savings.over_time(time_runs, default, shown, past.time)
     if energies is None or times is None:
         return []
     points = []
@@ -247,15 +254,23 @@ def _view(saving: Saving | None) -> SavedView | None:
     return None if saving is None else SavedView(**asdict(saving), by_sizes=saving.saved - saving.by_limits)
 
 
-def _message(job: JobState, energy: Saving | None, runs: int, last_at: str | None) -> str:
+def _message(job: JobState, energy: Saving | None, past: PastTotals, runs: int, last_at: str | None) -> str:
     default = job.spec.default_batch_size
     if energy is None or last_at is None:
         return f"Not enough data yet: no run with the default batch size {default} has converged."
     estimated = " (estimated)" if job.energy_source is EnergySource.ESTIMATE else ""
-    baseline = units.plain(f"baseline: {units.counted(runs, 'run')}, last on {last_at[:10]}.")
+    baseline = units.plain(f"baseline: {units.counted(runs, 'run')}{_past_part(past)}, last on {last_at[:10]}.")
     if _is_zero(energy):
         return f"The job has stayed on its default batch size {default} so far: nothing is saved yet; {baseline}"
     return f"{_amount(energy)}{estimated}{_by_limits(energy)} against batch size {default}; {baseline}"
+
+
+def _past_part(past: PastTotals) -> str:
+    """How many runs of a baseline are past runs, and how many of these are estimated."""
+    if not past.energy.converged:
+        return ""
+    estimated = f", {units.count(past.estimated)} estimated" if past.estimated else ""
+    return f" ({units.count(past.energy.converged)} before the job{estimated})"
 
 
 def _fleet_message(jobs: int, compared: int, energy: Saving | None, estimated: int) -> str:

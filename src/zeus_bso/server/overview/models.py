@@ -10,6 +10,7 @@ from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.views import JobSummary, RunCounts
 from zeus_bso.protocol.words import EnergySource
 from zeus_bso.savings import Saving, Use
+from zeus_bso.server.observations.models import PastTotals
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +163,14 @@ class JobRuns:
         power_profiles: What is known about batch sizes at each power limit. It is read only if a limit was set.
         ended_since_converged: Number of ended trials since the latest converged trial.
         ends: Number of these trials by outcome or reason. They are read only if there is an alarm.
+        past: The past runs of the job.
     """
 
     records: Sequence[SizeRecord]
     power_profiles: Mapping[int, PowerProfile]
     ended_since_converged: int
     ends: Mapping[str, int] = field(default_factory=dict)
+    past: PastTotals = field(default_factory=PastTotals)
 
     @property
     def trials(self) -> int:

@@ -9,6 +9,7 @@ from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView, ReportView, SavingsPoint
 from zeus_bso.server import presenter
 from zeus_bso.server.job.models import JobState
+from zeus_bso.server.observations.models import PastTotals
 from zeus_bso.server.overview import job_savings
 from zeus_bso.server.overview.commands import ListJobs, ReadReports
 from zeus_bso.server.overview.models import JobFigures, JobKey, JobLine, JobRuns, JobVersion, SizeRecord
@@ -96,7 +97,7 @@ class Overview:
         records, since = self._repository.records(job_id), self._repository.ended_since_converged(job_id)
         profiles = self._power_profiles([job], {job_id: records})
         ends = self._ends({job_id: since}).get(job_id, {})
-        runs = JobRuns(records, profiles.get(job_id, {}), since, ends)
+        runs = JobRuns(records, profiles.get(job_id, {}), since, ends, self._past_runs(job_id))
         return job_savings.job_savings(job, runs, job_savings.job_totals(job, runs), self._prices)
 
     def savings_over_time(self, job_id: str) -> list[SavingsPoint]:
@@ -108,7 +109,7 @@ class Overview:
         job, trials = self._job(job_id), self._repository.ended_trials(job_id)
         limited = any(trial.power_limit is not None for trial in trials)
         profiles = self._service.power_profiles_of([job_id]).get(job_id, {}) if limited else {}
-        return job_savings.savings_over_time(job, trials, profiles, self._prices)
+        return job_savings.savings_over_time(job, trials, profiles, self._past_runs(job_id), self._prices)
 
     def fleet(self) -> FleetSavings:
         """The savings of all jobs together."""
@@ -172,6 +173,7 @@ class Overview:
         jobs = self._service.jobs(job_ids)
         profiles = self._power_profiles(jobs, records)
         ends = self._ends(since)
+        past = self._service.past_totals_of(job_ids)
         return [
             (
                 job,
@@ -180,6 +182,7 @@ class Overview:
                     profiles.get(job.job_id, {}),
                     since[job.job_id],
                     ends.get(job.job_id, {}),
+                    past.get(job.job_id, PastTotals()),
                 ),
             )
             for job in jobs
@@ -205,6 +208,9 @@ class Overview:
         if not wanted:
             return {}
         return self._service.power_profiles_of(wanted if len(wanted) <= _AT_ONCE else None)
+
+    def _past_runs(self, job_id: str) -> PastTotals:
+        return self._service.past_totals_of([job_id]).get(job_id, PastTotals())
 
     def _job(self, job_id: str) -> JobState:
         return self._service.get_job(job_id, status_code=404)

@@ -1,10 +1,16 @@
-"""What a client is told about its trial. Pure."""
+"""What a client is told about its trial, or its past runs. Pure."""
 
 from __future__ import annotations
 
+from collections import Counter
+
 from zeus_bso.protocol.messages import ReportResponse, TrialOffer
+from zeus_bso.protocol.past_runs import Lesson, PastRunsTaken
 from zeus_bso.protocol.words import Outcome
+from zeus_bso.server.services import past_run_rules
+from zeus_bso.server.services.past_run_rules import Taken
 from zeus_bso.server.services.trial_rules import Decision, Step
+from zeus_bso.units import counted, plain
 
 
 def answer(decision: Decision) -> ReportResponse:
@@ -39,3 +45,39 @@ def offer(decision: Decision) -> TrialOffer:
         message=trial.message or None,
         power_profile=decision.power_profile,
     )
+
+
+def past_runs_taken(taken: Taken, *, dry_run: bool) -> PastRunsTaken:
+    """The answer to past runs: what they teach, or would teach."""
+    learnt = past_run_rules.learnt(taken.observations)
+    return PastRunsTaken(
+        job_id=taken.job.job_id,
+        dry_run=dry_run,
+        added=len(taken.observations),
+        known=taken.known,
+        learnt=dict(learnt),
+        estimated=sum(each.estimated for each in taken.observations),
+        batch_sizes=past_run_rules.by_size(taken.observations),
+        message=_lessons_message(taken, learnt, dry_run=dry_run),
+    )
+
+
+_LESSONS = {
+    Lesson.RUN: "as a run of the job",
+    Lesson.EPOCHS: "for the belief about epochs only",
+    Lesson.COST: "for the baseline of the savings only",
+    Lesson.NOTHING: "for the record only",
+}
+"""What runs are used for, in words."""
+
+
+def _lessons_message(taken: Taken, learnt: Counter[Lesson], *, dry_run: bool) -> str:
+    known = f" {plain(counted(taken.known, 'run'))} known already." if taken.known else ""
+    if not taken.observations:
+        return f"No run is new.{known}"
+    used = "; ".join(f"{learnt[lesson]} {what}" for lesson, what in _LESSONS.items() if learnt[lesson])
+    would = "would be added" if dry_run else "added"
+    zeus = ""
+    if taken.job.state.spec.policy == "zeus":
+        zeus = " The policy zeus learns from trials only; past runs serve the baseline of its savings."
+    return f"{plain(counted(len(taken.observations), 'run'))} {would}: {used}.{known}{zeus}"

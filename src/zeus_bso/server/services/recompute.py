@@ -1,4 +1,4 @@
-"""What is known about a job, worked out again from its stored trials, under its present settings."""
+"""What is known about a job, worked out again from its stored trials and past runs, under its present settings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from zeus_bso.policy.state import GaussianTsArmState, SurrogateArmState
 from zeus_bso.policy.zeus.zeus_algorithm import observed_cost
 from zeus_bso.protocol.words import Outcome
 from zeus_bso.server.batch_size_state.models import Trial
+from zeus_bso.server.observations.models import Observation
 from zeus_bso.server.services.locked_job import LockedJob
 
 
-def recompute(job: LockedJob, trials: Sequence[Trial]) -> tuple[LockedJob, list[Trial]]:
+def recompute(
+    job: LockedJob, trials: Sequence[Trial], past_runs: Sequence[Observation] = ()
+) -> tuple[LockedJob, list[Trial], list[Observation]]:
     """Work out costs, arms, sums of costs and the least cost again, decision by decision.
 
     Which sizes are retired stays as it is, and so does what was guessed of epochs-to-target: that is decided. What the
@@ -21,10 +24,12 @@ def recompute(job: LockedJob, trials: Sequence[Trial]) -> tuple[LockedJob, list[
 
     Args:
         job: The job under its present settings.
-        trials: All its decided trials in the order of the decisions.
+        trials: All its decided trials.
+        past_runs: All its past runs.
 
     Returns:
-        The job and the trials, with their costs and rewards, as they would be had the settings always held.
+        The job, the trials and the past runs, with their costs and rewards, as they would be had the settings always
+        held.
     """
     knobs = job.knobs
     min_cost: float | None = None
@@ -38,32 +43,45 @@ def recompute(job: LockedJob, trials: Sequence[Trial]) -> tuple[LockedJob, list[
         for size, state in job.sizes.items()
     }
     totals = dict.fromkeys(sizes, (0.0, 0.0))
-    recomputed = []
-    for trial in trials:
-        cost = job.state.cost(trial.energy, trial.time)
-        reward = None if trial.reward is None else -cost
-        if job.is_current_generation(trial) and reward is not None and trial.outcome:
-            state = sizes[trial.batch_size]
-            reward = -observed_cost(knobs, trial.outcome, cost, trial.current_epoch, min_cost)
+    spent_before, spent = 0.0, 0.0
+    priced = [run for run in past_runs if run.energy is not None and run.time is not None]
+    runs: list[Trial | Observation] = [*priced, *trials]
+    again: list[Trial | Observation] = []
+    for run in sorted(runs, key=lambda run: run.decision or 0):
+        cost = job.state.cost(run.energy or 0.0, run.time or 0.0)
+        reward = None if run.reward is None else -cost
+        if run.generation == job.state.progress.generation and reward is not None and run.outcome:
+            state = sizes[run.batch_size]
+            reward = -observed_cost(knobs, run.outcome, cost, _epochs(run), min_cost)
             best = state.best_cost
-            if trial.outcome is Outcome.CONVERGED:
+            if run.outcome is Outcome.CONVERGED:
                 best = cost if best is None else min(best, cost)
                 # A run without a bound replaces the least cost, also if it was below it by the settings of its day.
-                min_cost = cost if trial.uncapped or min_cost is None else min(min_cost, cost)
-            old, new = totals[trial.batch_size]
-            totals[trial.batch_size] = old + (trial.cost or 0.0), new + cost
-            sizes[trial.batch_size] = replace(state, arm=state.arm.observe(reward), best_cost=best)
-        recomputed.append(replace(trial, cost=cost, reward=reward))
+                alone = isinstance(run, Trial) and run.uncapped
+                min_cost = cost if alone or min_cost is None else min(min_cost, cost)
+            old, new = totals[run.batch_size]
+            totals[run.batch_size] = old + (run.cost or 0.0), new + cost
+            spent += cost if isinstance(run, Trial) else 0.0
+            spent_before += (run.cost or 0.0) if isinstance(run, Trial) else 0.0
+            sizes[run.batch_size] = replace(state, arm=state.arm.observe(reward), best_cost=best)
+        again.append(replace(run, cost=cost, reward=reward))
     for size, (old, new) in totals.items():
         sizes[size] = replace(sizes[size], surrogate=_at_new_costs(sizes[size].surrogate, old, new))
     known = job.state.progress.surrogate
-    before, after = (sum(total[place] for total in totals.values()) for place in (0, 1))
-    factor = after / before if before > 0.0 else 0.0
+    factor = spent / spent_before if spent_before > 0.0 else 0.0
     if job.state.spec.policy == "surrogate":
-        known = replace(known, spent=after, look_spent=known.look_spent * factor)
+        known = replace(known, spent=spent, look_spent=known.look_spent * factor)
     progress = replace(job.state.progress, min_cost=min_cost, surrogate=known)
     progress = job.policy.recalibrated(knobs, progress, sizes)
-    return job.with_state(progress=progress).with_sizes(sizes), recomputed
+    return (
+        job.with_state(progress=progress).with_sizes(sizes),
+        [run for run in again if isinstance(run, Trial)],
+        [run for run in again if isinstance(run, Observation)],
+    )
+
+
+def _epochs(run: Trial | Observation) -> int:
+    return run.current_epoch if isinstance(run, Trial) else run.epochs or 0
 
 
 def _at_new_costs(arm: SurrogateArmState, old: float, new: float) -> SurrogateArmState:

@@ -1,4 +1,4 @@
-"""Business operations on jobs and trials; the only user of both repositories."""
+"""Business operations on jobs and trials; the only user of the repositories."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from zeus_bso.exceptions import UnknownJobError
 from zeus_bso.policy.state import ChoiceInput, Progress, SizeState
 from zeus_bso.protocol.job_spec import JobSettings, JobSpecFromClient
+from zeus_bso.protocol.past_runs import PastRuns
 from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadTrials, RecordReport
 from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
@@ -15,8 +16,11 @@ from zeus_bso.server.job.commands import CreateJob, SaveProgress, UpdateSettings
 from zeus_bso.server.job.inheritance import Inheritance
 from zeus_bso.server.job.models import JobState, Tombstone
 from zeus_bso.server.job.repository import JobStateRepository
+from zeus_bso.server.observations.models import KnownRuns, PastTotals
+from zeus_bso.server.observations.repository import ObservationRepository
 from zeus_bso.server.services import ancestors
 from zeus_bso.server.services.locked_job import LockedJob
+from zeus_bso.server.services.past_run_rules import Taken
 from zeus_bso.server.services.recompute import recompute
 from zeus_bso.server.services.trial_rules import expire_leases
 
@@ -27,12 +31,21 @@ class ZeusService:
     Args:
         jobs: The jobs.
         states: The trials and batch size states.
+        observations: The past runs.
         trial_lease_s: Lease of a client that sends no heartbeats [s].
     """
 
-    def __init__(self, jobs: JobStateRepository, states: BatchSizeStateRepository, *, trial_lease_s: float) -> None:
+    def __init__(
+        self,
+        jobs: JobStateRepository,
+        states: BatchSizeStateRepository,
+        observations: ObservationRepository,
+        *,
+        trial_lease_s: float,
+    ) -> None:
         self._jobs = jobs
         self._states = states
+        self._observations = observations
         self._trial_lease_s = trial_lease_s
 
     def find_job(self, job_id: str, *, for_update: bool = False) -> JobState | None:
@@ -103,8 +116,10 @@ class ZeusService:
         if job.spec.mab_seed != changed.state.spec.mab_seed:
             changed = changed.with_state(rng_state=None)
         if job.spec.eta_knob != changed.state.spec.eta_knob:
-            changed, trials = recompute(changed, self._states.decided_trials(job.job_id))
+            past_runs = self._observations.of_job(job.job_id)
+            changed, trials, past_runs = recompute(changed, self._states.decided_trials(job.job_id), past_runs)
             self._states.save_costs(job.job_id, trials)
+            self._observations.save_costs(past_runs)
         self.save([changed])
         return changed.state
 
@@ -163,6 +178,21 @@ class ZeusService:
         self._jobs.save_progress([_progress_of(changes.state) for changes in every if changes.state is not None])
         # The sums over its ended trials have changed, and whoever keeps them looks at the job's row.
         self._jobs.touch([changes.job_id for changes in every if changes.state is None and changes.changes_sums])
+
+    def known_past_runs(self, told: PastRuns) -> KnownRuns:
+        """Read what is known before a job is told of past runs."""
+        return self._observations.known(told.job_id, told.source, [run.run_id for run in told.runs])
+
+    def save_past_runs(self, taken: Taken) -> None:
+        """Write past runs, and what the job has learnt from them."""
+        self._observations.create(taken.observations)
+        self.save([taken.job])
+        # The baseline of its savings has changed, even if the policy has learnt nothing.
+        self._jobs.touch([taken.job.job_id])
+
+    def past_totals_of(self, job_ids: Sequence[str] | None) -> dict[str, PastTotals]:
+        """Sum up the past runs of several jobs, or of all for None."""
+        return self._observations.totals_of(job_ids)
 
     def choice_input(self, job: JobState) -> ChoiceInput:
         """Read what the job's policy would look at in the next ask, after trials whose lease has ended are given up."""

@@ -12,14 +12,16 @@ from pydantic import ValidationError
 
 from zeus_bso.exceptions import InvalidExportError
 from zeus_bso.protocol.job_spec import JobSpecFromClient
+from zeus_bso.protocol.past_runs import Lesson
 from zeus_bso.protocol.power import PowerPoint, PowerProfile
 from zeus_bso.protocol.words import Outcome, TrialStatus
 from zeus_bso.server.batch_size_state.power_rows import point_of
 from zeus_bso.server.batch_size_state.trial_rows import size_of, trial_of
 from zeus_bso.server.database.documents import SurrogateArmDocument, SurrogateDocument
-from zeus_bso.server.database.schema import batch_size_state, job, power_point, power_profile, trial
+from zeus_bso.server.database.schema import batch_size_state, job, observation, power_point, power_profile, trial
 from zeus_bso.server.job.job_rows import job_of
 from zeus_bso.server.job.models import JobState
+from zeus_bso.server.observations.observation_rows import observation_of
 from zeus_bso.server.transfer.export_format import FORMAT, VERSION, read_line, read_row
 from zeus_bso.server.transfer.repository import TABLES, JobTable
 
@@ -97,6 +99,7 @@ class ExportValidator:
         self._checks: dict[str, Callable[[JobState, Row], None]] = {
             batch_size_state.name: _size,
             trial.name: _trial,
+            observation.name: _observation,
             power_profile.name: self._profiles.take_head,
             power_point.name: self._profiles.take_point,
         }
@@ -241,6 +244,19 @@ def _trial(state: JobState, row: Row) -> None:
         raise ValueError("trial: its status, outcome, reason, cost, decision and end are inconsistent")
     if found.outcome is Outcome.CONVERGED and not found.cost:
         raise ValueError("trial.cost: a run that converged cannot have cost nothing")
+
+
+def _observation(state: JobState, row: Row) -> None:
+    found = _understand("observation", lambda: observation_of(row))
+    if found.batch_size not in state.spec.batch_sizes:
+        raise ValueError("observation.batch_size is not a batch size of the job")
+    if found.number < 1 or (found.decision or 0) > state.last_decision:
+        raise ValueError("observation: its number is 0, or its decision is greater than the job's last one")
+    learnt = {found.lesson is Lesson.RUN, found.decision is not None, found.reward is not None}
+    if len(learnt) > 1:
+        raise ValueError("observation: its lesson, reward and decision are inconsistent")
+    if (found.cost is None) != (found.time is None or found.energy is None):
+        raise ValueError("observation: its cost, time and energy are inconsistent")
 
 
 def _understand(name: str, read: Any) -> Any:

@@ -24,10 +24,10 @@ def drop_table(name: str) -> None:
         op.drop_table(name)
 
 
-def create_index(name: str, table: str, columns: list[str]) -> None:
+def create_index(name: str, table: str, columns: list[str], *, unique: bool = False) -> None:
     """Create an index, unless it exists."""
     if context.is_offline_mode() or name not in {index["name"] for index in _inspector().get_indexes(table)}:
-        op.create_index(op.f(name), table, columns, unique=False)
+        op.create_index(op.f(name), table, columns, unique=unique)
 
 
 def drop_index(name: str, table: str) -> None:
