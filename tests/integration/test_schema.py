@@ -12,7 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
-from tests.data.schemas.store import POWER_USE
+from tests.data.schemas.store import PAST_RUNS, POWER_USE
 from tests.support.databases import KINDS, DatabaseServers, look, run_script
 from tests.support.jobs import Trial
 from tests.support.power import COMPLETE
@@ -223,6 +223,24 @@ def test_a_power_profile_outlives_an_upgrade(path: Path, databases: DatabaseServ
     expected = POWER_USE["power_profile"]
     assert isinstance(expected, dict)
     assert offer["power_profile"] == expected | {"revision": 0}
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("0008.*.sql")), ids=lambda path: path.stem)
+def test_past_runs_outlive_an_upgrade_and_go_with_a_downgrade(
+    path: Path, databases: DatabaseServers, tmp_path: Path
+) -> None:
+    with databases.fresh(path.stem.partition(".")[2], tmp_path) as url:
+        run_script(url, path.read_text())
+        migrate.upgrade(url)
+        with _serving(url) as server:
+            told = {"job_id": "weekly", "source": "csv", "runs": PAST_RUNS}
+            assert server.call("POST", "/api/v1/observations", told).json()["known"] == len(PAST_RUNS)
+            assert server.job("weekly")["past_runs"] == {"csv": len(PAST_RUNS)}
+        migrate.downgrade(url, "0007")
+        assert "observation" not in look(url, lambda connection: inspect(connection).get_table_names())
+        migrate.upgrade(url)
+        with _serving(url) as server:
+            assert server.job("weekly")["past_runs"] == {}
 
 
 def test_the_column_goes_from_a_file_of_an_sqlite_that_cannot_drop_one(

@@ -43,6 +43,11 @@ POWER_USE = {
     },
 }
 
+PAST_RUNS = [
+    {"run_id": "Ünï 🚀", "batch_size": 16, "time": 30.3, "energy": 300.1, "curve": [[1, None], [3, 1 / 3], [4, 0.95]]},
+    {"run_id": "old", "batch_size": 32, "epochs": 5, "reached": True, "ended_at": "2026-01-02T03:04:05.678901Z"},
+]
+
 
 def main() -> int:
     """Store a database of each kind."""
@@ -83,6 +88,7 @@ def live(url: str, folder: Path) -> None:
             for epoch, metric in ((1, None), (2, 1 / 3), (3, 0.95)):
                 totals = {"time": epoch * 7.7, "energy": epoch * (100.1 + trial.batch_size), "metric": metric}
                 _send(client, "POST", "/report", trial.result(**totals, current_epoch=epoch) | POWER_USE)
+        _send(client, "POST", "/api/v1/observations", {"job_id": "weekly", "source": "csv", "runs": PAST_RUNS})
         _send(client, "POST", "/jobs", spec(job_id="deleted"))
         _ask(client, "deleted", "gone")
         _send(client, "DELETE", "/jobs?job_id=deleted")
