@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zeus_bso.cli import jobs as jobs
     from zeus_bso.cli import record as record
     from zeus_bso.cli import run as run
+    from zeus_bso.cli import runs as runs
     from zeus_bso.cli import serve as serve
     from zeus_bso.cli import simulate as simulate
     from zeus_bso.cli import trials as trials
@@ -36,6 +37,7 @@ _COMMANDS = {
     "doctor": "show what this machine can measure, and with which sensor",
     "jobs": "list, show, delete, reset, export and import jobs",
     "trials": "list and show the trials of a job, or end one",
+    "runs": "tell a job of runs that were recorded elsewhere",
     "simulate": "show what each policy would cost on recorded traces or made-up workloads",
     "record": "record traces from your own training script for the simulator",
     "version": "print the version",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO
 
@@ -11,11 +11,13 @@ from zeus_bso.cli.errors import BAD_USE, CommandError
 from zeus_bso.client.connection.connect import SERVER_URL_VARIABLE, missing_file, transport_for
 from zeus_bso.client.connection.read_api import ReadApi
 from zeus_bso.exceptions import ZeusBSOConfigError, ZeusBSOServerUnreachableError
+from zeus_bso.protocol.past_runs import PastRunsTaken
 from zeus_bso.protocol.transport import Answer, FileTransport, TransportError
 from zeus_bso.protocol.urls import (
     DELETE_JOB_URL,
     EXPORT_URL,
     IMPORT_URL,
+    OBSERVATIONS_URL,
     REPORT_END_URL,
     RESET_URL,
 )
@@ -99,6 +101,13 @@ class Remote(ReadApi):
     def export(self, job_id: str, into: IO[bytes]) -> None:
         """Write a whole job to a file."""
         self._transfer("GET", EXPORT_URL, {"job_id": job_id}, into=into)
+
+    def tell_past_runs(
+        self, job_id: str, source: str, runs: Sequence[Mapping[str, object]], *, dry_run: bool
+    ) -> PastRunsTaken:
+        """Tell a job of past runs."""
+        body = {"job_id": job_id, "source": source, "runs": list(runs), "dry_run": dry_run}
+        return self._validated(PastRunsTaken, self._ask("POST", OBSERVATIONS_URL, body=body))
 
     def import_progress(self, job_id: str) -> ImportProgress:
         """How far an import is."""

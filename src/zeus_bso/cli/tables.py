@@ -39,10 +39,10 @@ _TRIAL_COLUMNS = (
 
 def show_jobs(jobs: Sequence[JobSummary]) -> None:
     """Print one line per job."""
-    table = _table("job", "stage", "policy", "GPU", ">runs", ">running", ">default", ">chosen", ">energy saved", "")
+    table = table_of("job", "stage", "policy", "GPU", ">runs", ">running", ">default", ">chosen", ">energy saved", "")
     for job in jobs:
         table.add_row(
-            *_cells(
+            *cells(
                 job.job_id,
                 wording.stage_of(exploring=job.exploring),
                 job.policy,
@@ -55,7 +55,7 @@ def show_jobs(jobs: Sequence[JobSummary]) -> None:
                 "ALARM" if job.savings and job.savings.alarm else "",
             )
         )
-    _print(table, units.plain(units.counted(len(jobs), "job")))
+    print_parts(table, units.plain(units.counted(len(jobs), "job")))
 
 
 def show_job(job: JobView) -> None:
@@ -73,39 +73,43 @@ def show_job(job: JobView) -> None:
         lines.append(units.plain(job.left_out))
     if job.began_with:
         lines.append(units.plain(job.began_with))
+    if known := wording.past_runs(job.past_runs):
+        lines.append(known)
     if job.no_size_converges:
         lines.append("No batch size reaches the target within max_epochs.")
     profiles = {profile.batch_size: profile for profile in job.power_profiles}
     left_out = [">not learnt from"] if job.left_out else []
     limits = [">best limit"] if profiles else []
-    table = _table(">batch size", ">runs", ">converged", ">not", ">failed", *left_out, ">energy", ">time", *limits, "")
+    table = table_of(
+        ">batch size", ">runs", ">converged", ">not", ">failed", *left_out, ">energy", ">time", *limits, ""
+    )
     for size in job.batch_sizes:
         table.add_row(
-            *_cells(size.batch_size, size.trials, size.converged, size.unconverged, size.failed),
-            *(_cells(size.left_out) if left_out else []),
-            *_cells(_energy(size.mean_energy), _duration(size.mean_time)),
-            *(_cells(_best_limit(profiles.get(size.batch_size))) if limits else []),
-            *_cells(_note(size, job.chosen_batch_size)),
+            *cells(size.batch_size, size.trials, size.converged, size.unconverged, size.failed),
+            *(cells(size.left_out) if left_out else []),
+            *cells(_energy(size.mean_energy), _duration(size.mean_time)),
+            *(cells(_best_limit(profiles.get(size.batch_size))) if limits else []),
+            *cells(_note(size, job.chosen_batch_size)),
         )
-    _print(*lines, table)
+    print_parts(*lines, table)
 
 
 def show_trials(trials: Sequence[TrialView]) -> None:
     """Print one line per trial."""
-    table = _table(*_TRIAL_COLUMNS)
+    table = table_of(*_TRIAL_COLUMNS)
     for trial in trials:
         table.add_row(*_trial(trial))
-    _print(table)
+    print_parts(table)
 
 
 def show_trial(trial: TrialView, reports: Sequence[ReportView]) -> None:
     """Print a trial with its learning curve."""
-    heads = _table(*_TRIAL_COLUMNS)
+    heads = table_of(*_TRIAL_COLUMNS)
     heads.add_row(*_trial(trial))
-    curve = _table(">epoch", ">metric", ">energy", ">time", "reported")
+    curve = table_of(">epoch", ">metric", ">energy", ">time", "reported")
     for report in reports:
         curve.add_row(
-            *_cells(
+            *cells(
                 report.epoch,
                 _number(report.metric),
                 _energy(report.energy),
@@ -113,7 +117,7 @@ def show_trial(trial: TrialView, reports: Sequence[ReportView]) -> None:
             ),
             _when(report.reported_at),
         )
-    _print(heads, *([trial.message] if trial.message else []), *_profiling(trial), curve)
+    print_parts(heads, *([trial.message] if trial.message else []), *_profiling(trial), curve)
 
 
 def _gpus(job: JobSummary) -> str:
@@ -146,7 +150,7 @@ def _limit(limit_w: float | None) -> str:
 
 def _trial(trial: TrialView) -> list[Text]:
     estimated = " estimated" if trial.energy_source is EnergySource.ESTIMATE else ""
-    return _cells(
+    return cells(
         trial.trial_number,
         trial.batch_size,
         wording.TYPES[trial.type],
@@ -167,7 +171,8 @@ def _profiling(trial: TrialView) -> list[str]:
     return [f"Measuring power limits took {beyond} beyond these figures."]
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
+    """A table without lines. Names that begin with > are aligned to the right."""
     table = Table(box=None, pad_edge=False)
     for column in columns:
         right = column.startswith(">")
@@ -175,7 +180,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _cells(*values: object) -> list[Text]:
+def cells(*values: object) -> list[Text]:
     """Plain texts, because a name may contain characters that rich reads as markup."""
     return [_text(_NOTHING if value is None else str(value)) for value in values]
 
@@ -201,7 +206,8 @@ def _when(stamp: str) -> str:
     return f"{stamp[:10]} {stamp[11:16]}"
 
 
-def _print(*parts: str | Text | Table) -> None:
+def print_parts(*parts: str | Text | Table) -> None:
+    """Print lines and tables."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
     for part in _plain(parts):
         console.print(part)

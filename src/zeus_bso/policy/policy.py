@@ -11,7 +11,7 @@ from zeus_bso.policy import explanation, stop
 from zeus_bso.policy.explanation import BelievedCost, Explanation
 from zeus_bso.policy.state import Choice, ChoiceInput, Knobs, Lesson, Progress, RunState, Sizes
 from zeus_bso.policy.stop import Verdict
-from zeus_bso.policy.surrogate import past_runs, surrogate_algorithm
+from zeus_bso.policy.surrogate import past_learning, surrogate_algorithm
 from zeus_bso.policy.zeus import zeus_algorithm
 from zeus_bso.protocol.words import Outcome, Stage
 
@@ -45,10 +45,13 @@ class Policy(Protocol):
     def learn_past_run(
         self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
     ) -> Lesson | None:
-        """Learn from a run that is no trial of the job; None: the policy learns from trials only."""
+        """Learn from a run that is no trial of the job; None: the policy learns from trials only.
+
+        When all such runs are learnt, :meth:`recalibrated` is due.
+        """
 
     def learn_past_epochs(
-        self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
+        self, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
     ) -> tuple[Progress, Sizes] | None:
         """Learn from such a run of which only the epochs are known; None: the policy learns from trials only."""
 
@@ -129,7 +132,7 @@ class ZeusPolicy:
         return None
 
     def learn_past_epochs(
-        self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
+        self, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
     ) -> tuple[Progress, Sizes] | None:
         """Nothing either."""
         return None
@@ -191,13 +194,13 @@ class SurrogatePolicy:
     ) -> Lesson | None:
         """Learn from a run that is no trial of the job as from one of the job."""
         reward = -zeus_algorithm.observed_cost(knobs, outcome, run.cost, run.epoch, progress.min_cost)
-        return past_runs.learn_past_run(knobs, progress, sizes, run, outcome, reward=reward)
+        return past_learning.learn_past_run(knobs, progress, sizes, run, outcome, reward=reward)
 
     def learn_past_epochs(
-        self, knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
+        self, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome
     ) -> tuple[Progress, Sizes] | None:
         """Learn about epochs from a run that is no trial of the job."""
-        return past_runs.learn_past_epochs(knobs, progress, sizes, run.batch_size, run.epoch, outcome)
+        return past_learning.learn_past_epochs(progress, sizes, run.batch_size, run.epoch, outcome)
 
     def recalibrated(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> Progress:
         """The progress with the incumbent and its cost as they are believed now."""

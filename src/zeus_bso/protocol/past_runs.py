@@ -37,7 +37,7 @@ Point = tuple[PositiveCount, Metric]
 """An evaluation: epochs trained, and the metric."""
 
 
-class Lesson(str, Enum):
+class PastRunUse(str, Enum):
     """What a past run is used for.
 
     ``RUN``: whatever a run of the job is. ``EPOCHS``: the belief about epochs only. ``COST``: the baseline of the
@@ -114,10 +114,12 @@ class PastSizeView(BaseModel):
         batch_size: The batch size.
         runs: Number of runs.
         reached: Number of those that reached the target.
-        mean_epochs: Mean epochs of those that reached it. Null if they are not known.
-        mean_energy: Mean energy of those [J]. Null if it is not known.
-        mean_time: Mean time of those [s]. Null if it is not known.
-        estimated: Number of runs whose energy or time is estimated.
+        with_epochs: Number of those whose epochs are known.
+        with_cost: Number of those whose energy and time are known.
+        mean_epochs: Mean epochs of those that have them. Null if there are none.
+        mean_energy: Mean energy of those that have a cost [J]. Null if there are none.
+        mean_time: Mean time of those [s]. Null if there are none.
+        estimated: Number of all runs whose energy or time is estimated.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -125,6 +127,8 @@ class PastSizeView(BaseModel):
     batch_size: int
     runs: int
     reached: int
+    with_epochs: int
+    with_cost: int
     mean_epochs: FiniteFloat | None
     mean_energy: FiniteFloat | None
     mean_time: FiniteFloat | None
@@ -151,7 +155,7 @@ class PastRunsTaken(BaseModel):
     dry_run: bool
     added: int
     known: int
-    learnt: dict[Lesson, int]
+    learnt: dict[PastRunUse, int]
     estimated: int
     batch_sizes: list[PastSizeView]
     message: str

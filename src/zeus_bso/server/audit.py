@@ -14,7 +14,7 @@ def audit(act: str, job_id: str, **details: object) -> None:
     """Write a line with the name of the caller's token to the log ``zeus_bso.audit``. Call this after the commit.
 
     Args:
-        act: The act: ``delete``, ``reset``, ``import`` or ``settings``.
+        act: The act: ``delete``, ``reset``, ``import``, ``past runs`` or ``settings``.
         job_id: The job.
         details: Further fields of the line.
     """

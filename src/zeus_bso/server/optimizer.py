@@ -91,7 +91,8 @@ class ZeusBatchSizeOptimizer:
             UnknownJobError: There is no such job.
             RefusedRunsError: Runs cannot be of this job, or say nothing. Nothing is stored.
         """
-        job = self._service.lock(told.job_id, status_code=404)
+        found = self._service.unlocked if told.dry_run else self._service.lock
+        job = found(told.job_id, status_code=404)
         taken = past_run_rules.take(job, told, self._service.known_past_runs(told))
         if not told.dry_run and taken.observations:
             self._service.save_past_runs(taken)

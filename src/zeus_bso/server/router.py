@@ -74,6 +74,7 @@ from zeus_bso.server.transfer.importing import store
 from zeus_bso.server.transfer.receive import receive_file, send_file
 from zeus_bso.server.transfer.staging import stage
 from zeus_bso.server.transfer.transfer import Transfer
+from zeus_bso.server.unit_of_work import UnitOfWork
 
 JobId = Annotated[Text, Query(description="The job.")]
 
@@ -166,7 +167,11 @@ async def heartbeat(beat: Heartbeat, tx: Tx) -> TrialOffer:
 @needs(Scope.REPORT)
 async def tell_past_runs(told: PastRuns, tx: Tx) -> PastRunsTaken:
     """Tell a job of past runs, all of them or none. A run that is known already changes nothing."""
-    taken = await tx.write(lambda unit: ZeusBatchSizeOptimizer.of(unit).take_past_runs(told), job_id=told.job_id)
+
+    def take(unit: UnitOfWork) -> PastRunsTaken:
+        return ZeusBatchSizeOptimizer.of(unit).take_past_runs(told)
+
+    taken = await (tx.read(take) if told.dry_run else tx.write(take, job_id=told.job_id))
     if taken.added and not taken.dry_run:
         audit("past runs", told.job_id, added=taken.added)
     return taken

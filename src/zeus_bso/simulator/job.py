@@ -17,7 +17,7 @@ from zeus_bso.server.observations.models import KnownRuns
 from zeus_bso.server.services import past_run_rules, trial_rules
 from zeus_bso.server.services.ancestors import inherit
 from zeus_bso.simulator.job_in_memory import JobInMemory
-from zeus_bso.simulator.past_runs import past_runs_of
+from zeus_bso.simulator.past_draws import past_runs_of
 from zeus_bso.simulator.runner import EpochReport, GivenTrial, ReportAnswer
 from zeus_bso.simulator.world import SimulatedWorkload
 

@@ -205,7 +205,15 @@ def predicted_epochs(knobs: Knobs, progress: Progress, sizes: Sizes, run: RunSta
 def conclude(
     knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome, *, reward: float
 ) -> Lesson:
-    """Learn from a trial of this generation that was decided.
+    """Learn from a trial of this generation that was decided; see :func:`learn_run`."""
+    lesson = learn_run(knobs, progress, sizes, run, outcome, reward=reward)
+    return replace(lesson, progress=recalibrated(knobs, lesson.progress, lesson.sizes))
+
+
+def learn_run(
+    knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, outcome: Outcome, *, reward: float
+) -> Lesson:
+    """Learn from a run, without working out the incumbent anew.
 
     When a run without a bound converges at a cost beyond the bound, costs have drifted: what was learnt of all sizes
     counts for little from then on, and those that the old bound retired come back. What was learnt counts for little
@@ -248,8 +256,7 @@ def conclude(
         learnt = replace(sizes[run.batch_size], surrogate=arm)
         by_script = ended_by_script(knobs, outcome, run.epoch)
         sizes = {**sizes, run.batch_size: after_stop(learnt, outcome, by_script=by_script)}
-    progress = recalibrated(knobs, replace(progress, surrogate=state), sizes)
-    return Lesson(progress, sizes, reward)
+    return Lesson(replace(progress, surrogate=state), sizes, reward)
 
 
 def incumbent_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from zeus_bso.protocol.past_runs import Lesson
+from zeus_bso.protocol.past_runs import PastRunUse
 from zeus_bso.protocol.words import Outcome
 from zeus_bso.savings import Use
 
@@ -14,7 +14,7 @@ _NO_USE = Use()
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class PastRunRecord:
     """A past run of a job, as the job takes it: up to its target.
 
     Attributes:
@@ -44,7 +44,7 @@ class Observation:
     run_id: str
     batch_size: int
     outcome: Outcome
-    lesson: Lesson
+    lesson: PastRunUse
     generation: int
     epochs: int | None
     time: float | None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zeus_bso.protocol.past_runs import Lesson
+from zeus_bso.protocol.past_runs import PastRunUse
 from zeus_bso.protocol.words import Outcome
-from zeus_bso.server.observations.models import Observation
+from zeus_bso.server.observations.models import PastRunRecord
 
 _ALIKE = (
     *("job_id", "number", "source", "run_id", "batch_size", "generation", "epochs", "time", "energy", "estimated"),
@@ -16,17 +16,17 @@ _ALIKE = (
 """Fields whose column has the same value."""
 
 
-def observation_of(row: Mapping[Any, Any]) -> Observation:
+def observation_of(row: Mapping[Any, Any]) -> PastRunRecord:
     """Convert a row to a past run."""
-    return Observation(
+    return PastRunRecord(
         **{name: row[name] for name in _ALIKE},
         outcome=Outcome(row["outcome"]),
-        lesson=Lesson(row["lesson"]),
+        lesson=PastRunUse(row["lesson"]),
         curve=tuple((epoch, metric) for epoch, metric in row["curve"] or ()),
     )
 
 
-def observation_values(observation: Observation) -> dict[str, Any]:
+def observation_values(observation: PastRunRecord) -> dict[str, Any]:
     """The row of a past run."""
     return {name: getattr(observation, name) for name in _ALIKE} | {
         "outcome": observation.outcome.value,

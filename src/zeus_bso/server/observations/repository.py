@@ -12,7 +12,7 @@ from zeus_bso.protocol.words import Outcome
 from zeus_bso.savings import Use
 from zeus_bso.server.database.schema import job, observation, trial
 from zeus_bso.server.database.writing import write_rows
-from zeus_bso.server.observations.models import KnownRuns, Observation, PastTotals
+from zeus_bso.server.observations.models import KnownRuns, PastRunRecord, PastTotals
 from zeus_bso.server.observations.observation_rows import observation_of, observation_values
 
 _AT_ONCE = 500
@@ -49,18 +49,18 @@ class ObservationRepository:
             mean_power=self._mean_power(job_id),
         )
 
-    def create(self, observations: Sequence[Observation]) -> None:
+    def create(self, observations: Sequence[PastRunRecord]) -> None:
         """Store new past runs."""
         write_rows(self._connection, _INSERT, [observation_values(each) for each in observations])
 
-    def of_job(self, job_id: str) -> list[Observation]:
+    def of_job(self, job_id: str) -> list[PastRunRecord]:
         """Read all past runs of a job, by number."""
         rows = self._connection.execute(
             select(observation).where(observation.c.job_id == job_id).order_by(observation.c.number)
         ).mappings()
         return [observation_of(row) for row in rows]
 
-    def save_costs(self, observations: Sequence[Observation]) -> None:
+    def save_costs(self, observations: Sequence[PastRunRecord]) -> None:
         """Replace cost and reward of past runs."""
         write_rows(
             self._connection,

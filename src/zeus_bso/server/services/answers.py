@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from zeus_bso.protocol.messages import ReportResponse, TrialOffer
-from zeus_bso.protocol.past_runs import Lesson, PastRunsTaken
+from zeus_bso.protocol.past_runs import PastRunsTaken, PastRunUse
 from zeus_bso.protocol.words import Outcome
 from zeus_bso.server.services import past_run_rules
 from zeus_bso.server.services.past_run_rules import Taken
@@ -63,15 +63,15 @@ def past_runs_taken(taken: Taken, *, dry_run: bool) -> PastRunsTaken:
 
 
 _LESSONS = {
-    Lesson.RUN: "as a run of the job",
-    Lesson.EPOCHS: "for the belief about epochs only",
-    Lesson.COST: "for the baseline of the savings only",
-    Lesson.NOTHING: "for the record only",
+    PastRunUse.RUN: "as a run of the job",
+    PastRunUse.EPOCHS: "for the belief about epochs only",
+    PastRunUse.COST: "for the baseline of the savings only",
+    PastRunUse.NOTHING: "for the record only",
 }
 """What runs are used for, in words."""
 
 
-def _lessons_message(taken: Taken, learnt: Counter[Lesson], *, dry_run: bool) -> str:
+def _lessons_message(taken: Taken, learnt: Counter[PastRunUse], *, dry_run: bool) -> str:
     known = f" {plain(counted(taken.known, 'run'))} known already." if taken.known else ""
     if not taken.observations:
         return f"No run is new.{known}"

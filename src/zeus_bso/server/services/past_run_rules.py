@@ -9,9 +9,9 @@ from statistics import fmean
 
 from zeus_bso.exceptions import RefusedRunsError
 from zeus_bso.policy.state import Curve, Knobs, RunState
-from zeus_bso.protocol.past_runs import Lesson, PastRun, PastRuns, PastSizeView
+from zeus_bso.protocol.past_runs import PastRun, PastRuns, PastRunUse, PastSizeView
 from zeus_bso.protocol.words import Outcome
-from zeus_bso.server.observations.models import KnownRuns, Observation
+from zeus_bso.server.observations.models import KnownRuns, PastRunRecord
 from zeus_bso.server.services.locked_job import LockedJob
 
 USUAL_POWER_SHARE = 0.7
@@ -35,7 +35,7 @@ class Taken:
     """
 
     job: LockedJob
-    observations: tuple[Observation, ...]
+    observations: tuple[PastRunRecord, ...]
     known: int
 
 
@@ -69,28 +69,32 @@ def take(job: LockedJob, told: PastRuns, known: KnownRuns) -> Taken:
     for number, (run, found) in enumerate(zip(new, figures, strict=True), start=known.last_number + 1):
         job, observation = _learn(job, told.source, number, run, _completed(found, mean_power))
         observations.append(observation)
+    job = job.with_state(progress=job.policy.recalibrated(job.knobs, job.state.progress, job.sizes))
     return Taken(job, tuple(observations), known=len(told.runs) - len(new))
 
 
-def learnt(observations: Sequence[Observation]) -> Counter[Lesson]:
+def learnt(observations: Sequence[PastRunRecord]) -> Counter[PastRunUse]:
     """Count runs by what they are used for."""
     return Counter(each.lesson for each in observations)
 
 
-def by_size(observations: Sequence[Observation]) -> list[PastSizeView]:
+def by_size(observations: Sequence[PastRunRecord]) -> list[PastSizeView]:
     """What runs say about each batch size, ascending."""
     found = []
     for size in sorted({each.batch_size for each in observations}):
         own = [each for each in observations if each.batch_size == size]
         reached = [each for each in own if each.outcome is Outcome.CONVERGED]
+        priced = [each for each in reached if each.cost is not None]
         found.append(
             PastSizeView(
                 batch_size=size,
                 runs=len(own),
                 reached=len(reached),
+                with_epochs=sum(each.epochs is not None for each in reached),
+                with_cost=len(priced),
                 mean_epochs=_mean([each.epochs for each in reached]),
-                mean_energy=_mean([each.energy for each in reached]),
-                mean_time=_mean([each.time for each in reached]),
+                mean_energy=_mean([each.energy for each in priced]),
+                mean_time=_mean([each.time for each in priced]),
                 estimated=sum(each.estimated for each in own),
             )
         )
@@ -197,17 +201,17 @@ def _completed(found: _Figures, mean_power: float) -> _Figures:
     return replace(found, time=found.energy / mean_power, estimated=True)
 
 
-def _learn(job: LockedJob, source: str, number: int, run: PastRun, found: _Figures) -> tuple[LockedJob, Observation]:
+def _learn(job: LockedJob, source: str, number: int, run: PastRun, found: _Figures) -> tuple[LockedJob, PastRunRecord]:
     cost = None if found.time is None or found.energy is None else job.state.cost(found.energy, found.time)
     generation = job.state.progress.generation
-    job, lesson, reward = _learn_run(job, run, found, cost) if found.epochs else (job, Lesson.COST, None)
-    if lesson is Lesson.COST and cost is None:
-        lesson = Lesson.NOTHING
+    job, lesson, reward = _learn_run(job, run, found, cost) if found.epochs else (job, PastRunUse.COST, None)
+    if lesson is PastRunUse.COST and cost is None:
+        lesson = PastRunUse.NOTHING
     decision = None
-    if lesson is Lesson.RUN:
+    if lesson is PastRunUse.RUN:
         decision = job.state.last_decision + 1
         job = job.with_state(last_decision=decision)
-    return job, Observation(
+    return job, PastRunRecord(
         job_id=job.job_id,
         number=number,
         source=source,
@@ -231,19 +235,19 @@ def _learn(job: LockedJob, source: str, number: int, run: PastRun, found: _Figur
 
 def _learn_run(
     job: LockedJob, run: PastRun, found: _Figures, cost: float | None
-) -> tuple[LockedJob, Lesson, float | None]:
+) -> tuple[LockedJob, PastRunUse, float | None]:
     knobs, progress, sizes = job.knobs, job.state.progress, job.sizes
     state = RunState(run.batch_size, cost or 0.0, found.epochs or 0, power_share=_power_share(job, found))
     if cost:
         state = replace(state, curve=found.curve)
         lesson = job.policy.learn_past_run(knobs, progress, sizes, state, found.outcome)
         if lesson is None:
-            return job, Lesson.COST, None
-        return job.with_state(progress=lesson.progress).with_sizes(lesson.sizes), Lesson.RUN, lesson.reward
-    learnt = job.policy.learn_past_epochs(knobs, progress, sizes, state, found.outcome)
+            return job, PastRunUse.COST, None
+        return job.with_state(progress=lesson.progress).with_sizes(lesson.sizes), PastRunUse.RUN, lesson.reward
+    learnt = job.policy.learn_past_epochs(progress, sizes, state, found.outcome)
     if learnt is None:
-        return job, Lesson.COST, None
-    return job.with_state(progress=learnt[0]).with_sizes(learnt[1]), Lesson.EPOCHS, None
+        return job, PastRunUse.COST, None
+    return job.with_state(progress=learnt[0]).with_sizes(learnt[1]), PastRunUse.EPOCHS, None
 
 
 def _power_share(job: LockedJob, found: _Figures) -> float | None:

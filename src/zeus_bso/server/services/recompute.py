@@ -9,13 +9,13 @@ from zeus_bso.policy.state import GaussianTsArmState, SurrogateArmState
 from zeus_bso.policy.zeus.zeus_algorithm import observed_cost
 from zeus_bso.protocol.words import Outcome
 from zeus_bso.server.batch_size_state.models import Trial
-from zeus_bso.server.observations.models import Observation
+from zeus_bso.server.observations.models import PastRunRecord
 from zeus_bso.server.services.locked_job import LockedJob
 
 
 def recompute(
-    job: LockedJob, trials: Sequence[Trial], past_runs: Sequence[Observation] = ()
-) -> tuple[LockedJob, list[Trial], list[Observation]]:
+    job: LockedJob, trials: Sequence[Trial], past_runs: Sequence[PastRunRecord] = ()
+) -> tuple[LockedJob, list[Trial], list[PastRunRecord]]:
     """Work out costs, arms, sums of costs and the least cost again, decision by decision.
 
     Which sizes are retired stays as it is, and so does what was guessed of epochs-to-target: that is decided. What the
@@ -45,8 +45,8 @@ def recompute(
     totals = dict.fromkeys(sizes, (0.0, 0.0))
     spent_before, spent = 0.0, 0.0
     priced = [run for run in past_runs if run.energy is not None and run.time is not None]
-    runs: list[Trial | Observation] = [*priced, *trials]
-    again: list[Trial | Observation] = []
+    runs: list[Trial | PastRunRecord] = [*priced, *trials]
+    again: list[Trial | PastRunRecord] = []
     for run in sorted(runs, key=lambda run: run.decision or 0):
         cost = job.state.cost(run.energy or 0.0, run.time or 0.0)
         reward = None if run.reward is None else -cost
@@ -76,11 +76,11 @@ def recompute(
     return (
         job.with_state(progress=progress).with_sizes(sizes),
         [run for run in again if isinstance(run, Trial)],
-        [run for run in again if isinstance(run, Observation)],
+        [run for run in again if isinstance(run, PastRunRecord)],
     )
 
 
-def _epochs(run: Trial | Observation) -> int:
+def _epochs(run: Trial | PastRunRecord) -> int:
     return run.current_epoch if isinstance(run, Trial) else run.epochs or 0
 
 

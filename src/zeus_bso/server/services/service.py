@@ -150,6 +150,14 @@ class ZeusService:
             return self._opened(*found)
         return self._opened(self.get_job(job_id, for_update=True, status_code=status_code))
 
+    def unlocked(self, job_id: str, *, status_code: int = 400) -> LockedJob:
+        """A job that must exist, for a rule whose decision is not saved.
+
+        Raises:
+            UnknownJobError: The job does not exist.
+        """
+        return self._opened(self.get_job(job_id, status_code=status_code))
+
     def lock_free(self, asked: Mapping[str, int | None]) -> dict[str, LockedJob]:
         """Lock jobs, but none that another transaction has locked: no lock is waited for.
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from zeus_bso.exceptions import InvalidExportError
 from zeus_bso.protocol.job_spec import JobSpecFromClient
-from zeus_bso.protocol.past_runs import Lesson
+from zeus_bso.protocol.past_runs import PastRunUse
 from zeus_bso.protocol.power import PowerPoint, PowerProfile
 from zeus_bso.protocol.words import Outcome, TrialStatus
 from zeus_bso.server.batch_size_state.power_rows import point_of
@@ -252,7 +252,7 @@ def _observation(state: JobState, row: Row) -> None:
         raise ValueError("observation.batch_size is not a batch size of the job")
     if found.number < 1 or (found.decision or 0) > state.last_decision:
         raise ValueError("observation: its number is 0, or its decision is greater than the job's last one")
-    learnt = {found.lesson is Lesson.RUN, found.decision is not None, found.reward is not None}
+    learnt = {found.lesson is PastRunUse.RUN, found.decision is not None, found.reward is not None}
     if len(learnt) > 1:
         raise ValueError("observation: its lesson, reward and decision are inconsistent")
     if (found.cost is None) != (found.time is None or found.energy is None):

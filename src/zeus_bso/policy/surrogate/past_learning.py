@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from zeus_bso.policy.state import Knobs, Lesson, Progress, Retirement, RunState, Sizes, SizeState, SurrogateState
 from zeus_bso.policy.surrogate.learning import add_epochs, add_epochs_noise
-from zeus_bso.policy.surrogate.surrogate_algorithm import STOPPED_FACTOR, conclude, recalibrated
+from zeus_bso.policy.surrogate.surrogate_algorithm import STOPPED_FACTOR, learn_run, recalibrated
 from zeus_bso.protocol.words import Outcome
 
 MOST_COUNTED = 20
@@ -38,7 +38,10 @@ def learn_past_run(
         reward: The observation that its arm gets [-J].
     """
     before = progress.surrogate
-    lesson = conclude(knobs, progress, sizes, run, outcome, reward=reward)
+    if outcome is not Outcome.CONVERGED:
+        # How far a run has missed its target is judged by what the best size costs.
+        progress = recalibrated(knobs, progress, sizes)
+    lesson = learn_run(knobs, progress, sizes, run, outcome, reward=reward)
     state = replace(
         _counted(lesson.progress.surrogate),
         retries_owed=before.retries_owed,
@@ -46,17 +49,15 @@ def learn_past_run(
         look_spent=before.look_spent,
     )
     after = _still_retired(sizes[run.batch_size], lesson.sizes)
-    progress = recalibrated(knobs, replace(lesson.progress, surrogate=state), after)
-    return Lesson(progress, after, lesson.reward)
+    return Lesson(replace(lesson.progress, surrogate=state), after, lesson.reward)
 
 
 def learn_past_epochs(
-    knobs: Knobs, progress: Progress, sizes: Sizes, batch_size: int, epochs: int, outcome: Outcome
+    progress: Progress, sizes: Sizes, batch_size: int, epochs: int, outcome: Outcome
 ) -> tuple[Progress, Sizes]:
     """Learn from a past run of which only the epochs are known.
 
     Args:
-        knobs: The job's knobs.
         progress: How far the job is.
         sizes: What is known about each size.
         batch_size: Batch size of the run.
@@ -71,7 +72,7 @@ def learn_past_epochs(
     elif not arm.runs:
         arm = replace(arm, guess=log_epochs + math.log(STOPPED_FACTOR), seen=state.started)
     after: Sizes = {**sizes, batch_size: replace(sizes[batch_size], surrogate=arm)}
-    return recalibrated(knobs, replace(progress, surrogate=state), after), after
+    return replace(progress, surrogate=state), after
 
 
 def _counted(state: SurrogateState) -> SurrogateState:

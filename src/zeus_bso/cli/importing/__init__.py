@@ -1,0 +1,1 @@
+"""Past runs from files and trackers, for ``zeus-bso runs import``."""

@@ -1,0 +1,134 @@
+"""Reads all runs of a source before the first is sent, and keeps those that are right in a temporary file."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import IO, Any
+
+from zeus_bso.cli.errors import CommandError
+from zeus_bso.cli.importing.csv_source import RowError
+from zeus_bso.cli.importing.rows import RunReader, SourceRun, improvements
+from zeus_bso.protocol.job_spec import JobSpecFromClient
+from zeus_bso.protocol.past_runs import PastRun
+from zeus_bso.units import counted, plain
+
+MOST_IMPORTED = 100_000
+"""An import has at most so many runs."""
+
+NAMED = 20
+"""So many wrong rows are named; of the others only their number."""
+
+_CHUNK_RUNS, _CHUNK_BYTES = 500, 2**19
+_IN_MEMORY_BYTES = 2**20
+_FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def _temporary_file() -> IO[bytes]:
+    return tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)
+
+
+@dataclass
+class CheckedRuns:
+    """The runs of a source, all of them right. A context manager that deletes them at its end.
+
+    Attributes:
+        sizes: Batch sizes among them.
+        count: How many they are.
+    """
+
+    sizes: set[int] = field(default_factory=set)
+    count: int = 0
+    _file: IO[bytes] = field(default_factory=_temporary_file)
+    _places: list[tuple[datetime, int, int]] = field(default_factory=list)
+
+    def __enter__(self) -> CheckedRuns:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, run: PastRun) -> None:
+        """Keep a run."""
+        line = run.model_dump_json(exclude_defaults=True).encode()
+        self._places.append((run.ended_at or _FIRST, self._file.tell(), len(line)))
+        self._file.write(line)
+        self.sizes.add(run.batch_size)
+        self.count += 1
+
+    def chunks(self) -> Iterator[list[dict[str, Any]]]:
+        """The runs as they are sent, some at a time: those without an end first, then the oldest first."""
+        chunk: list[dict[str, Any]] = []
+        size = 0
+        for _, offset, length in sorted(self._places):
+            if chunk and (len(chunk) == _CHUNK_RUNS or size + length > _CHUNK_BYTES):
+                yield chunk
+                chunk, size = [], 0
+            self._file.seek(offset)
+            chunk.append(json.loads(self._file.read(length)))
+            size += length
+        if chunk:
+            yield chunk
+
+
+def check(found: Iterable[SourceRun | RowError], reader: RunReader, job: JobSpecFromClient, where: str) -> CheckedRuns:
+    """Read all runs of a source.
+
+    Args:
+        found: The runs as the source has them.
+        reader: Reads them.
+        job: The job that is to be told of them.
+        where: The source, for a message.
+
+    Raises:
+        CommandError: Some are wrong, there are none, or too many.
+    """
+    runs, wrong, errors = CheckedRuns(), 0, list[str]()
+    for number, each in enumerate(found, start=1):
+        if number > MOST_IMPORTED:
+            raise CommandError(
+                f"{where} has more than {MOST_IMPORTED} runs. Nothing is imported; the latest are enough."
+            )
+        read = _read(each, reader, job)
+        if isinstance(read, PastRun):
+            runs.add(read)
+            continue
+        wrong += 1
+        if len(errors) < NAMED:
+            errors.append(read)
+    if wrong:
+        more = f"\n  and {wrong - NAMED} more" if wrong > NAMED else ""
+        lines = "\n  ".join(errors)
+        what = plain(counted(wrong, "run"))
+        raise CommandError(f"Nothing is imported: {what} of {where} cannot be read.\n  {lines}{more}")
+    if not runs.count:
+        raise CommandError(f"{where} has no runs.")
+    return runs
+
+
+def _read(each: SourceRun | RowError, reader: RunReader, job: JobSpecFromClient) -> PastRun | str:
+    """A run as it is sent; or what is wrong with it."""
+    if isinstance(each, RowError):
+        return f"{each.place}: {each}"
+    try:
+        run = reader.read(each)
+        if run.batch_size not in job.batch_sizes:
+            raise ValueError(f"batch_size: {run.batch_size} is none of the job's: {_some(sorted(job.batch_sizes))}")
+        if run.reached is None and run.metric is None and not run.curve:
+            raise ValueError("nothing says whether it reached the target: give reached, metric or curve, or --reached")
+    except ValueError as error:
+        return f"{each.place}: {error}"
+    if len(run.curve) < 2:
+        return run
+    shorter = improvements(run.curve, higher_is_better=job.higher_is_better_metric)
+    return run.model_copy(update={"curve": tuple(shorter), "epochs": run.epochs or run.curve[-1][0]})
+
+
+def _some(sizes: list[int]) -> str:
+    return ", ".join(map(str, sizes[:NAMED])) + (", ..." if len(sizes) > NAMED else "")

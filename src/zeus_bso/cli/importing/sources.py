@@ -1,0 +1,51 @@
+"""Where past runs come from: one interface over files and trackers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from zeus_bso.cli.importing import csv_source
+from zeus_bso.cli.importing.csv_source import RowError
+from zeus_bso.cli.importing.rows import SourceRun
+
+
+class Source(Protocol):
+    """Runs as they were recorded."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind, such as ``csv``, under which the server knows the runs."""
+
+    @property
+    def where(self) -> str:
+        """The source, for a message."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the figures that runs have."""
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether numbers may have a decimal comma."""
+
+    def runs(self) -> Iterator[SourceRun | RowError]:
+        """The runs; of one that cannot be read, what is wrong with it."""
+
+    def notes(self) -> list[str]:
+        """What a person should know, when all runs are read."""
+
+
+def opened(source: str, told: Mapping[str, str]) -> AbstractContextManager[Source]:
+    """Open a source.
+
+    Args:
+        source: How the user names it.
+        told: The names of figures that the user has told, by field.
+
+    Raises:
+        CommandError: It cannot be read.
+    """
+    return csv_source.opened(Path(source))
