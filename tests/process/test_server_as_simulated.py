@@ -16,6 +16,7 @@ from zeus_bso.policy.ancestor import Kinship
 from zeus_bso.protocol.job_spec import JobSpecFromClient, PolicyOptions
 from zeus_bso.protocol.words import FailReason, Outcome
 from zeus_bso.simulator.job import PolicyJob, knobs_of
+from zeus_bso.simulator.past_draws import past_runs_of
 from zeus_bso.simulator.recorded import DIGITS
 from zeus_bso.simulator.runner import EpochReport, GivenTrial, ReportAnswer, simulate
 from zeus_bso.simulator.scenario import Drift, Scenario
@@ -30,6 +31,7 @@ SCENARIOS = {
     "drifting, without curve stop": Scenario(recurrences=24, drift=Drift(at=12, factor=2.0), curve_stop=False),
     "weighing energy alone, tight bound": Scenario(recurrences=24, eta_knob=1.0, beta_knob=1.2),
     "with power limits": Scenario(recurrences=24, power="optimize", overlap=1, preempt_rate=0.2),
+    "with past runs": Scenario(recurrences=24, overlap=1, past_runs={32: 3, 64: 1, 256: 1}),
 }
 
 CASES = [
@@ -83,6 +85,9 @@ class ServedJob:
         answer = client.post("/jobs", json=spec.model_dump(mode="json"))
         assert answer.status_code == 201
         self.began_with_another = "begins with what job" in (answer.json()["message"] or "")
+        told = past_runs_of(world, self._job_id, SEED)
+        if told is not None:
+            client.post("/api/v1/observations", json=told.model_dump(mode="json")).raise_for_status()
 
     def ask(self) -> GivenTrial:
         offer = self._client.get("/jobs/batch_size", params={"job_id": self._job_id}).raise_for_status().json()

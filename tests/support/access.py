@@ -171,6 +171,8 @@ def _import(server: GuardedServer, job_id: str) -> Asked:
     return Asked("POST", "/api/v1/jobs/import", params, server.exported())
 
 
+PAST_RUN = {"run_id": "a", "batch_size": 16, "epochs": 2, "reached": True}
+
 RECIPES: dict[str, Recipe] = {
     "POST /jobs": lambda server, job_id: Asked("POST", "/jobs", body=spec(job_id=job_id)),
     "GET /jobs/batch_size": _of_job("GET", "/jobs/batch_size"),
@@ -184,6 +186,9 @@ RECIPES: dict[str, Recipe] = {
     "GET /api/v1/jobs": _plain("GET", "/api/v1/jobs"),
     "PATCH /api/v1/jobs": lambda server, job_id: Asked("PATCH", "/api/v1/jobs", {"job_id": job_id}, {"beta_knob": 2.0}),
     "POST /api/v1/jobs/reset": _of_job("POST", "/api/v1/jobs/reset"),
+    "POST /api/v1/observations": lambda server, job_id: Asked(
+        "POST", "/api/v1/observations", body={"job_id": job_id, "source": "csv", "runs": [PAST_RUN]}
+    ),
     "GET /api/v1/job": _of_job("GET", "/api/v1/job"),
     "GET /api/v1/jobs/export": _of_job("GET", "/api/v1/jobs/export"),
     "POST /api/v1/jobs/import": _import,

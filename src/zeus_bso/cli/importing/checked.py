@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from types import TracebackType
@@ -89,27 +90,51 @@ def check(found: Iterable[SourceRun | RowError], reader: RunReader, job: JobSpec
     Raises:
         CommandError: Some are wrong, there are none, or too many.
     """
-    runs, wrong, errors = CheckedRuns(), 0, list[str]()
-    for number, each in enumerate(found, start=1):
-        if number > MOST_IMPORTED:
-            raise CommandError(
-                f"{where} has more than {MOST_IMPORTED} runs. Nothing is imported; the latest are enough."
-            )
-        read = _read(each, reader, job)
-        if isinstance(read, PastRun):
-            runs.add(read)
-            continue
-        wrong += 1
-        if len(errors) < NAMED:
-            errors.append(read)
-    if wrong:
-        more = f"\n  and {wrong - NAMED} more" if wrong > NAMED else ""
-        lines = "\n  ".join(errors)
-        what = plain(counted(wrong, "run"))
-        raise CommandError(f"Nothing is imported: {what} of {where} cannot be read.\n  {lines}{more}")
-    if not runs.count:
-        raise CommandError(f"{where} has no runs.")
+    with ExitStack() as stack:
+        runs, wrong = stack.enter_context(CheckedRuns()), _WrongRuns(where)
+        for number, each in enumerate(found, start=1):
+            if number > MOST_IMPORTED:
+                raise CommandError(
+                    f"Nothing is imported: {where} has more than {MOST_IMPORTED} runs. Give the latest ones."
+                )
+            read = _read(each, reader, job)
+            if isinstance(read, PastRun):
+                runs.add(read)
+            else:
+                wrong.add(read)
+        wrong.refuse()
+        if not runs.count:
+            raise CommandError(f"{where} has no runs.")
+        stack.pop_all()
     return runs
+
+
+class _WrongRuns:
+    """The runs of a source that cannot be read."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._count = 0
+        self._named: list[str] = []
+
+    def add(self, message: str) -> None:
+        """Count one, and name it if few are named."""
+        self._count += 1
+        if len(self._named) < NAMED:
+            self._named.append(message)
+
+    def refuse(self) -> None:
+        """End the command if there are any.
+
+        Raises:
+            CommandError: There are.
+        """
+        if not self._count:
+            return
+        more = [f"and {self._count - NAMED} more"] if self._count > NAMED else []
+        what = plain(counted(self._count, "run"))
+        head = f"Nothing is imported: {what} of {self._where} cannot be read."
+        raise CommandError("\n  ".join([head, *self._named, *more]))
 
 
 def _read(each: SourceRun | RowError, reader: RunReader, job: JobSpecFromClient) -> PastRun | str:

@@ -9,13 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from zeus_bso.policy.state import Knobs, Lesson, Progress, Retirement, RunState, Sizes, SizeState, SurrogateState
+from zeus_bso.policy.state import Knobs, Lesson, Progress, Retirement, RunState, Sizes, SizeState
 from zeus_bso.policy.surrogate.learning import add_epochs, add_epochs_noise
 from zeus_bso.policy.surrogate.surrogate_algorithm import STOPPED_FACTOR, learn_run, recalibrated
 from zeus_bso.protocol.words import Outcome
-
-MOST_COUNTED = 20
-"""Past runs let the job count as one that has begun so many recurrences at most."""
 
 _OWN_FAILURES = frozenset({Retirement.OOM, Retirement.FAILURES})
 """Sizes that the job's own trials have retired so stay retired, whatever past runs say."""
@@ -26,8 +23,9 @@ def learn_past_run(
 ) -> Lesson:
     """Learn from a past run whose cost and epochs are known.
 
-    The job has not paid for it, and owes no retry for it. It counts as a recurrence until the job counts as one of
-    :data:`MOST_COUNTED` recurrences: so many are believed to be followed by others.
+    The job has not paid for it, and owes no retry for it. It does not count as a recurrence either: how often the job
+    will recur is judged by its own recurrences. The incumbent is not worked out anew: whoever has learnt all past runs
+    does that once.
 
     Args:
         knobs: The job's knobs.
@@ -43,7 +41,7 @@ def learn_past_run(
         progress = recalibrated(knobs, progress, sizes)
     lesson = learn_run(knobs, progress, sizes, run, outcome, reward=reward)
     state = replace(
-        _counted(lesson.progress.surrogate),
+        lesson.progress.surrogate,
         retries_owed=before.retries_owed,
         spent=before.spent,
         look_spent=before.look_spent,
@@ -73,10 +71,6 @@ def learn_past_epochs(
         arm = replace(arm, guess=log_epochs + math.log(STOPPED_FACTOR), seen=state.started)
     after: Sizes = {**sizes, batch_size: replace(sizes[batch_size], surrogate=arm)}
     return replace(progress, surrogate=state), after
-
-
-def _counted(state: SurrogateState) -> SurrogateState:
-    return replace(state, started=max(state.started, min(state.started + 1, MOST_COUNTED)))
 
 
 def _still_retired(before: SizeState, sizes: Sizes) -> Sizes:

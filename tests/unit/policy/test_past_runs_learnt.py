@@ -1,0 +1,234 @@
+"""What the surrogate policy learns from past runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from zeus_bso.exceptions import RefusedRunsError
+from zeus_bso.policy.retirement import after_failure
+from zeus_bso.policy.state import Retirement
+from zeus_bso.policy.surrogate.beliefs import beliefs_of
+from zeus_bso.policy.surrogate.selection import candidates_of
+from zeus_bso.protocol.job_spec import JobSpecFromClient
+from zeus_bso.protocol.messages import AskForTrial, TrainingResult
+from zeus_bso.protocol.past_runs import PastRun, PastRuns
+from zeus_bso.protocol.words import FailReason
+from zeus_bso.server.observations.models import KnownRuns, PastRunRecord
+from zeus_bso.server.services import past_run_rules, trial_rules
+from zeus_bso.server.services.recompute import recompute
+from zeus_bso.simulator.job_in_memory import JobInMemory
+
+SIZES = (8, 16, 32, 64, 128, 256, 512, 1024)
+DEFAULT = 64
+MAX_POWER_W = 300.0
+
+
+def job_in_memory(**changes: Any) -> JobInMemory:
+    spec = JobSpecFromClient(
+        job_id="job",
+        job_id_prefix="past",
+        number_of_gpus=1,
+        gpu_model="A100",
+        batch_sizes=list(SIZES),
+        default_batch_size=DEFAULT,
+        target_metric=0.9,
+        max_epochs=100,
+        max_power=MAX_POWER_W,
+        policy="surrogate",
+    )
+    return JobInMemory(spec.model_copy(update=changes))
+
+
+def past_run(size: int, epochs: int | None = 10, **fields: Any) -> PastRun:
+    """A run of 100 s and 20 kJ an epoch."""
+    figures = {"time": 100.0 * epochs, "energy": 20_000.0 * epochs} if epochs else {}
+    return PastRun(**{"run_id": f"{size}", "batch_size": size, "epochs": epochs, "reached": True, **figures, **fields})
+
+
+def tell(job: JobInMemory, *runs: PastRun, mean_power: float | None = None) -> tuple[PastRunRecord, ...]:
+    told = PastRuns(job_id="job", source="csv", runs=runs)
+    taken = past_run_rules.take(job.load(), told, KnownRuns(mean_power=mean_power))
+    job.save(taken.job)
+    return taken.observations
+
+
+def ask(job: JobInMemory) -> int:
+    decision = trial_rules.ask(job.load(), AskForTrial(job_id="job"), np.random.default_rng(0))
+    job.save(decision.job)
+    return decision.trial.batch_size
+
+
+def believed(job: JobInMemory) -> dict[int, float]:
+    return {size: math.exp(belief.mean) for size, belief in _beliefs(job).items()}
+
+
+def _beliefs(job: JobInMemory) -> Any:
+    return beliefs_of(job.state.knobs, job.state.progress, job.states)
+
+
+def test_a_past_run_teaches_what_a_run_of_the_job_teaches() -> None:
+    told, ran = job_in_memory(), job_in_memory()
+    tell(told, past_run(DEFAULT))
+    asked = trial_rules.ask(ran.load(), AskForTrial(job_id="job"), np.random.default_rng(0))
+    ran.save(asked.job)
+    result = TrainingResult(
+        job_id="job",
+        batch_size=DEFAULT,
+        trial_number=1,
+        time=1000.0,
+        energy=200_000.0,
+        metric=0.95,
+        current_epoch=10,
+    )
+    ran.save(trial_rules.report(ran.load(), ran.trials[1], result).job)
+
+    mine, theirs = told.states[DEFAULT], ran.states[DEFAULT]
+    assert believed(told) == pytest.approx(believed(ran))
+    assert (mine.converged, mine.is_arm, mine.arm, mine.best_cost) == (
+        theirs.converged,
+        theirs.is_arm,
+        theirs.arm,
+        theirs.best_cost,
+    )
+    assert told.state.progress.min_cost == ran.state.progress.min_cost
+    assert told.state.progress.stage is ran.state.progress.stage
+
+
+def test_it_is_no_recurrence_and_nobody_pays_for_it() -> None:
+    job = job_in_memory()
+    tell(job, past_run(DEFAULT), past_run(512, 100, reached=False))
+
+    state = job.state.progress.surrogate
+    assert (state.started, state.spent, state.look_spent, state.retries_owed) == (0, 0.0, 0.0, 0)
+    assert job.states[512].retired is Retirement.MISSED
+
+
+def test_epochs_alone_move_the_belief_about_epochs_and_no_other() -> None:
+    job = job_in_memory()
+    tell(job, past_run(DEFAULT))
+    before = _beliefs(job)
+    states, progress = job.states, job.state.progress
+    tell(job, PastRun(run_id="e", batch_size=256, epochs=90, reached=True))
+
+    after = _beliefs(job)
+    assert after[256].epochs.mean > before[256].epochs.mean + 0.5
+    assert {size: belief.pace for size, belief in after.items()} == {size: b.pace for size, b in before.items()}
+    assert replace(job.states[256], surrogate=states[256].surrogate) == states[256]
+    assert job.state.progress.min_cost == progress.min_cost
+
+
+def test_epochs_alone_without_any_cost_leave_the_default_first() -> None:
+    job = job_in_memory()
+    tell(job, *(PastRun(run_id=str(size), batch_size=size, epochs=10, reached=True) for size in (8, 1024)))
+
+    assert _beliefs(job) == {}
+    assert ask(job) == DEFAULT
+
+
+def test_a_size_of_known_epochs_counts_as_tried() -> None:
+    job = job_in_memory()
+    tell(job, past_run(DEFAULT))
+    assert 512 not in candidates_of(job.states)
+    tell(job, PastRun(run_id="e", batch_size=512, epochs=10, reached=True))
+
+    assert {512, 1024} <= set(candidates_of(job.states))
+
+
+def test_a_size_that_fell_short_is_believed_to_need_more_epochs() -> None:
+    job = job_in_memory()
+    tell(job, past_run(DEFAULT))
+    before = _beliefs(job)[256].epochs.mean
+    tell(job, PastRun(run_id="e", batch_size=256, epochs=80, reached=False))
+
+    assert _beliefs(job)[256].epochs.mean > before + 0.5
+    assert job.states[256].live
+
+
+def test_a_past_run_without_a_curve_leaves_the_reference_curve() -> None:
+    job = job_in_memory()
+    tell(job, past_run(DEFAULT, curve=((5, 0.5), (10, 0.95))))
+    curve = job.states[DEFAULT].surrogate.curve
+    tell(job, past_run(DEFAULT, 20, run_id="other"))
+
+    assert curve
+    assert job.states[DEFAULT].surrogate.curve == curve
+
+
+def test_what_the_job_has_found_out_itself_stays() -> None:
+    job = job_in_memory()
+    job.states = after_failure(job.states, 512, FailReason.OOM)
+    tell(job, past_run(DEFAULT), past_run(512, 5))
+
+    assert job.states[512].retired is Retirement.OOM
+    assert job.state.progress.surrogate.incumbent == DEFAULT
+
+
+def test_a_run_that_converges_after_one_that_missed_brings_its_size_back() -> None:
+    job = job_in_memory()
+    tell(job, past_run(128, 100, reached=False, run_id="bad"), past_run(128, 10))
+
+    assert job.states[128].live
+
+
+@pytest.mark.parametrize(
+    ("fields", "mean_power", "energy"),
+    [({"energy": None}, 150.0, 150_000.0), ({"energy": None}, None, 0.7 * MAX_POWER_W * 1000.0)],
+)
+def test_energy_is_time_at_mean_power(fields: dict[str, Any], mean_power: float | None, energy: float) -> None:
+    (record,) = tell(job_in_memory(), past_run(DEFAULT, **fields), mean_power=mean_power)
+
+    assert record.estimated
+    assert record.energy == pytest.approx(energy)
+
+
+def test_time_is_energy_at_mean_power() -> None:
+    (record,) = tell(job_in_memory(), past_run(DEFAULT, time=None), mean_power=100.0)
+
+    assert (record.estimated, record.time) == (True, pytest.approx(2000.0))
+
+
+def test_without_any_power_only_the_epochs_count() -> None:
+    (record,) = tell(job_in_memory(max_power=0.0), past_run(DEFAULT, energy=None))
+
+    assert (record.lesson.value, record.cost) == ("epochs", None)
+
+
+@pytest.mark.parametrize("higher", [True, False])
+def test_a_target_is_read_off_the_curve(higher: bool) -> None:
+    sign = 1.0 if higher else -1.0
+    job = job_in_memory(target_metric=sign * 0.9, higher_is_better_metric=higher)
+    curve = tuple((epoch, sign * metric) for epoch, metric in ((2, 0.5), (4, 0.9), (8, 0.7), (10, 0.99)))
+    (record,) = tell(job, past_run(DEFAULT, reached=False, curve=curve))
+
+    assert (record.outcome.value, record.epochs) == ("converged", 4)
+    assert (record.time, record.energy) == (pytest.approx(400.0), pytest.approx(80_000.0))
+
+
+def test_wrong_runs_leave_the_job_as_it_was() -> None:
+    job = job_in_memory()
+    state, states = job.state, job.states
+    with pytest.raises(RefusedRunsError, match="batch size 17"):
+        tell(job, past_run(DEFAULT), past_run(17))
+
+    assert (job.state, job.states) == (state, states)
+
+
+def test_another_eta_weighs_past_runs_and_trials_alike() -> None:
+    job = job_in_memory(eta_knob=1.0)
+    records = tell(job, past_run(DEFAULT), past_run(32, 5), past_run(16, 100, reached=False))
+    fresh = job_in_memory(eta_knob=0.0)
+    tell(fresh, past_run(DEFAULT), past_run(32, 5), past_run(16, 100, reached=False))
+    changed = job.load().with_state(spec=job.state.spec.model_copy(update={"eta_knob": 0.0}))
+
+    changed, _, again = recompute(changed, [], records)
+
+    assert changed.state.progress.min_cost == fresh.state.progress.min_cost
+    assert [record.cost for record in again] == pytest.approx([300_000.0, 150_000.0, 3_000_000.0])
+    job.save(changed)
+    assert believed(job) == pytest.approx(believed(fresh))
+    assert job.state.progress.surrogate.spent == 0.0
