@@ -103,7 +103,7 @@ def test_the_answer_comes_as_json(command: Import) -> None:
         ("batch_size,epochs\n16,3\n", (), 1, "give reached, metric or curve, or --reached"),
         ("batch_size,epochs,reached\n16,3,yes\n", ("--target", "0.5"), 1, "nothing says whether it reached"),
         ("batch_size,epochs\n16,3\n", ("--map", "size=x"), 2, "write FIELD=NAME"),
-        ("batch_size,epochs\n16,3\n", ("--reached", "--source-name", ""), 2, "--source-name"),
+        ("batch_size,epochs\n16,3\n", ("--reached", "--source-name", "x" * 256), 2, "--source-name"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_stored(

@@ -16,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     summary = "tell a job of runs that were recorded elsewhere"
     taking = actions.add_parser("import", help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    taking.add_argument("source", metavar="SOURCE", help="a CSV file")
+    taking.add_argument("source", metavar="SOURCE", help="a CSV file, or mlflow:URI#EXPERIMENT")
     taking.add_argument("--job", required=True, metavar="JOB_ID", help="the id of the job")
     taking.add_argument(
         "--map", metavar="FIELD=NAME,...", help="the columns, where they have other names, such as batch_size=bs"
@@ -43,15 +43,16 @@ def run(args: argparse.Namespace) -> int:
     told = told_columns(args.map)
     with connected(args) as remote:
         spec = remote.job(args.job).spec
-        with opened(args.source, told) as source:
+        with opened(args.source, told, spec.max_epochs) as source:
             reader = RunReader(
-                columns_of(source.names, told),
+                columns_of(source.names, told, source.guessed),
                 decimal_comma=source.decimal_comma,
                 all_reached=args.reached,
                 believes_reached=args.target in (None, spec.target_metric),
+                higher_is_better=spec.higher_is_better_metric,
             )
-            runs = check(source.runs(), reader, spec, source.where)
-            name, notes = _name(args, source.kind), source.notes()
+            name = _name(args, source.kind)
+            runs, notes = check(source.runs(), reader, spec, source.where), source.notes()
         with runs:
             answers = sending.send(remote, args.job, name, runs, reader.place_of, dry_run=args.dry_run)
     for note in notes:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from zeus_bso.cli.errors import CommandError
 from zeus_bso.cli.importing import checked, csv_source
 from zeus_bso.cli.importing.checked import check
+from zeus_bso.cli.importing.curves import as_epochs
 from zeus_bso.cli.importing.figures import ENERGY_UNITS, read_moment, read_number, read_time, read_truth
 from zeus_bso.cli.importing.rows import RunReader, columns_of, improvements, told_columns
 from zeus_bso.protocol.job_spec import JobSpecFromClient
@@ -80,6 +81,7 @@ def test_an_encoding_that_was_guessed_is_named(tmp_path: Path) -> None:
         ("epoch", "12.0", "epochs", 12),
         ("metric", "-0.5", "metric", -0.5),
         ("curve", '"[[1, 0.5], [2, null], [3, 0.9]]"', "curve", [[1, 0.5], [3, 0.9]]),
+        ("curve", '"[[1, 0.5], [2, null], [3, 0.4]]"', "epochs", 3),
         ("end_time", "2026-01-02 03:04:05+01:00", "ended_at", "2026-01-02T02:04:05Z"),
         ("ended_at", "1767323045000", "ended_at", "2026-01-02T03:04:05Z"),
     ],
@@ -189,6 +191,13 @@ def test_of_a_curve_the_improvements_are_sent() -> None:
 
     assert improvements(curve, higher_is_better=True) == [(1, 0.1), (3, 0.3), (5, 0.25)]
     assert improvements(curve, higher_is_better=False) == [(1, 0.1), (5, 0.25)]
+
+
+def test_steps_are_epochs_or_batches() -> None:
+    assert as_epochs([(1, 0.2), (0, 0.1), (1, 0.3), (2, float("nan"))], 10) == [(1, 0.1), (2, 0.3), (3, None)]
+    assert as_epochs([(2, 0.1), (4, 0.2)], 10) == [(2, 0.1), (4, 0.2)]
+    assert as_epochs([(500, 0.1), (1000, 0.2)], 10) == [(1, 0.1), (2, 0.2)]
+    assert as_epochs([(-1, 0.1), (2**40, 0.2)], 10) == ()
 
 
 def test_of_a_million_wrong_lines_the_first_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from zeus_bso.cli.errors import CommandError
 from zeus_bso.cli.importing.csv_source import RowError
-from zeus_bso.cli.importing.rows import RunReader, SourceRun, improvements
+from zeus_bso.cli.importing.rows import RunReader, SourceRun
 from zeus_bso.protocol.job_spec import JobSpecFromClient
 from zeus_bso.protocol.past_runs import PastRun
 from zeus_bso.units import counted, plain
@@ -149,10 +149,7 @@ def _read(each: SourceRun | RowError, reader: RunReader, job: JobSpecFromClient)
             raise ValueError("nothing says whether it reached the target: give reached, metric or curve, or --reached")
     except ValueError as error:
         return f"{each.place}: {error}"
-    if len(run.curve) < 2:
-        return run
-    shorter = improvements(run.curve, higher_is_better=job.higher_is_better_metric)
-    return run.model_copy(update={"curve": tuple(shorter), "epochs": run.epochs or run.curve[-1][0]})
+    return run
 
 
 def _some(sizes: list[int]) -> str:

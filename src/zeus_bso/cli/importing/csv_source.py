@@ -13,7 +13,7 @@ from typing import IO
 
 from zeus_bso.cli.errors import CommandError
 from zeus_bso.cli.importing.figures import shown
-from zeus_bso.cli.importing.rows import SourceRun
+from zeus_bso.cli.importing.rows import FIELDS, SourceRun
 
 LONGEST_LINE = 2**20
 """A line has at most so many characters."""
@@ -60,6 +60,11 @@ class CsvFile:
     def kind(self) -> str:
         """``csv``."""
         return "csv"
+
+    @property
+    def guessed(self) -> tuple[str, ...]:
+        """All."""
+        return FIELDS
 
     @property
     def where(self) -> str:

@@ -82,6 +82,7 @@ class RunReader:
         columns: Where each field is found.
         decimal_comma: Numbers may have a decimal comma.
         all_reached: Each run has reached the target, as the user says.
+        higher_is_better: Whether the metric of a curve rises as the model improves.
         believes_reached: Whether the source's own word counts; it does not if it is about another target.
     """
 
@@ -89,6 +90,7 @@ class RunReader:
     decimal_comma: bool = False
     all_reached: bool = False
     believes_reached: bool = True
+    higher_is_better: bool = True
     _places: dict[str, str] = field(default_factory=dict)
     _alike: Counter[str] = field(default_factory=Counter)
 
@@ -103,8 +105,9 @@ class RunReader:
             text = run.texts.get(column.name, "")
             if not is_missing(text):
                 values[name] = self._value(name, column, text)
-        if run.curve:
-            values["curve"] = tuple(run.curve)
+        if curve := run.curve or values.get("curve"):
+            values["curve"] = tuple(improvements(curve, higher_is_better=self.higher_is_better))
+            values.setdefault("epochs", curve[-1][0])
         if "batch_size" not in values:
             raise ValueError("batch_size is missing")
         values["reached"] = True if self.all_reached else values.get("reached") if self.believes_reached else None
@@ -134,12 +137,13 @@ class RunReader:
             raise ValueError(f"run_id: {shown(run_id)} is that of {before} too")
 
 
-def columns_of(names: Sequence[str], told: Mapping[str, str]) -> dict[str, Column]:
+def columns_of(names: Sequence[str], told: Mapping[str, str], guessed: Sequence[str] = FIELDS) -> dict[str, Column]:
     """Find where each field stands.
 
     Args:
         names: The names that the source has.
         told: Names that the user has told, by field.
+        guessed: The fields that are found by their names.
 
     Raises:
         CommandError: A told name is not there, or no column has batch sizes.
@@ -148,7 +152,7 @@ def columns_of(names: Sequence[str], told: Mapping[str, str]) -> dict[str, Colum
     for name in FIELDS:
         if name in told:
             found[name] = _told_column(name, told[name], names)
-        elif (column := next(_columns_for(name, names), None)) is not None:
+        elif name in guessed and (column := next(_columns_for(name, names), None)) is not None:
             found[name] = column
     if "batch_size" not in found:
         raise CommandError(f"No column has the batch sizes: {_listed(names)}. Say which one: --map batch_size=NAME.")

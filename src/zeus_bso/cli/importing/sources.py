@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from zeus_bso.cli.importing import csv_source
+from zeus_bso.cli.importing import csv_source, mlflow_source
 from zeus_bso.cli.importing.csv_source import RowError
 from zeus_bso.cli.importing.rows import SourceRun
 
@@ -28,6 +28,10 @@ class Source(Protocol):
         """The names of the figures that runs have."""
 
     @property
+    def guessed(self) -> Sequence[str]:
+        """The fields that are found by their names; any other must be told."""
+
+    @property
     def decimal_comma(self) -> bool:
         """Whether numbers may have a decimal comma."""
 
@@ -38,14 +42,17 @@ class Source(Protocol):
         """What a person should know, when all runs are read."""
 
 
-def opened(source: str, told: Mapping[str, str]) -> AbstractContextManager[Source]:
+def opened(source: str, told: Mapping[str, str], max_epochs: int) -> AbstractContextManager[Source]:
     """Open a source.
 
     Args:
         source: How the user names it.
         told: The names of figures that the user has told, by field.
+        max_epochs: That of the job.
 
     Raises:
         CommandError: It cannot be read.
     """
+    if source.startswith(mlflow_source.PREFIX):
+        return mlflow_source.opened(source, told, max_epochs)
     return csv_source.opened(Path(source))

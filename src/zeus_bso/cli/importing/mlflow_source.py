@@ -1,0 +1,156 @@
+"""Past runs in an MLflow tracking server or store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from zeus_bso.cli.errors import BAD_USE, CommandError
+from zeus_bso.cli.importing.csv_source import RowError
+from zeus_bso.cli.importing.curves import as_epochs
+from zeus_bso.cli.importing.figures import shown
+from zeus_bso.cli.importing.rows import Curve, SourceRun
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+PREFIX = "mlflow:"
+
+_PAGE = 1000
+_AT_ONCE = 8
+"""Histories are asked for by so many threads: most of the time a server is waited for."""
+
+_FINISHED = "FINISHED"
+_RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+
+
+class MlflowRuns:
+    """The runs of an experiment, read a page at a time.
+
+    Args:
+        client: The tracking server or store.
+        experiment: Id of the experiment.
+        where: Server and experiment, for a message.
+        told: The names that the user has told, by field.
+        max_epochs: That of the job.
+    """
+
+    kind = "mlflow"
+    decimal_comma = False
+    guessed = ("run_id", "batch_size", "time", "energy", "reached", "ended_at")
+
+    def __init__(
+        self, client: MlflowClient, experiment: str, where: str, told: Mapping[str, str], max_epochs: int
+    ) -> None:
+        self.where = where
+        self._client = client
+        self._experiment = experiment
+        self._curve = told.get("curve")
+        self._max_epochs = max_epochs
+        self._unfinished = 0
+        self._first = self._page(None)
+        found = {name for run in self._first for name in _texts(run)}
+        # A name that the user has told may be in later runs only.
+        self.names: Sequence[str] = sorted(found.union(told.values()))
+
+    def runs(self) -> Iterator[SourceRun | RowError]:
+        """The finished runs; of those, histories only of the metric that is the curve."""
+        page = self._first
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            while True:
+                finished = [run for run in page if run.info.status == _FINISHED]
+                self._unfinished += len(page) - len(finished)
+                yield from pool.map(self._run, finished)
+                if not page.token:
+                    return
+                page = self._page(page.token)
+
+    def notes(self) -> list[str]:
+        """How many runs were passed over."""
+        return [f"{self._unfinished} runs have not finished and were passed over."] if self._unfinished else []
+
+    def _page(self, token: str | None) -> Any:
+        with _named(self.where):
+            return self._client.search_runs([self._experiment], max_results=_PAGE, page_token=token)
+
+    def _run(self, run: Run) -> SourceRun:
+        texts = _texts(run)
+        if self._curve is None:
+            return SourceRun(f"run {run.info.run_id}", texts)
+        # The column of the curve holds the last value of its metric.
+        texts.pop(self._curve, None)
+        return SourceRun(f"run {run.info.run_id}", texts, self._history(run, self._curve))
+
+    def _history(self, run: Run, metric: str) -> Curve:
+        if metric not in run.data.metrics:
+            return ()
+        with _named(self.where):
+            points = self._client.get_metric_history(run.info.run_id, metric)
+        return as_epochs([(point.step, point.value) for point in points], self._max_epochs)
+
+
+@contextmanager
+def opened(source: str, told: Mapping[str, str], max_epochs: int) -> Iterator[MlflowRuns]:
+    """Open an experiment, as ``mlflow:URI#EXPERIMENT`` names it.
+
+    Raises:
+        CommandError: MLflow is not installed, or there is no such store or experiment.
+    """
+    uri, mark, name = source.removeprefix(PREFIX).rpartition("#")
+    if not uri or not mark or not name:
+        raise CommandError(
+            f"{source}: write mlflow:URI#EXPERIMENT, such as mlflow:http://mlflow:5000#nightly.", BAD_USE
+        )
+    try:
+        from mlflow import MlflowClient
+    except ImportError:
+        raise CommandError("Reading MLflow needs its package: pip install mlflow-skinny") from None
+    _refuse_missing_file(uri)
+    # Seven, as MLflow has it, are minutes for a server that is not there.
+    os.environ.setdefault(_RETRIES, "2")
+    with _named(uri):
+        client = MlflowClient(uri)
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
+            known = ", ".join(shown(each.name) for each in client.search_experiments(max_results=10))
+            raise CommandError(f"{uri} has no experiment {shown(name)}; it has {known or 'none'}.")
+    yield MlflowRuns(client, experiment.experiment_id, f"{uri}#{name}", told, max_epochs)
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
+    """Turn MLflow's errors into a sentence."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CommandError(f"MLflow at {where} cannot be read: {first[:500]}") from None
+
+
+def _refuse_missing_file(uri: str) -> None:
+    """MLflow would make a store that is not there."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("", "file", "sqlite"):
+        return
+    path = Path(parts.path.removeprefix("/") if parts.scheme == "sqlite" else parts.path)
+    if not path.exists():
+        raise CommandError(f"{path}: there is no such MLflow store.")
+
+
+def _texts(run: Run) -> dict[str, str]:
+    """What is known of a run, by name: parameters before metrics before tags before what MLflow itself keeps."""
+    info, data = run.info, run.data
+    texts = {"run_id": info.run_id}
+    if info.end_time is not None:
+        texts |= {"ended_at": str(info.end_time), "time": f"{(info.end_time - info.start_time) / 1e3} s"}
+    texts |= {name: value for name, value in data.tags.items() if not name.startswith("mlflow.")}
+    texts |= {name: repr(value) for name, value in data.metrics.items()}
+    return texts | dict(data.params)
