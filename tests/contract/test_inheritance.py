@@ -132,6 +132,36 @@ class TestWhoIsAnAncestor:
         assert ancestor(server) is None
 
 
+class TestPastRuns:
+    def test_are_handed_on_too(self, server: Server) -> None:
+        server.register(policy="surrogate")
+        past = [
+            {
+                "run_id": f"{size}-{number}",
+                "batch_size": size,
+                "epochs": NEEDED[size],
+                "energy": NEEDED[size] * ENERGY[size],
+                "time": float(NEEDED[size]),
+                "reached": True,
+            }
+            for size in (16, 32, 64)
+            for number in range(2)
+        ]
+        server.call("POST", "/api/v1/observations", {"job_id": "job", "source": "csv", "runs": past})
+        other(server)
+
+        assert ancestor(server) == {"job_id": "job", "kind": "identical", "runs": 6}
+        assert server.offer("other")["batch_size"] == CHEAPEST
+
+    def test_of_the_job_itself_leave_the_ancestor_no_first_run(self, server: Server) -> None:
+        learnt(server)
+        other(server)
+        run = {"run_id": "1", "batch_size": 16, "epochs": 3, "energy": 180.0, "time": 3.0, "reached": True}
+        server.call("POST", "/api/v1/observations", {"job_id": "other", "source": "csv", "runs": [run]})
+
+        assert server.offer("other")["epoch_bound"] is None
+
+
 class TestTheFirstRun:
     def test_takes_the_size_that_the_ancestor_has_found_the_cheapest(self, server: Server) -> None:
         learnt(server)

@@ -11,7 +11,7 @@ from zeus_bso.protocol.job_spec import JobSpecFromClient
 from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import TrialStatus, TrialType
 from zeus_bso.server.batch_size_state.commands import ReadWindow
-from zeus_bso.server.batch_size_state.models import FirstReport, Trial, Used
+from zeus_bso.server.batch_size_state.models import NOTHING_USED, FirstReport, Trial, Used
 from zeus_bso.server.job.inheritance import Inheritance
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.services.commands import SaveChanges
@@ -141,8 +141,7 @@ class JobInMemory:
         found: dict[int, Used] = {}
         for trial in self.trials.values():
             if trial.reward is not None and trial.generation == self.state.progress.generation:
-                before = found.get(trial.batch_size, Used(0.0, 0.0))
-                found[trial.batch_size] = Used(before.energy + trial.energy, before.time + trial.time)
+                found[trial.batch_size] = found.get(trial.batch_size, NOTHING_USED) + Used(trial.energy, trial.time)
         return found
 
     def window(self, command: ReadWindow) -> GaussianTsArmState:

@@ -11,7 +11,7 @@ from zeus_bso.policy.state import GaussianTsArmState, SizeState
 from zeus_bso.protocol.messages import Checkpoint
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, TrialStatus, TrialType
 
-__all__ = ["FirstReport", "GaussianTsArmState", "SizeState", "SizeTotals", "Trial", "Used"]
+__all__ = ["NOTHING_USED", "FirstReport", "GaussianTsArmState", "SizeState", "SizeTotals", "Trial", "Used"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ class FirstReport:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What the decided trials of a batch size have used in the job's generation.
+    """What the runs of a batch size have used that the job has learnt from in its generation.
 
     Attributes:
         energy: Energy [J].
@@ -166,6 +166,12 @@ class Used:
 
     energy: float
     time: float
+
+    def __add__(self, other: Used) -> Used:
+        return Used(self.energy + other.energy, self.time + other.time)
+
+
+NOTHING_USED = Used(0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert,
 
 from zeus_bso.protocol.words import Outcome
 from zeus_bso.savings import Use
+from zeus_bso.server.batch_size_state.models import Used
 from zeus_bso.server.database.schema import job, observation, trial
 from zeus_bso.server.database.writing import write_rows
 from zeus_bso.server.observations.models import KnownRuns, PastRunRecord, PastTotals
@@ -70,6 +71,23 @@ class ObservationRepository:
                 for each in observations
             ],
         )
+
+    def used(self, job_id: str, generation: int) -> dict[int, Used]:
+        """Add up what the past runs whose cost a generation has learnt have used, by batch size."""
+        rows = self._connection.execute(
+            select(
+                observation.c.batch_size,
+                func.sum(observation.c.energy).label("energy"),
+                func.sum(observation.c.time).label("time"),
+            )
+            .where(
+                observation.c.job_id == job_id,
+                observation.c.generation == generation,
+                observation.c.reward.is_not(None),
+            )
+            .group_by(observation.c.batch_size)
+        )
+        return {row.batch_size: Used(row.energy, row.time) for row in rows}
 
     def totals_of(self, job_ids: Collection[str] | None) -> dict[str, PastTotals]:
         """Sum up the past runs of several jobs, or of all for None. A job without any is missing."""

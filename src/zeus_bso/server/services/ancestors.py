@@ -53,7 +53,7 @@ def inherit(
     Args:
         source: The ancestor.
         sizes: What it knows about each batch size.
-        used: What its decided trials have used, by batch size.
+        used: What the runs have used that it has learnt from, by batch size.
         kinship: How the tasks are related.
     """
     state = source.progress.surrogate
@@ -71,14 +71,14 @@ def inherit(
 
 
 def _is_known(known: SizeState) -> bool:
-    return known.surrogate.epoch_sum > 0
+    return known.surrogate.epoch_sum > 0 or known.surrogate.runs > 0
 
 
 def _size(source: JobState, known: SizeState, used: Used | None) -> InheritedSize:
     arm, state = known.surrogate, source.progress.surrogate
     cost = source.cost(used.energy, used.time) if used else 0.0
     # Scaled to what is believed of an epoch, without warm-ups and drift.
-    share = _believed_pace(state, known) / cost if cost > 0.0 else 0.0
+    share = _believed_pace(state, known) / cost if cost > 0.0 and arm.epoch_sum else 0.0
     log_epochs = arm.mean_log_epochs if arm.runs else arm.guess
     return InheritedSize(
         batch_size=known.batch_size,

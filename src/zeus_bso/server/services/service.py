@@ -10,7 +10,7 @@ from zeus_bso.protocol.job_spec import JobSettings, JobSpecFromClient
 from zeus_bso.protocol.past_runs import PastRuns
 from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.server.batch_size_state.commands import CreateTrial, ReadTrials, RecordReport
-from zeus_bso.server.batch_size_state.models import SizeTotals, Trial
+from zeus_bso.server.batch_size_state.models import NOTHING_USED, SizeTotals, Trial
 from zeus_bso.server.batch_size_state.repository import BatchSizeStateRepository
 from zeus_bso.server.job.commands import CreateJob, SaveProgress, UpdateSettings
 from zeus_bso.server.job.inheritance import Inheritance
@@ -102,8 +102,12 @@ class ZeusService:
         source = self._named_ancestor(spec) if spec.similar_to else self._jobs.relative(ancestors.search_for(spec))
         if source is None:
             return None
-        sizes, used = self._states.sizes(source.job_id), self._states.used(source.job_id, source.progress.generation)
-        return ancestors.inherit(source, sizes, used, ancestors.kinship_of(spec, source.spec))
+        generation = source.progress.generation
+        trials, past = (each.used(source.job_id, generation) for each in (self._states, self._observations))
+        used = {size: trials.get(size, NOTHING_USED) + past.get(size, NOTHING_USED) for size in (*trials, *past)}
+        return ancestors.inherit(
+            source, self._states.sizes(source.job_id), used, ancestors.kinship_of(spec, source.spec)
+        )
 
     def _named_ancestor(self, spec: JobSpecFromClient) -> JobState | None:
         source = self._jobs.get(spec.similar_to or "")
