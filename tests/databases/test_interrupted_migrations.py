@@ -20,7 +20,7 @@ from zeus_bso.server.database.revision import VERSION_TABLE
 from zeus_bso.server.database.schema import metadata
 
 SCHEMAS = Path(__file__).parents[1] / "data" / "schemas"
-REVISIONS = ["base", "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"]
+REVISIONS = ["base", "0001", "0002", "0003", "0004", "0005", "0006", "0007"]
 KILLED = 9
 
 MIGRATOR = """\

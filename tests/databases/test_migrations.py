@@ -58,8 +58,8 @@ NEXT_REVISION = """\
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -81,13 +81,13 @@ def next_release(tmp_path: Path) -> Mapping[str, str]:
     assert {path.stem[:5] for path in versions.glob("v*.py")} == {f"v000{number}" for number in range(1, 9)}, (
         "name the next revision here"
     )
-    (versions / "v0009_next.py").write_text(NEXT_REVISION)
+    (versions / "v0008_next.py").write_text(NEXT_REVISION)
     return os.environ | {"PYTHONPATH": str(copy.parent)}
 
 
 def test_a_schema_comes_goes_and_comes_again(empty_url: str) -> None:
     for action in ("upgrade", "check", "upgrade"):
-        assert _zeus_bso("db", action, "--database-url", empty_url) == (0, "0008\n", "")
+        assert _zeus_bso("db", action, "--database-url", empty_url) == (0, "0007\n", "")
     assert _zeus_bso("db", "downgrade", "base", "--database-url", empty_url) == (0, "empty: no migration has run\n", "")
     assert set(look(empty_url, _tables)) <= {VERSION_TABLE}
     migrate.upgrade(empty_url)
@@ -106,7 +106,7 @@ def test_offline_sql_makes_a_schema_that_passes_the_check(empty_url: str) -> Non
     assert look(empty_url, _tables) == [], "it must only be printed"
     run_script(empty_url, script)
     migrate.check(empty_url)
-    run_script(empty_url, _offline(empty_url, "downgrade", "0008:base"))
+    run_script(empty_url, _offline(empty_url, "downgrade", "0007:base"))
     assert set(look(empty_url, _tables)) <= {VERSION_TABLE}
 
 
@@ -177,18 +177,18 @@ def test_a_server_refuses_an_older_schema_in_a_sentence(database_url: str, next_
     code, output, errors = _zeus_bso("serve", "--port", "0", "--database-url", database_url, environment=next_release)
     assert (code, output) == (1, "")
     assert errors == (
-        "zeus-bso: The database's schema (0008) is older than this version's (0009). Run: zeus-bso db upgrade\n"
+        "zeus-bso: The database's schema (0007) is older than this version's (0008). Run: zeus-bso db upgrade\n"
     )
 
 
 def test_an_upgrade_between_releases_keeps_the_rows(database_url: str, next_release: Mapping[str, str]) -> None:
-    run_script(database_url, _rows_of(SCHEMAS / f"0008.{_kind(database_url)}.sql"))
+    run_script(database_url, _rows_of(SCHEMAS / f"0007.{_kind(database_url)}.sql"))
     before = look(database_url, _counts)
-    assert _zeus_bso("db", "upgrade", "--database-url", database_url, environment=next_release) == (0, "0009\n", "")
+    assert _zeus_bso("db", "upgrade", "--database-url", database_url, environment=next_release) == (0, "0008\n", "")
     assert "another version" in _zeus_bso("db", "check", "--database-url", database_url)[2]
     assert look(database_url, _counts) == before
-    down = _zeus_bso("db", "downgrade", "0008", "--database-url", database_url, environment=next_release)
-    assert down == (0, "0008\n", "")
+    down = _zeus_bso("db", "downgrade", "0007", "--database-url", database_url, environment=next_release)
+    assert down == (0, "0007\n", "")
     assert look(database_url, _counts) == before
     migrate.check(database_url)
 

@@ -200,7 +200,7 @@ def test_old_jobs_leave_power_limits_alone_and_old_trials_have_measured_nothing(
         run_script(url, path.read_text())
         jobs, trials = look(url, _jobs), look(url, _trials)
         migrate.upgrade(url)
-        nothing = {"power_limit": None, "profiling_time": 0.0, "profiling_energy": 0.0}
+        nothing = {"power_limit": None, "profiling_time": 0.0, "profiling_energy": 0.0, "epoch_bound": None}
         assert look(url, _trials) == [row | nothing for row in trials]
         with _serving(url) as server:
             assert server.job("weekly")["spec"]["power_limit"] == "off"
@@ -225,7 +225,7 @@ def test_a_power_profile_outlives_an_upgrade(path: Path, databases: DatabaseServ
     assert offer["power_profile"] == expected | {"revision": 0}
 
 
-@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("0008.*.sql")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("0007.*.sql")), ids=lambda path: path.stem)
 def test_past_runs_outlive_an_upgrade_and_go_with_a_downgrade(
     path: Path, databases: DatabaseServers, tmp_path: Path
 ) -> None:
@@ -236,7 +236,7 @@ def test_past_runs_outlive_an_upgrade_and_go_with_a_downgrade(
             told = {"job_id": "weekly", "source": "csv", "runs": PAST_RUNS}
             assert server.call("POST", "/api/v1/observations", told).json()["known"] == len(PAST_RUNS)
             assert server.job("weekly")["past_runs"] == {"csv": len(PAST_RUNS)}
-        migrate.downgrade(url, "0007")
+        migrate.downgrade(url, "0006")
         assert "observation" not in look(url, lambda connection: inspect(connection).get_table_names())
         migrate.upgrade(url)
         with _serving(url) as server:

@@ -1,9 +1,9 @@
-"""Jobs know of past runs.
+"""A job may begin with what another one has learnt, and know of past runs. A trial may have a bound on its epochs.
 
-Going back, the past runs are lost. What was learnt from them stays.
+Existing jobs and trials have none of this. Going back, what was learnt from past runs stays.
 
-Revision ID: 0008
-Revises: 0007
+Revision ID: 0007
+Revises: 0006
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from alembic import op
 from zeus_bso.server.database import types
 from zeus_bso.server.database.migrations import steps
 
-revision = "0008"
-down_revision = "0007"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-loses = "the past runs that jobs were told of"
+loses = "what jobs have taken over from other jobs, and the past runs that they were told of"
 """What a downgrade loses."""
 
 OPTIONS: dict[str, Any] = {
@@ -32,6 +32,9 @@ OPTIONS: dict[str, Any] = {
 
 
 def upgrade() -> None:
+    steps.add_column("job", sa.Column("inheritance", types.Json(), nullable=True))
+    steps.create_index("ix_job_job_id_prefix", "job", ["job_id_prefix"])
+    steps.add_column("trial", sa.Column("epoch_bound", sa.Integer(), nullable=True))
     steps.create_table(
         "observation",
         sa.Column("job_id", types.Identifier(), nullable=False),
@@ -61,3 +64,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     steps.drop_table("observation")
+    steps.drop_column("trial", "epoch_bound")
+    steps.drop_index("ix_job_job_id_prefix", "job")
+    steps.drop_column("job", "inheritance")
