@@ -49,7 +49,7 @@ def test_a_job_of_the_surrogate_policy_goes_on_too(server: Server) -> None:
 
 def test_an_export_has_every_column_of_every_table_of_a_job(server: Server) -> None:
     lines = lines_of(lived(server))
-    tables = ("job", "batch_size_state", "power_profile", "trial", "power_point", "trial_report")
+    tables = ("job", "batch_size_state", "observation", "power_profile", "trial", "power_point", "trial_report")
 
     assert lines[0] == {"format": "zeus-bso-job", "version": 1, "job_id": "job"}
     assert lines[-1]["rows"] == {table: len(rows(lines, table)) for table in tables}

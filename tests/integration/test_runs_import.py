@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.support.server import Server
 
-from zeus_bso.cli.importing import checked
+from zeus_bso.cli.importing import checked_runs as checked
 from zeus_bso.cli.main import main
 from zeus_bso.cli.remote import Remote
 from zeus_bso.exceptions import ZeusBSOServerUnreachableError

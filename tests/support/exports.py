@@ -14,6 +14,11 @@ from tests.support.server import Server
 
 Lines = list[Json]
 
+PAST: Lines = [
+    {"run_id": "Ünï 🚀", "batch_size": 16, "time": 1e5 / 3, "curve": [[1, None], [2, 0.1 + 0.2], [3, 0.95]]},
+    {"run_id": "epochs", "batch_size": 32, "epochs": 5, "reached": False, "ended_at": "2026-01-02T03:04:05.678901Z"},
+]
+
 
 def export(server: Server, job_id: str = "job") -> bytes:
     response = server.call("GET", "/api/v1/jobs/export", job_id=job_id)
@@ -50,6 +55,7 @@ def lived(server: Server, job_id: str = "job", *, policy: str = "zeus") -> bytes
     server.end(server.ask(job_id), "oom")
     server.offer(job_id, run_id="run", instance="one", heartbeat_s=30)
     server.report(server.ask(job_id), metric=None, power_profile=BEGUN)
+    server.call("POST", "/api/v1/observations", {"job_id": job_id, "source": "Ünï 🚀", "runs": PAST}).raise_for_status()
     return export(server, job_id)
 
 

@@ -15,6 +15,7 @@ SQL_HOMES = (
     "server/database/",
     "server/job/repository.py",
     "server/batch_size_state/repository.py",
+    "server/observations/repository.py",
     "server/overview/repository.py",
     "server/transfer/repository.py",
     "server/dashboard/queries.py",

@@ -16,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     summary = "tell a job of runs that were recorded elsewhere"
     taking = actions.add_parser("import", help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-    taking.add_argument("source", metavar="SOURCE", help="a CSV file, or mlflow:URI#EXPERIMENT")
+    taking.add_argument("source", metavar="SOURCE", help="a CSV file, mlflow:URI#EXPERIMENT, or wandb:FILE")
     taking.add_argument("--job", required=True, metavar="JOB_ID", help="the id of the job")
     taking.add_argument(
         "--map", metavar="FIELD=NAME,...", help="the columns, where they have other names, such as batch_size=bs"
@@ -35,8 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the chosen action."""
     from zeus_bso.cli.importing import sending
-    from zeus_bso.cli.importing.checked import check
-    from zeus_bso.cli.importing.report import show_past_runs
+    from zeus_bso.cli.importing.checked_runs import check
+    from zeus_bso.cli.importing.import_report import show_past_runs
     from zeus_bso.cli.importing.rows import RunReader, columns_of, told_columns
     from zeus_bso.cli.importing.sources import opened
 

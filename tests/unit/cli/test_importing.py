@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zeus_bso.cli.errors import CommandError
-from zeus_bso.cli.importing import checked, csv_source
-from zeus_bso.cli.importing.checked import check
-from zeus_bso.cli.importing.curves import as_epochs
-from zeus_bso.cli.importing.figures import ENERGY_UNITS, read_moment, read_number, read_time, read_truth
+from zeus_bso.cli.importing import checked_runs as checked
+from zeus_bso.cli.importing import csv_source
+from zeus_bso.cli.importing.checked_runs import check
 from zeus_bso.cli.importing.rows import RunReader, columns_of, improvements, told_columns
+from zeus_bso.cli.importing.tracker_curves import as_epochs
+from zeus_bso.cli.importing.written_figures import ENERGY_UNITS, read_moment, read_number, read_time, read_truth
 from zeus_bso.protocol.job_spec import JobSpecFromClient
 
 JOB = JobSpecFromClient(

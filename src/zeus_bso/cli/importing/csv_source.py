@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from zeus_bso.cli.errors import CommandError
-from zeus_bso.cli.importing.figures import shown
 from zeus_bso.cli.importing.rows import FIELDS, SourceRun
+from zeus_bso.cli.importing.written_figures import shown
 
 LONGEST_LINE = 2**20
 """A line has at most so many characters."""

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from zeus_bso.cli.errors import BAD_USE, CommandError
 from zeus_bso.cli.importing.csv_source import RowError
-from zeus_bso.cli.importing.curves import as_epochs
-from zeus_bso.cli.importing.figures import shown
 from zeus_bso.cli.importing.rows import Curve, SourceRun
+from zeus_bso.cli.importing.tracker_curves import as_epochs
+from zeus_bso.cli.importing.written_figures import shown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

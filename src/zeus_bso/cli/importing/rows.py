@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from zeus_bso.cli.errors import BAD_USE, CommandError
-from zeus_bso.cli.importing.figures import (
+from zeus_bso.cli.importing.written_figures import (
     ENERGY_UNITS,
     TIME_UNITS,
     is_missing,

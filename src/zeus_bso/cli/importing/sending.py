@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from zeus_bso.cli.errors import CommandError
-from zeus_bso.cli.importing.checked import CheckedRuns
+from zeus_bso.cli.importing.checked_runs import CheckedRuns
 from zeus_bso.cli.remote import Remote
 from zeus_bso.exceptions import ZeusBSOConfigError, ZeusBSORequestError
 from zeus_bso.protocol.past_runs import PastRunsTaken, PastRunUse, PastSizeView

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from zeus_bso.cli.importing import csv_source, mlflow_source
+from zeus_bso.cli.importing import csv_source, mlflow_source, wandb_source
 from zeus_bso.cli.importing.csv_source import RowError
 from zeus_bso.cli.importing.rows import SourceRun
 
@@ -55,4 +55,6 @@ def opened(source: str, told: Mapping[str, str], max_epochs: int) -> AbstractCon
     """
     if source.startswith(mlflow_source.PREFIX):
         return mlflow_source.opened(source, told, max_epochs)
+    if source.startswith(wandb_source.PREFIX):
+        return wandb_source.opened(source, told, max_epochs)
     return csv_source.opened(Path(source))
