@@ -78,6 +78,26 @@ def test_more_trials_are_drawn_on_demand(visit: Visit) -> None:
     expect(page.locator("tbody tr")).to_have_count(1_080)
 
 
+def test_the_runs_of_a_chart_are_walked_by_keyboard_and_told_with_a_link(visit: Visit) -> None:
+    page = visit.open_job(BIG_JOB)
+    visit.draw_all()
+    chart = page.locator("#chart-cost")
+    told = chart.locator(".pointed .told")
+    chart.get_by_role("button", name="Run before").focus()
+    page.keyboard.press("Enter")
+
+    expect(told).to_have_text(re.compile(r"trial 5\s000"))
+    page.keyboard.press("ArrowLeft")
+    expect(told).to_have_text(
+        re.compile(r"trial 4\s999, batch size \d+, running, .*\sWh, .*\smin.*, 2026-\d\d-\d\d .*")
+    )
+    expect(chart.locator(".hoverlayer .hovertext")).to_contain_text("trial 4\u202f999")
+    expect(chart.get_by_role("link", name="Open trial 4999")).to_have_attribute("href", re.compile("number=4999$"))
+    chart.get_by_role("radio", name="Energy").check(force=True)
+    expect(chart.locator(".ytitle")).to_contain_text("energy (Wh)")
+    expect(chart.locator(".summary")).to_contain_text("default batch size 1\u202f152 takes")
+
+
 def test_trials_are_filtered_and_paged_in_place(visit: Visit) -> None:
     page = visit.open_job(BIG_JOB)
     page.evaluate("window.sameDocument = true")
@@ -86,6 +106,9 @@ def test_trials_are_filtered_and_paged_in_place(visit: Visit) -> None:
     page.get_by_label("State").select_option("failed")
 
     expect(rows.first).to_contain_text("crashed")
+    chart = page.locator("#chart-cost")
+    chart.scroll_into_view_if_needed()
+    expect(chart.locator(".summary")).to_contain_text("4 of them match the filter. 0 converged")
     older = page.get_by_role("link", name="Older")
     last = rows.last.locator("th").inner_text()
     older.focus()
@@ -126,7 +149,7 @@ def test_a_run_appears_as_it_goes_without_a_reload_and_without_loss_of_focus(vis
     expect(page.locator("#trials tbody tr").first).to_contain_text("cancelled")
     expect(field).to_be_focused()
     page.locator("#chart-cost").scroll_into_view_if_needed()
-    expect(page.locator("#chart-cost .summary")).to_contain_text(f"of {number} trials")
+    expect(page.locator("#chart-cost .summary")).to_contain_text(f"{number} trials.")
     assert page.evaluate("window.sameDocument")
 
 

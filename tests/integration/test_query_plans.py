@@ -43,7 +43,10 @@ OF_A_WHOLE_JOB = frozenset(
         "BatchSizeStateRepository.decided_trials",
         "BatchSizeStateRepository.sizes",
         "BatchSizeStateRepository.totals",
+        "DashboardQueries.costs_before",
         "DashboardQueries.count_trials",
+        "DashboardQueries.latest_of_each_size",
+        "DashboardQueries.points",
         "OverviewRepository.ended_since_converged",
         "OverviewRepository.ended_trials",
         "OverviewRepository.records",
@@ -56,6 +59,7 @@ ENOUGH_ON_THE_WAY = frozenset(
         "BatchSizeStateRepository.latest_decided",
         "BatchSizeStateRepository.page",
         "BatchSizeStateRepository.some_sizes",
+        "DashboardQueries.number_before_latest",
         "DashboardQueries.trials",
     )
 )
@@ -254,6 +258,10 @@ def _sqlite_scans(connection: Connection, statement: Statement) -> Plan:
     plan = [row["detail"] for row in rows]
     by_job = () if _may_read_by_job(statement) else ("(job_id=?)",)
     scans = [step for step in plan if step.startswith("SCAN") or step.endswith(by_job)]
+    if _may_read_by_job(statement):
+        scans = [
+            step for step in scans if step not in ("SCAN ranked", "SCAN (subquery-3)")
+        ]  # rows that a step before has found by an index
     return [step for step in scans if not step.startswith("SEARCH job ")]  # which has no longer key
 
 
@@ -267,6 +275,7 @@ def _mysql_scans(connection: Connection, statement: Statement) -> Plan:
         for row in rows
         if row["table"]
         and row["table"] != "job"  # which has no longer key
+        and not (row["table"].startswith("<derived") and _may_read_by_job(statement))  # found by an index before
         and (row["type"] in ("ALL", "index") or max(map(int, (row["key_len"] or "0").split(","))) <= by_job)
     ]
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from itertools import combinations, groupby
+from typing import Any
 
 import pytest
 from tests.support.power import BEST_W, LEAST_ENERGY, searched
 
 from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.views import PowerProfileView
-from zeus_bso.server.dashboard.charts import Chart, Colours, EnergyUnit, TimeUnit
+from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, TrialStatus, TrialType
+from zeus_bso.server.dashboard.chart_of_runs import Default, Runs, explored, runs_chart
+from zeus_bso.server.dashboard.charts import Chart, Colours, EnergyUnit, TimeUnit, log_axis
 from zeus_bso.server.dashboard.charts_of_limits import against_full_power, limits_chart
 from zeus_bso.server.dashboard.charts_of_sizes import (
     BelievedCostCurve,
@@ -17,6 +23,8 @@ from zeus_bso.server.dashboard.charts_of_sizes import (
     pareto_front,
     plane_chart,
 )
+from zeus_bso.server.dashboard.labels import Label, boxes_of, place_labels
+from zeus_bso.server.dashboard.queries import SizeCosts, TrialPoint
 
 MEANS = [
     SizeMeans(8, 3, energy_j=900.0, time_s=90.0),
@@ -136,3 +144,110 @@ def test_limits_without_full_power_are_compared_with_nothing() -> None:
 
     assert against_full_power(without) == []
     assert limits_chart([without], {}, None, Colours([8]), max_slowdown=1.1).data == ()
+
+
+def run(number: int, batch_size: int, cost: float | None, **changes: Any) -> TrialPoint:
+    """A converged run, or one that failed if it has no cost."""
+    failed = cost is None
+    known: dict[str, Any] = {
+        "trial_number": number,
+        "batch_size": batch_size,
+        "generation": 1,
+        "type": TrialType.MAB,
+        "status": TrialStatus.FAILED if failed else TrialStatus.SUCCEEDED,
+        "outcome": None if failed else Outcome.CONVERGED,
+        "reason": FailReason.ERROR if failed else None,
+        "time": 60.0,
+        "energy": 30.0,
+        "energy_source": EnergySource.COUNTER,
+        "cost": cost,
+        "target_reached": not failed,
+        "started_at": datetime(2026, 1, number, tzinfo=timezone.utc),
+    }
+    return TrialPoint(**known | changes)
+
+
+STORY = [run(1, 16, 100.0), run(2, 32, 40.0), run(3, 8, None), run(4, 32, 45.0), run(5, 32, 120.0)]
+
+
+def told(mean: float | None = 100.0, points: Sequence[TrialPoint] = STORY) -> Chart:
+    runs = Runs(points, {p.trial_number: p.cost or 30.0 for p in points}, frozenset({2, 3}), EnergySource.COUNTER)
+    return runs_chart(runs, Default(16, mean), Colours([8, 16, 32]), quantity="cost", shown="5 trials.")
+
+
+def area(trace: Mapping[str, Any]) -> float:
+    """The area of the polygons of a trace, by the shoelace formula."""
+    whole, corners = 0.0, list(zip(trace["x"], trace["y"], strict=True))
+    for gap, polygon in groupby(corners, key=lambda corner: corner[0] is None):
+        if not gap:
+            ring = list(polygon)
+            whole += abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(ring, [*ring[1:], ring[0]], strict=True))) / 2
+    return whole
+
+
+def test_the_areas_are_what_was_saved_and_lost_against_the_default() -> None:
+    traces = {trace["name"]: trace for trace in told().data}
+
+    assert area(traces["saved against the default"]) == pytest.approx((100 - 40) + (100 - 45))
+    assert area(traces["lost"]) == pytest.approx(30 + (120 - 100))
+    assert traces["exploring"]["x"] == [1.5, 1.5, 3.5, 3.5]
+    assert traces["default 16: 100\xa0J"]["y"] == [100.0, 100.0]
+
+
+def test_without_a_run_of_the_default_nothing_is_filled_and_the_chart_says_why() -> None:
+    chart = told(None)
+
+    assert [trace["name"] for trace in chart.data] == ["exploring", "16", "32", "failed"]
+    assert "nothing to compare with" in chart.summary
+
+
+def test_a_run_whose_energy_has_another_source_is_in_no_area() -> None:
+    chart = told(points=[run(1, 32, 40.0, energy_source=EnergySource.ESTIMATE)])
+
+    assert "saved against the default" not in [trace["name"] for trace in chart.data]
+
+
+def test_each_mark_tells_of_its_run() -> None:
+    (mark,) = (trace for trace in told().data if trace["name"] == "failed")
+
+    assert mark["customdata"] == [3]
+    assert mark["hovertext"] == ["trial 3, batch size 8<br>crashed, 30.0\xa0J, 1\xa0min<br>2026-01-03 00:00 UTC"]
+    assert mark["cliponaxis"] is False
+
+
+def test_a_run_explores_if_it_does_not_take_the_cheapest_known_size() -> None:
+    def numbers(
+        points: Sequence[TrialPoint], before: Mapping[int, SizeCosts] = {}, chosen: int | None = None
+    ) -> set[int]:
+        return set(explored(points, before, default_batch_size=16, chosen=chosen))
+
+    assert numbers(STORY) == {2, 3}
+    assert numbers(STORY[3:], {32: SizeCosts(1, 40.0), 8: SizeCosts(1, 10.0)}) == {4, 5}
+    assert numbers(STORY[3:], {32: SizeCosts(1, 40.0), 8: SizeCosts(1, 10.0)}, chosen=32) == set()
+    assert numbers([run(1, 16, 100.0, type=TrialType.EXPLORATION)], {}) == {1}
+    assert numbers([run(1, 32, 10.0), run(2, 32, 10.0), run(3, 16, 10.0, generation=2)], {}) == {1}
+
+
+def test_a_logarithmic_axis_has_figures_with_units() -> None:
+    wide = log_axis("cost", 2.0, 9e6, EnergyUnit.of([9e6]))
+    narrow = log_axis("cost", 3.7e3, 30 * 3.6e3, EnergyUnit.of([30 * 3.6e3]))
+
+    assert narrow["ticktext"][:4] == ["1.00\xa0Wh", "2.00\xa0Wh", "5.00\xa0Wh", "10.0\xa0Wh"]
+    assert len(wide["ticktext"]) <= 10
+    assert not [text for text in wide["ticktext"] if "e" in text]
+
+
+def test_labels_overlap_neither_each_other_nor_a_mark_and_stay_inside() -> None:
+    labels = [Label(str(8 << n), 0.5 + 0.02 * (n % 3), 0.03 + 0.1 * (n // 2)) for n in range(9)]
+    boxes = [boxes_of(label)[place] for label, place in zip(labels, place_labels(labels), strict=True) if place]
+
+    assert len(boxes) >= 6
+    assert not [one for one, other in combinations(boxes, 2) if one.overlaps(other)]
+    assert all(box.low >= 0 for box in boxes)
+    assert place_labels([Label("64", 0.5, 0.5)] * 9) == [
+        "top center",
+        "bottom center",
+        "middle right",
+        "middle left",
+        *[None] * 5,
+    ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from zeus_bso import units
 from zeus_bso.protocol import wording
@@ -16,11 +16,15 @@ from zeus_bso.protocol.words import TrialStatus
 from zeus_bso.server.dashboard.palette import shades, variable
 from zeus_bso.server.dashboard.queries import TrialPoint
 
+T = TypeVar("T")
 Trace = dict[str, Any]
 Cell = str | int | float | None
 
 TEXT, MUTED, LINE, GOOD, BAD = (f"var(--{name})" for name in ("text", "muted", "line", "good", "bad"))
 BAND = "var(--band)"
+
+LABELS_ON_AN_AXIS = 10
+"""So many labels of batch sizes or decades fit below a chart of half a page."""
 
 SIZES_IN_A_LEGEND = 10
 """With more batch sizes, a chart has no legend for them, and the colour ramp above the charts explains the colours."""
@@ -67,6 +71,26 @@ class Colours:
         return MUTED if shade is None else variable(shade)
 
 
+def log_axis(title: str, low_j: float, high_j: float, unit: EnergyUnit) -> dict[str, Any]:
+    """A logarithmic axis of energies from 1, 2 and 5 times powers of ten, each with a unit that fits."""
+    begin, end = math.floor(math.log10(low_j / unit.size_j)), math.ceil(math.log10(high_j / unit.size_j))
+    steps = (1, 2, 5) if end - begin <= 3 else (1,)
+    decades = range(begin, end + 1, max(1, (end - begin) // LABELS_ON_AN_AXIS + 1))
+    ticks = [float(f"{step}e{decade}") for decade in decades for step in steps]
+    return axis(
+        title,
+        type="log",
+        tickvals=ticks,
+        ticktext=[units.energy(tick * unit.size_j) for tick in ticks],
+        minor={"ticks": ""},
+    )
+
+
+def evenly(values: Sequence[T], most: int) -> list[T]:
+    """Every second, third or so of the values, so that there are at most so many."""
+    return list(values[:: -(-len(values) // most) or 1])
+
+
 def by_size(points: Iterable[TrialPoint]) -> dict[int, list[TrialPoint]]:
     """Points by batch size, ascending."""
     found: dict[int, list[TrialPoint]] = {}
@@ -78,6 +102,26 @@ def by_size(points: Iterable[TrialPoint]) -> dict[int, list[TrialPoint]]:
 def state_of(point: TrialPoint) -> str:
     """The state of a trial in words."""
     return wording.state_of(point.outcome, point.reason)
+
+
+def told(point: TrialPoint) -> str:
+    """A trial in the words that a chart shows on its mark, in lines."""
+    said = (
+        f"trial {units.count(point.trial_number)}, batch size {units.count(point.batch_size)}",
+        f"{state_of(point)}, {units.energy(point.energy)}, {units.duration(point.time)}",
+        f"{point.started_at:%Y-%m-%d %H:%M} UTC",
+    )
+    return "<br>".join(said)
+
+
+def pointing(points: Sequence[TrialPoint]) -> Trace:
+    """The parts of a trace whose marks are trials: what each tells, and the number behind its link."""
+    return {
+        "customdata": [point.trial_number for point in points],
+        "hovertext": [told(point) for point in points],
+        "hovertemplate": "%{hovertext}<extra></extra>",
+        "cliponaxis": False,
+    }
 
 
 def kind_of(point: TrialPoint) -> str:
@@ -123,76 +167,6 @@ class TimeUnit:
     def __call__(self, value_s: float | None) -> float | None:
         """A value in this unit, to five significant digits."""
         return None if value_s is None else float(f"{value_s / self.size_s:.5g}")
-
-
-def cost_chart(points: Sequence[TrialPoint], costs_j: Mapping[int, float], colours: Colours, *, shown: str) -> Chart:
-    """Cost of each trial over time, coloured by batch size. Trials that gave no model are marked.
-
-    Args:
-        points: The trials.
-        costs_j: Cost of each trial, or its cost so far, by trial number [J].
-        colours: The colours of the batch sizes.
-        shown: A sentence for the summary that says which trials the chart shows.
-    """
-    if not points:
-        return Chart("No trial has begun yet.")
-    unit = EnergyUnit.of(costs_j.values())
-    traces: list[Trace] = []
-    few = len({point.batch_size for point in points}) <= SIZES_IN_A_LEGEND
-    for size, trials in by_size(point for point in points if point.converged).items():
-        traces.append(
-            _marks(trials, costs_j, unit, str(size), {"color": colours(size), "size": 7})
-            | {"showlegend": few}
-            | {"hovertemplate": f"trial %{{x}}, batch size {size}<br>%{{y}} {unit.name}<extra></extra>"}
-        )
-    for kind, symbol in (("stopped", "x-thin"), ("failed", "triangle-down-open"), ("running", "circle-open")):
-        trials = [point for point in points if kind_of(point) == kind]
-        if trials:
-            of_sizes = [colours(point.batch_size) for point in trials]
-            marker = {"symbol": symbol, "size": 8, "color": of_sizes, "line": {"width": 2, "color": of_sizes}}
-            traces.append(
-                _marks(trials, costs_j, unit, kind, marker)
-                | {"text": [f"batch size {point.batch_size}, {state_of(point)}" for point in trials]}
-                | {"hovertemplate": f"trial %{{x}}, %{{text}}<br>%{{y}} {unit.name}<extra></extra>"}
-            )
-    converged = sum(point.converged for point in points)
-    return Chart(
-        summary=f"{shown} {converged} of {len(points)} converged.",
-        columns=("Trial", "Batch size", "State", "Cost (J)", "Energy (J)", "Time (s)"),
-        rows=[
-            (
-                p.trial_number,
-                p.batch_size,
-                state_of(p),
-                _short(costs_j[p.trial_number]),
-                _short(p.energy),
-                _short(p.time),
-            )
-            for p in points
-        ],
-        data=traces,
-        layout={
-            "xaxis": axis("trial", **({"dtick": 1} if len(points) <= 12 else {})),
-            "yaxis": axis(f"cost ({unit.name})", rangemode="tozero"),
-        },
-    )
-
-
-def _marks(
-    trials: Sequence[TrialPoint], costs_j: Mapping[int, float], unit: EnergyUnit, name: str, marker: dict[str, Any]
-) -> Trace:
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": [point.trial_number for point in trials],
-        "y": [unit(costs_j[point.trial_number]) for point in trials],
-        "marker": marker,
-    }
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.6g}")
 
 
 def short_list(sizes: Sequence[int]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from zeus_bso import units
 from zeus_bso.server.dashboard.charts import (
     BAND,
+    LABELS_ON_AN_AXIS,
     MUTED,
-    SIZES_IN_A_LEGEND,
     TEXT,
     Chart,
     Colours,
@@ -18,8 +19,12 @@ from zeus_bso.server.dashboard.charts import (
     Trace,
     axis,
     by_size,
+    evenly,
+    log_axis,
+    pointing,
     short_list,
 )
+from zeus_bso.server.dashboard.labels import Label, place_labels
 from zeus_bso.server.dashboard.queries import TrialPoint
 
 WIDE_RANGE = 30.0
@@ -74,15 +79,14 @@ def belief_chart(
             "showlegend": False,
             "x": [str(point.batch_size) for point in seen],
             "y": [unit(point.cost) for point in seen],
-            "text": [f"trial {point.trial_number}" for point in seen],
-            "hovertemplate": f"%{{text}}, batch size %{{x}}<br>%{{y}} {unit.name}<extra></extra>",
             "marker": {
                 "color": [colours(point.batch_size) for point in seen],
                 "size": 5,
                 "opacity": 0.45,
                 "symbol": ["circle" if point.converged else "x-thin-open" for point in seen],
             },
-        },
+        }
+        | pointing(seen),
         {
             "type": "scatter",
             "mode": "markers",
@@ -122,9 +126,10 @@ def belief_chart(
                 "batch size",
                 type="category",
                 categoryarray=sizes,
+                tickvals=evenly(sizes, LABELS_ON_AN_AXIS),
                 range=[-0.6, len(sizes) - 0.4],
             ),
-            "yaxis": axis(f"cost ({unit.name})", **_scale(known)),
+            "yaxis": _cost_axis(known, unit),
         },
     )
 
@@ -156,14 +161,13 @@ def plane_chart(
             "showlegend": False,
             "x": [time(point.time) for point in trials],
             "y": [energy(point.energy) for point in trials],
-            "hoverinfo": "skip",
             "marker": {"color": colours(size), "size": 4, "opacity": 0.35},
         }
+        | pointing(trials)
         for size, trials in by_size(seen).items()
     ]
     front = pareto_front(means)
-    extremes = {means[0].batch_size, means[-1].batch_size, chosen, *(m.batch_size for m in front)}
-    named = extremes if len(means) > SIZES_IN_A_LEGEND else {m.batch_size for m in means}
+    places = _label_places(means, front, chosen)
     if len(front) > 1:
         traces.append(_line("Pareto front", [(time(m.time_s), energy(m.energy_j)) for m in front], MUTED, "solid"))
     line = eta_line(means, chosen, eta_knob=eta_knob, max_power_w=max_power_w)
@@ -177,11 +181,15 @@ def plane_chart(
             "showlegend": False,
             "x": [time(m.time_s) for m in means],
             "y": [energy(m.energy_j) for m in means],
-            "text": [str(m.batch_size) if m.batch_size in named else "" for m in means],
-            "customdata": [str(m.batch_size) for m in means],
-            "textposition": "top center",
+            "text": [str(m.batch_size) if places[m.batch_size] else "" for m in means],
+            "textposition": [places[m.batch_size] or "top center" for m in means],
             "cliponaxis": False,
-            "hovertemplate": f"batch size %{{customdata}}<br>%{{y}} {energy.name}, %{{x}} {time.name}<extra></extra>",
+            "hovertext": [
+                f"batch size {units.count(m.batch_size)}, mean of {units.counted(m.converged, 'run')}<br>"
+                f"{units.energy(m.energy_j)}, {units.duration(m.time_s)}"
+                for m in means
+            ],
+            "hovertemplate": "%{hovertext}<extra></extra>",
             "marker": {
                 "color": [colours(m.batch_size) for m in means],
                 "size": [15 if m.batch_size == chosen else 11 for m in means],
@@ -200,6 +208,14 @@ def plane_chart(
             "yaxis": axis(f"energy ({energy.name})", rangemode="tozero"),
         },
     )
+
+
+def _label_places(means: Sequence[SizeMeans], front: Sequence[SizeMeans], chosen: int | None) -> dict[int, str | None]:
+    """Where the name of each size stands. The chosen size and those of the front are named first."""
+    most_time, most_energy = max(m.time_s for m in means) or 1.0, max(m.energy_j for m in means) or 1.0
+    first = sorted(means, key=lambda m: (m.batch_size != chosen, m not in front))
+    labels = [Label(str(m.batch_size), m.time_s / most_time, m.energy_j / most_energy) for m in first]
+    return dict(zip([m.batch_size for m in first], place_labels(labels), strict=True))
 
 
 def pareto_front(means: Sequence[SizeMeans]) -> list[SizeMeans]:
@@ -230,11 +246,13 @@ def eta_line(
     return [(t, max(0.0, (cost - weight_of_time * t) / eta_knob)) for t in (left, right)]
 
 
-def _scale(known: Sequence[BelievedCostCurve]) -> dict[str, str]:
-    """A logarithmic scale if the intervals are so wide that a linear scale would show only the widest."""
+def _cost_axis(known: Sequence[BelievedCostCurve], unit: EnergyUnit) -> dict[str, Any]:
+    """A logarithmic axis if the intervals are so wide that a linear axis would show only the widest."""
     least = min(belief.low_j or 0.0 for belief in known)
     most = max(belief.high_j or 0.0 for belief in known)
-    return {"type": "log"} if least > 0 and most > WIDE_RANGE * least else {"rangemode": "tozero"}
+    if least > 0 and most > WIDE_RANGE * least:
+        return log_axis("cost", least, most, unit)
+    return axis(f"cost ({unit.name})", rangemode="tozero")
 
 
 def _line(name: str, ends: Sequence[tuple[float | None, float | None]], colour: str, dash: str) -> Trace:

@@ -19,19 +19,17 @@ from zeus_bso.server.dashboard.charts import (
     Trace,
     axis,
 )
-from zeus_bso.server.dashboard.queries import CurvePoint
-
-MAX_POINTS_OF_A_CURVE = 120
+from zeus_bso.server.dashboard.queries import CurvePoint, TrainedTrial
 
 
 def curves_chart(
-    curves: Sequence[CurvePoint], batch_sizes: Mapping[int, int], target_metric: float, colours: Colours
+    curves: Sequence[CurvePoint], trials: Mapping[int, TrainedTrial], target_metric: float, colours: Colours
 ) -> Chart:
     """The metric of each trial after every evaluation, with the target.
 
     Args:
         curves: Reports, sorted by trial and epoch.
-        batch_sizes: Batch size of each trial.
+        trials: The trials, by number.
         target_metric: The metric at which a run has converged.
         colours: The colours of the batch sizes.
     """
@@ -39,9 +37,9 @@ def curves_chart(
         return Chart("No evaluation has been reported yet.")
     traces: list[Trace] = []
     named: set[int] = set()
-    few = len(set(batch_sizes.values())) <= SIZES_IN_A_LEGEND
+    few = len({each.batch_size for each in trials.values()}) <= SIZES_IN_A_LEGEND
     for number, reports in groupby(curves, key=lambda report: report.trial_number):
-        size, curve = batch_sizes[number], _thinned(list(reports), MAX_POINTS_OF_A_CURVE)
+        size, curve = trials[number].batch_size, list(reports)
         traces.append(
             {
                 "type": "scatter",
@@ -54,7 +52,9 @@ def curves_chart(
                 "line": {"color": colours(size), "width": 1.5},
                 "marker": {"size": 4},
                 "opacity": 0.8,
-                "hovertemplate": f"trial {number}, batch size {size}<br>epoch %{{x}}: %{{y}}<extra></extra>",
+                "customdata": [number] * len(curve),
+                "hovertext": [_told(number, size, report) for report in curve],
+                "hovertemplate": "%{hovertext}<extra></extra>",
             }
         )
         named.add(size)
@@ -71,12 +71,12 @@ def curves_chart(
             "line": {"color": MUTED, "width": 1.5, "dash": "dash"},
         }
     )
-    trials = {report.trial_number for report in curves}
+    drawn = units.counted(len({report.trial_number for report in curves}), "trial")
     return Chart(
-        summary=f"Metric after every evaluation of the latest {units.counted(len(trials), 'trial')}; "
+        summary=f"Metric after every evaluation of the latest {drawn} of {_sizes_of(trials)}; "
         f"the target is {units.number(target_metric, 4)}.",
         columns=("Trial", "Batch size", "Epoch", "Metric"),
-        rows=[(r.trial_number, batch_sizes[r.trial_number], r.epoch, r.metric) for r in curves],
+        rows=[(r.trial_number, trials[r.trial_number].batch_size, r.epoch, r.metric) for r in curves],
         data=traces,
         layout={"xaxis": axis("epoch", **({"dtick": 1} if last <= 12 else {})), "yaxis": axis("metric")},
     )
@@ -132,9 +132,11 @@ def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, es
     )
 
 
-def _thinned(points: list, most: int) -> list:  # type: ignore[type-arg]
-    """At most ``most`` of the points, evenly spaced, including the first and the last."""
-    if len(points) <= most:
-        return points
-    step = (len(points) - 1) / (most - 1)
-    return [points[round(place * step)] for place in range(most)]
+def _told(number: int, size: int, report: CurvePoint) -> str:
+    head = f"trial {units.count(number)}, batch size {units.count(size)}"
+    return f"{head}<br>epoch {units.count(report.epoch)}: {units.number(report.metric, 4)}"
+
+
+def _sizes_of(trials: Mapping[int, TrainedTrial]) -> str:
+    sizes = {each.batch_size for each in trials.values()}
+    return f"batch size {units.count(min(sizes))}" if len(sizes) == 1 else f"each of {len(sizes)} batch sizes"

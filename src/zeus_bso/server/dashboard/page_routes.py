@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import BeforeValidator, Field
@@ -14,6 +14,8 @@ from zeus_bso.exceptions import UnauthenticatedError, ZeusBSOServerError
 from zeus_bso.protocol.words import INT32_MAX, Text
 from zeus_bso.server.dashboard import pages, plots, render
 from zeus_bso.server.dashboard.all_jobs import AllJobs, ReachableJobs
+from zeus_bso.server.dashboard.chart_of_runs import Quantity
+from zeus_bso.server.dashboard.queries import state_filter
 from zeus_bso.server.dashboard.reader import Reader
 from zeus_bso.server.dependencies import Tx
 from zeus_bso.server.http.error_answers import headers_of
@@ -75,7 +77,7 @@ async def job(
         request,
         tx,
         job_id,
-        lambda reader: pages.job_page(reader, job_id, before=before, batch_size=size, state=state),
+        lambda reader: pages.job_page(reader, job_id, before=before, batch_size=size, state=state_filter(state)),
     )
     return await run_in_threadpool(render.page, request, "job.html", shown)
 
@@ -87,19 +89,33 @@ async def fleet(request: Request) -> Response:
     return await _over_all(request, "fleet.html", pages.fleet_page)
 
 
+def wanted(
+    name: plots.ChartName,
+    span: plots.Span = "200",
+    quantity: Quantity = "cost",
+    size: Number = None,
+    state: Word = "",
+) -> plots.Wanted:
+    """What a chart is to show. An unknown state means no filter."""
+    return plots.Wanted(name, span, quantity, size, state_filter(state))
+
+
+Wanted = Annotated[plots.Wanted, Depends(wanted)]
+
+
 @dashboard.get("/job/chart")
 @needs(Scope.READ)
-async def chart(request: Request, tx: Tx, job_id: JobId, name: plots.ChartName, span: plots.Span = "200") -> Response:
+async def chart(request: Request, tx: Tx, job_id: JobId, wanted: Wanted) -> Response:
     """One chart of a job, as JSON for the page's script."""
-    shown = await _of_job(request, tx, job_id, lambda reader: plots.chart(reader, job_id, name, span).figure)
+    shown = await _of_job(request, tx, job_id, lambda reader: plots.chart(reader, job_id, wanted).figure)
     return await run_in_threadpool(render.figure, shown)
 
 
 @dashboard.get("/job/data")
 @needs(Scope.READ)
-async def data(request: Request, tx: Tx, job_id: JobId, name: plots.ChartName, span: plots.Span = "200") -> Response:
+async def data(request: Request, tx: Tx, job_id: JobId, wanted: Wanted) -> Response:
     """The data of a chart, as a table."""
-    shown = await _of_job(request, tx, job_id, lambda reader: plots.data_page(reader, job_id, name, span))
+    shown = await _of_job(request, tx, job_id, lambda reader: plots.data_page(reader, job_id, wanted))
     return await run_in_threadpool(render.page, request, "data.html", shown)
 
 

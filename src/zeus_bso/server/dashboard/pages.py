@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import get_args
 
 from zeus_bso.policy.explanation import Explanation
 from zeus_bso.protocol.job_spec import IDENTITY_FIELDS
@@ -177,8 +176,10 @@ def sorted_jobs(jobs: list[JobSummary], sort: str) -> list[JobSummary]:
     return [job for _, job in with_figure] + [job for value, job in keyed if value is None]
 
 
-def job_page(reader: Reader, job_id: str, *, before: int | None, batch_size: int | None, state: str | None) -> JobPage:
-    """Read one job with a page of its trials. An unknown state means no filter.
+def job_page(
+    reader: Reader, job_id: str, *, before: int | None, batch_size: int | None, state: TrialFilter | None
+) -> JobPage:
+    """Read one job with a page of its trials.
 
     Raises:
         UnknownJobError: There is no such job.
@@ -186,10 +187,9 @@ def job_page(reader: Reader, job_id: str, *, before: int | None, batch_size: int
     job = reader.job(job_id)
     view = reader.overview.job(job_id)
     assert view.savings is not None
-    wanted = next((known for known in get_args(TrialFilter) if known == state), None)
     trials = trials_table(
         reader,
-        TrialPage(job_id, before=before or INT32_MAX, batch_size=batch_size, state=wanted, limit=TRIALS_ON_A_PAGE),
+        TrialPage(job_id, before=before or INT32_MAX, batch_size=batch_size, state=state, limit=TRIALS_ON_A_PAGE),
     )
     running = reader.queries.trials(TrialPage(job_id, state="running", limit=RUNNING_SHOWN))
     spec = view.spec.model_dump(mode="json", exclude={"job_id"})

@@ -10,11 +10,12 @@ from zeus_bso import units
 from zeus_bso.protocol.views import BatchSizeView
 from zeus_bso.protocol.words import EnergySource
 from zeus_bso.server import presenter
-from zeus_bso.server.dashboard.charts import Chart, Colours, cost_chart
+from zeus_bso.server.dashboard.chart_of_runs import Default, Quantity, Runs, explored, runs_chart
+from zeus_bso.server.dashboard.charts import Chart, Colours, kind_of
 from zeus_bso.server.dashboard.charts_of_limits import limits_chart
 from zeus_bso.server.dashboard.charts_of_sizes import BelievedCostCurve, SizeMeans, belief_chart, plane_chart
 from zeus_bso.server.dashboard.charts_over_time import curves_chart, savings_chart
-from zeus_bso.server.dashboard.queries import TrialPoint
+from zeus_bso.server.dashboard.queries import CurveSelection, TrialFilter, TrialPoint
 from zeus_bso.server.dashboard.reader import Reader
 from zeus_bso.server.job.models import JobState
 
@@ -26,17 +27,43 @@ ALWAYS_SHOWN = 100
 """The charts always show all of the latest trials, up to this number."""
 
 OBSERVATIONS_SHOWN = 400
-CURVES_SHOWN = 24
 
 
-def chart(reader: Reader, job_id: str, name: ChartName, span: Span) -> Chart:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a chart is to show.
+
+    Attributes:
+        name: The chart.
+        span: The trials that it covers.
+        quantity: What the chart of the runs shows of each.
+        batch_size: Only trials of this batch size.
+        state: Only trials in this state.
+    """
+
+    name: ChartName
+    span: Span = "200"
+    quantity: Quantity = "cost"
+    batch_size: int | None = None
+    state: TrialFilter | None = None
+
+    @property
+    def filtered(self) -> bool:
+        """Whether the chart leaves out trials."""
+        return self.batch_size is not None or self.state is not None
+
+    def covers(self, point: TrialPoint) -> bool:
+        """Whether the chart shows a trial."""
+        return self.batch_size in (None, point.batch_size) and self.state in (None, kind_of(point))
+
+
+def chart(reader: Reader, job_id: str, wanted: Wanted) -> Chart:
     """Read one chart of a job.
 
     Raises:
         UnknownJobError: There is no such job.
     """
-    job = reader.job(job_id)
-    return _CHARTS[name](reader, job, span)
+    return _CHARTS[wanted.name](reader, reader.job(job_id), wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,42 +75,85 @@ class DataPage:
     chart: Chart
 
 
-def data_page(reader: Reader, job_id: str, name: ChartName, span: Span) -> DataPage:
+def data_page(reader: Reader, job_id: str, wanted: Wanted) -> DataPage:
     """Read the data of a chart.
 
     Raises:
         UnknownJobError: There is no such job.
     """
-    return DataPage(job_id, name, chart(reader, job_id, name, span))
+    return DataPage(job_id, wanted.name, chart(reader, job_id, wanted))
 
 
-def _cost(reader: Reader, job: JobState, span: Span) -> Chart:
+def _runs(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
+    points, shown = _spanned(reader, job, wanted.span)
+    exploring = _explored(reader, job, points)
+    seen = [point for point in points if wanted.covers(point)]
+    if wanted.filtered:
+        shown += f" {units.count(len(seen))} of them {'matches' if len(seen) == 1 else 'match'} the filter."
+    saving = getattr(reader.overview.savings(job.job_id), wanted.quantity)
+    return runs_chart(
+        Runs(
+            seen,
+            {point.trial_number: _used(job, point, wanted.quantity) for point in seen},
+            exploring & {point.trial_number for point in seen},
+            job.energy_source,
+        ),
+        Default(job.spec.default_batch_size, saving.per_default_run if saving else None),
+        Colours(job.spec.batch_sizes),
+        quantity=wanted.quantity,
+        shown=shown,
+    )
+
+
+def _spanned(reader: Reader, job: JobState, span: Span) -> tuple[list[TrialPoint], str]:
+    """The trials of a span, and a sentence that says which they are."""
     total = reader.queries.count_trials(job.job_id)
-    if span == "all":
-        stride = -(-total // MAX_POINTS) or 1
-        recent = reader.queries.number_before_latest(job.job_id, ALWAYS_SHOWN)
-        points = reader.queries.points(job.job_id, after=0, stride=stride, recent=recent)
-        shown = f"Every {stride}{_th(stride)} of {units.counted(total, 'trial')}, and all of the latest {ALWAYS_SHOWN}."
-        shown = shown if stride > 1 else f"All {units.counted(len(points), 'trial')}."
-    else:
+    if not total:
+        return [], "No trial has begun yet."
+    if span != "all":
         points = _latest(reader, job, int(span))
-        shown = f"The latest {units.count(len(points))} of {units.counted(total, 'trial')}."
-    costs = {p.trial_number: job.cost(p.energy, p.time) if p.cost is None else p.cost for p in points}
-    return cost_chart(points, costs, Colours(job.spec.batch_sizes), shown=shown)
+        some = f"The latest {units.count(len(points))} of " if len(points) < total else ""
+        return points, f"{some}{units.counted(total, 'trial')}."
+    stride = -(-total // MAX_POINTS)
+    recent = reader.queries.number_before_latest(job.job_id, ALWAYS_SHOWN)
+    points = reader.queries.points(job.job_id, after=0, stride=stride, recent=recent)
+    if stride == 1:
+        return points, f"{units.counted(total, 'trial')}."
+    every = f"Every {stride}{_th(stride)} of {units.counted(total, 'trial')}"
+    return points, f"{every}, and all of the latest {ALWAYS_SHOWN}."
 
 
-def _belief(reader: Reader, job: JobState, span: Span) -> Chart:
+def _explored(reader: Reader, job: JobState, points: list[TrialPoint]) -> frozenset[int]:
+    if not points:
+        return frozenset()
+    first = points[0]
+    return explored(
+        points,
+        reader.queries.costs_before(job.job_id, first.generation, first.trial_number),
+        default_batch_size=job.spec.default_batch_size,
+        chosen=reader.chosen(job),
+    )
+
+
+def _used(job: JobState, point: TrialPoint, quantity: Quantity) -> float:
+    """What a trial used so far of a quantity [J or s]."""
+    if quantity != "cost":
+        return point.energy if quantity == "energy" else point.time
+    return job.cost(point.energy, point.time) if point.cost is None else point.cost
+
+
+def _belief(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
     view = presenter.show_job(reader.service, job.job_id)
     points = _latest(reader, job, OBSERVATIONS_SHOWN)
     return belief_chart(
         [believed_cost(size) for size in sorted(view.batch_sizes, key=lambda size: size.batch_size)],
-        [point for point in points if point.generation == job.progress.generation],
+        [point for point in points if point.generation == job.progress.generation and wanted.covers(point)],
         view.chosen_batch_size,
         Colours(job.spec.batch_sizes),
     )
 
 
-def _plane(reader: Reader, job: JobState, span: Span) -> Chart:
+def _plane(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
     view = presenter.show_job(reader.service, job.job_id)
     means = [
         SizeMeans(size.batch_size, size.converged, size.mean_energy, size.mean_time)
@@ -92,7 +162,7 @@ def _plane(reader: Reader, job: JobState, span: Span) -> Chart:
     ]
     return plane_chart(
         means,
-        _latest(reader, job, OBSERVATIONS_SHOWN),
+        [point for point in _latest(reader, job, OBSERVATIONS_SHOWN) if wanted.covers(point)],
         view.chosen_batch_size,
         Colours(job.spec.batch_sizes),
         eta_knob=job.spec.eta_knob,
@@ -100,7 +170,7 @@ def _plane(reader: Reader, job: JobState, span: Span) -> Chart:
     )
 
 
-def _limits(reader: Reader, job: JobState, span: Span) -> Chart:
+def _limits(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
     view = presenter.show_job(reader.service, job.job_id)
     return limits_chart(
         view.power_profiles,
@@ -111,20 +181,21 @@ def _limits(reader: Reader, job: JobState, span: Span) -> Chart:
     )
 
 
-def _curves(reader: Reader, job: JobState, span: Span) -> Chart:
-    sizes = {point.trial_number: point.batch_size for point in _latest(reader, job, CURVES_SHOWN)}
-    curves = reader.queries.curves(job.job_id, after=reader.queries.number_before_latest(job.job_id, CURVES_SHOWN))
-    return curves_chart(curves, sizes, job.spec.target_metric, Colours(job.spec.batch_sizes))
+def _curves(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
+    selection = CurveSelection.of(job.job_id, len(job.spec.batch_sizes), wanted.batch_size, wanted.state)
+    trials = reader.queries.latest_of_each_size(selection)
+    curves = reader.queries.curves(job.job_id, trials)
+    return curves_chart(curves, trials, job.spec.target_metric, Colours(job.spec.batch_sizes))
 
 
-def _savings(reader: Reader, job: JobState, span: Span) -> Chart:
+def _savings(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
     estimated = job.energy_source is EnergySource.ESTIMATE
     points = reader.overview.savings_over_time(job.job_id)
     return savings_chart(points, job.spec.default_batch_size, estimated=estimated)
 
 
-_CHARTS: dict[ChartName, Callable[[Reader, JobState, Span], Chart]] = {
-    "cost": _cost,
+_CHARTS: dict[ChartName, Callable[[Reader, JobState, Wanted], Chart]] = {
+    "cost": _runs,
     "belief": _belief,
     "plane": _plane,
     "limits": _limits,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, bindparam, case, false, func, select, true
 
@@ -16,6 +16,11 @@ from zeus_bso.server.database.trial_status import ENDED_AT, HAS_FAILED, IS_OVERD
 from zeus_bso.server.security.job_access import JobAccess
 
 TrialFilter = Literal["running", "converged", "stopped", "failed"]
+
+CURVES_OF_A_SIZE = 3
+CURVES_SHOWN = 40
+EVALUATIONS_SHOWN = 120
+"""Largest number of points of a learning curve, beside the latest."""
 
 _CONDITIONS: dict[TrialFilter, ColumnElement[bool]] = {
     "running": IS_RUNNING,
@@ -37,19 +42,23 @@ class TrialPoint:
     """The columns of a trial that charts need.
 
     Attributes:
+        type: Purpose of the trial.
         time: Training time so far [s].
         energy: Energy used so far [J].
+        energy_source: Source of the energy readings.
         cost: Cost [J], or None before the trial is decided.
     """
 
     trial_number: int
     batch_size: int
     generation: int
+    type: TrialType
     status: TrialStatus
     outcome: Outcome | None
     reason: FailReason | None
     time: float
     energy: float
+    energy_source: EnergySource | None
     cost: float | None
     target_reached: bool
     started_at: datetime
@@ -61,12 +70,65 @@ class TrialPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeCosts:
+    """What the converged runs of a batch size have cost.
+
+    Attributes:
+        runs: Number of these runs.
+        total: Sum of their costs [J].
+    """
+
+    runs: int = 0
+    total: float = 0.0
+
+    def __add__(self, cost_j: float) -> SizeCosts:
+        return SizeCosts(self.runs + 1, self.total + cost_j)
+
+    @property
+    def mean(self) -> float:
+        """Mean cost of a run [J]."""
+        return self.total / self.runs
+
+
+@dataclass(frozen=True, slots=True)
 class CurvePoint:
     """The metric of a trial after an epoch, or None if it was not finite."""
 
     trial_number: int
     epoch: int
     metric: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CurveSelection:
+    """A selection of the latest trials of each batch size, or of one.
+
+    Attributes:
+        of_each: Largest number of trials of a batch size.
+    """
+
+    job_id: str
+    of_each: int
+    batch_size: int | None = None
+    state: TrialFilter | None = None
+
+    @classmethod
+    def of(cls, job_id: str, sizes: int, batch_size: int | None, state: TrialFilter | None) -> CurveSelection:
+        """A few trials of each of so many sizes; more of a single one."""
+        of_each = CURVES_SHOWN // 2 if batch_size is not None else max(1, min(CURVES_OF_A_SIZE, CURVES_SHOWN // sizes))
+        return cls(job_id, of_each, batch_size, state)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedTrial:
+    """A trial with a learning curve.
+
+    Attributes:
+        epochs: Number of trained epochs.
+    """
+
+    batch_size: int
+    epochs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +159,12 @@ class TrialRow(TrialPoint):
         given_up: Whether its lease has ended, and no ask has noted that yet.
     """
 
-    type: TrialType
     uncapped: bool
     current_epoch: int
     metric: float | None
     wasted_energy: float
     power_limit: float | None
     profiling_energy: float
-    energy_source: EnergySource | None
     run_id: str | None
     last_seen_at: datetime
     given_up: bool
@@ -127,13 +187,29 @@ _POINTS = (
     )
     .order_by(trial.c.trial_number)
 )
+_COSTS_BEFORE = (
+    select(trial.c.batch_size, func.count(trial.c.cost).label("runs"), func.sum(trial.c.cost).label("total"))
+    .where(
+        _OF_JOB,
+        trial.c.trial_number < bindparam("before"),
+        trial.c.generation == bindparam("generation"),
+        trial.c.outcome == Outcome.CONVERGED.value,
+        trial.c.cost.is_not(None),
+    )
+    .group_by(trial.c.batch_size)
+)
 _NUMBERED = trial.c.trial_number > 0  # true of all: a range of the primary key, which every database then reads
 _COUNT = select(func.count()).select_from(trial).where(_OF_JOB, _NUMBERED)
 _NUMBERS = select(trial.c.trial_number).where(_OF_JOB, _NUMBERED).order_by(trial.c.trial_number.desc())
 _ROW_COLUMNS = _columns(TrialRow)
 _CURVES = (
     select(trial_report.c.trial_number, trial_report.c.epoch, trial_report.c.metric)
-    .where(trial_report.c.job_id == bindparam("job"), trial_report.c.trial_number > bindparam("after"))
+    .where(
+        trial_report.c.job_id == bindparam("job"),
+        trial_report.c.trial_number >= bindparam("least"),  # a range, which every database reads by the key
+        trial_report.c.trial_number.in_(bindparam("numbers", expanding=True)),
+        (trial_report.c.epoch % bindparam("stride") == 0) | trial_report.c.epoch.in_(bindparam("ends", expanding=True)),
+    )
     .order_by(trial_report.c.trial_number, trial_report.c.epoch)
 )
 _JOB_VERSION = select(job.c.updated_at, job.c.last_trial_number, job.c.last_decision).where(
@@ -142,6 +218,11 @@ _JOB_VERSION = select(job.c.updated_at, job.c.last_trial_number, job.c.last_deci
 _RUNNING_TRIALS = (
     select(trial.c.trial_number, trial.c.last_seen_at).where(_OF_JOB, IS_RUNNING).order_by(trial.c.trial_number)
 )
+
+
+def state_filter(word: str) -> TrialFilter | None:
+    """The filter with this name, or None for an unknown one."""
+    return next((known for known in get_args(TrialFilter) if known == word), None)
 
 
 class DashboardQueries:
@@ -172,9 +253,40 @@ class DashboardQueries:
         ).mappings()
         return [TrialPoint(**_typed(row)) for row in rows]
 
-    def curves(self, job_id: str, *, after: int) -> list[CurvePoint]:
-        """Read the reported metrics of all trials after a number, by trial and epoch."""
-        rows = self._connection.execute(_CURVES, {"job": job_id, "after": after})
+    def costs_before(self, job_id: str, generation: int, number: int) -> dict[int, SizeCosts]:
+        """Sum up what the converged runs of each batch size cost, of the trials of a generation before a number."""
+        rows = self._connection.execute(_COSTS_BEFORE, {"job": job_id, "generation": generation, "before": number})
+        return {row.batch_size: SizeCosts(row.runs, row.total) for row in rows}
+
+    def latest_of_each_size(self, selection: CurveSelection) -> dict[int, TrainedTrial]:
+        """Find the latest trials of each batch size that have a report, by number."""
+        conditions = [trial.c.job_id == selection.job_id, trial.c.current_epoch > 0]
+        if selection.batch_size is not None:
+            conditions.append(trial.c.batch_size == selection.batch_size)
+        if selection.state is not None:
+            conditions.append(_CONDITIONS[selection.state])
+        place = func.row_number().over(partition_by=trial.c.batch_size, order_by=trial.c.trial_number.desc())
+        ranked = (
+            select(trial.c.trial_number, trial.c.batch_size, trial.c.current_epoch, place.label("place"))
+            .where(*conditions)
+            .subquery("ranked")
+        )
+        rows = self._connection.execute(
+            select(ranked.c.trial_number, ranked.c.batch_size, ranked.c.current_epoch)
+            .where(ranked.c.place <= selection.of_each)
+            .order_by(ranked.c.place, ranked.c.trial_number.desc())
+            .limit(CURVES_SHOWN)
+        )
+        return {row.trial_number: TrainedTrial(row.batch_size, row.current_epoch) for row in rows}
+
+    def curves(self, job_id: str, trials: Mapping[int, TrainedTrial]) -> list[CurvePoint]:
+        """Read the reported metrics of some trials, by trial and epoch: evenly spaced epochs, and the latest."""
+        if not trials:
+            return []
+        ends = {each.epochs for each in trials.values()}
+        stride = -(-max(ends) // EVALUATIONS_SHOWN)
+        numbers = {"numbers": list(trials), "least": min(trials)}
+        rows = self._connection.execute(_CURVES, {"job": job_id, "stride": stride, "ends": list(ends)} | numbers)
         return [CurvePoint(*row) for row in rows]
 
     def trials(self, page: TrialPage) -> list[TrialRow]:

@@ -42,3 +42,7 @@ class Reader:
     def explain(self, job: JobState) -> Explanation:
         """Explain what the next ask would get now."""
         return job.policy.explain(self.service.choice_input(job))
+
+    def chosen(self, job: JobState) -> int | None:
+        """The batch size that a job has chosen so far."""
+        return job.policy.best(job.knobs, job.progress, self.service.choice_input(job).sizes)

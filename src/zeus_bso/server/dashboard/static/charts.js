@@ -47,12 +47,13 @@ const common = {
   legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 }, itemsizing: "constant" },
 };
 
-function laidOut(layout) {
+function laidOut(layout, { story }) {
   const { xaxis, yaxis, ...rest } = layout;
   const title = (given) => ({ ...given, title: { font: { size: 12.5 }, standoff: 8, ...given?.title } });
   return {
     ...common,
     ...rest,
+    showlegend: !(story && small.matches), // It would take half of the picture, whose words say the same.
     dragmode: coarse.matches ? false : "zoom",
     margin: small.matches ? { l: 44, r: 8, t: 8, b: 36 } : { l: 56, r: 12, t: 8, b: 40 },
     xaxis: { ...axis, showgrid: false, zeroline: false, ...title(xaxis) },
@@ -71,22 +72,88 @@ async function draw(figure) {
     const Plotly = await plotly();
     const style = getComputedStyle(document.documentElement);
     const data = resolved(state.chart.data, style);
-    const layout = resolved(laidOut(state.chart.layout), style);
+    const layout = resolved(laidOut(state.chart.layout, { story: figure.classList.contains("story") }), style);
     await Plotly.react(plot, data, layout, { displayModeBar: false, responsive: true, displaylogo: false });
+    followMarks(figure, plot);
   }
   plot.removeAttribute("aria-busy");
   figure.dataset.drawn = "";
 }
 
+/** What the reader has chosen for a chart: its own switches, and the filter of the table of trials. */
+function choices(figure) {
+  const own = [...figure.querySelectorAll(".switch input:checked")].map((input) => [input.name, input.value]);
+  const asked = new URLSearchParams(location.search);
+  const filter = "filtered" in figure.dataset ? ["size", "state"].map((name) => [name, asked.get(name) ?? ""]) : [];
+  return [...own, ...filter];
+}
+
+function withChoices(address, chosen) {
+  const url = new URL(address, location.href);
+  for (const [name, value] of chosen) {
+    if (value) url.searchParams.set(name, value);
+    else url.searchParams.delete(name);
+  }
+  return url;
+}
+
+/** The marks of a chart that are trials, by number, as [number, text, trace, mark]. */
+function marksOf(plot) {
+  const marks = plot.data.flatMap((trace, curve) =>
+    (trace.visible ?? true) === true ? (trace.customdata ?? []).map((number, mark) => [number, trace.hovertext[mark], curve, mark]) : [],
+  );
+  return marks.sort((one, other) => one[0] - other[0] || one[3] - other[3]);
+}
+
+/** Tell of a trial below the chart, with a link to it, and point at its mark. */
+function pointAt(figure, plot, [number, text, curve, mark], { hover }) {
+  const pointed = figure.querySelector(".pointed");
+  const link = pointed.querySelector("a");
+  pointed.querySelector(".told").textContent = text.replaceAll("<br>", ", ");
+  link.hidden = false;
+  link.href = figure.dataset.trial + number;
+  link.firstElementChild.textContent = ` ${number}`;
+  states.get(figure).pointed = [curve, mark];
+  if (hover) window.Plotly.Fx.hover(plot, [{ curveNumber: curve, pointNumber: mark }]);
+}
+
+/** Point at the next mark, or the one before. */
+function step(figure, by) {
+  const plot = figure.querySelector(".plot");
+  const marks = marksOf(plot);
+  if (!marks.length) return;
+  const [curve, mark] = states.get(figure).pointed ?? [];
+  const at = marks.findIndex((one) => one[2] === curve && one[3] === mark);
+  const next = at < 0 ? marks.length - 1 : Math.min(Math.max(at + by, 0), marks.length - 1);
+  pointAt(figure, plot, marks[next], { hover: true });
+}
+
+function followMarks(figure, plot) {
+  const pointed = figure.querySelector(".pointed");
+  if (!pointed) return;
+  pointed.hidden = marksOf(plot).length === 0;
+  if (plot.dataset.followed !== undefined) return;
+  plot.dataset.followed = "";
+  const told = ({ points }) => {
+    const point = points.find((one) => one.customdata !== undefined && one.hovertext !== undefined);
+    if (point) pointAt(figure, plot, [point.customdata, point.hovertext, point.curveNumber, point.pointNumber], { hover: false });
+    return point;
+  };
+  plot.on("plotly_hover", told);
+  plot.on("plotly_click", (event) => {
+    // A finger has no hover: its first tap tells, and the link below opens.
+    if (told(event) && !coarse.matches) pointed.querySelector("a").click();
+  });
+}
+
 async function load(figure) {
   const state = states.get(figure);
-  const url = new URL(figure.dataset.chart, location.href);
-  const span = figure.querySelector("input[name=span]:checked")?.value;
-  if (span) url.searchParams.set("span", span);
+  const chosen = choices(figure);
+  const url = withChoices(figure.dataset.chart, chosen);
   if (state.url !== url.href) state.etag = null;
   state.url = url.href;
   const data = figure.querySelector("a.data");
-  if (span) data.search = new URLSearchParams({ ...Object.fromEntries(new URLSearchParams(data.search)), span });
+  data.href = withChoices(data.href, chosen);
   const headers = state.etag ? { "If-None-Match": state.etag } : {};
   try {
     const response = await fetch(url, { headers, cache: "no-store", credentials: "same-origin" });
@@ -116,11 +183,19 @@ const inView = new IntersectionObserver(
 
 for (const figure of document.querySelectorAll("[data-chart]")) {
   states.set(figure, { stale: true, visible: false });
-  const spans = figure.querySelector(".spans");
-  if (spans && script) {
-    spans.hidden = false;
-    spans.addEventListener("change", () => load(figure));
+  for (const choice of script ? figure.querySelectorAll(".switch") : []) {
+    choice.hidden = false;
+    choice.addEventListener("change", () => load(figure));
   }
+  const pointed = figure.querySelector(".pointed");
+  pointed?.addEventListener("click", ({ target }) => {
+    const by = target.closest("button")?.dataset.step;
+    if (by) step(figure, Number(by));
+  });
+  pointed?.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (by) event.preventDefault(), step(figure, by);
+  });
   if (script) inView.observe(figure);
 }
 document.addEventListener("zeus:changed", () => {

@@ -24,7 +24,7 @@ export async function read(url, { always = false } = {}) {
 export async function visit(url) {
   const shown = new URL(url, location.href);
   history.replaceState(null, "", shown);
-  await read(shown, { always: true });
+  if (!(await read(shown, { always: true }))) document.dispatchEvent(new Event("zeus:changed"));
 }
 
 function show(page) {

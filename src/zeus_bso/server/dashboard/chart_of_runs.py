@@ -1,0 +1,269 @@
+"""The picture of a job's story: what each run used against the default batch size, and what that has saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Any, Literal
+
+from zeus_bso import units
+from zeus_bso.protocol import wording
+from zeus_bso.protocol.words import EnergySource, TrialStatus, TrialType
+from zeus_bso.server.dashboard.charts import (
+    SIZES_IN_A_LEGEND,
+    TEXT,
+    Chart,
+    Colours,
+    EnergyUnit,
+    TimeUnit,
+    Trace,
+    axis,
+    by_size,
+    kind_of,
+    pointing,
+    state_of,
+)
+from zeus_bso.server.dashboard.queries import SizeCosts, TrialPoint
+
+Quantity = Literal["cost", "energy", "time"]
+
+SAVED, LOST, EXPLORING = "var(--saved)", "var(--lost)", "var(--exploring)"
+
+_HEADROOM = 1.08
+_Edges = Mapping[int, tuple[float, float]]
+_Outline = list[tuple[float | None, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """The default batch size, with which each run is compared.
+
+    Attributes:
+        batch_size: The batch size.
+        mean: Mean of its converged runs [J or s], or None if there is none.
+    """
+
+    batch_size: int
+    mean: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs to draw, by number.
+
+    Attributes:
+        points: The runs.
+        used: What each run used of the quantity, by trial number [J or s].
+        exploring: The numbers of the runs that explored.
+        energy_source: Source of the energy of the job's runs. Runs with another source are compared with nothing.
+    """
+
+    points: Sequence[TrialPoint]
+    used: Mapping[int, float]
+    exploring: frozenset[int]
+    energy_source: EnergySource | None
+
+
+def runs_chart(runs: Runs, default: Default, colours: Colours, *, quantity: Quantity, shown: str) -> Chart:
+    """What each run used of a quantity, by number. The area between the runs and the line of the default is filled.
+
+    Args:
+        runs: The runs.
+        default: The default batch size.
+        colours: The colours of the batch sizes.
+        quantity: The quantity.
+        shown: A sentence for the summary that says which trials the chart shows.
+    """
+    if not runs.points:
+        return Chart(shown)
+    most = max([*runs.used.values(), default.mean or 0.0])
+    unit = TimeUnit.of([most]) if quantity == "time" else EnergyUnit.of([most])
+    edges = _edges([point.trial_number for point in runs.points])
+    top = _HEADROOM * (unit(most) or 1.0)
+    traces = _tints(runs, edges, top) + _areas(runs, default.mean, edges, unit) + _marks(runs, colours, unit)
+    if default.mean is not None:
+        traces.append(_line(default, edges, unit, quantity))
+    return Chart(
+        summary=_summary(runs, default, quantity, shown),
+        columns=("Trial", "Batch size", "State", "Cost (J)", "Energy (J)", "Time (s)", "Exploring"),
+        rows=[
+            (
+                point.trial_number,
+                point.batch_size,
+                state_of(point),
+                None if point.cost is None else _short(point.cost),
+                _short(point.energy),
+                _short(point.time),
+                "yes" if point.trial_number in runs.exploring else "no",
+            )
+            for point in runs.points
+        ],
+        data=traces,
+        layout={
+            "xaxis": axis("run", range=_ends(edges), **({"dtick": 1} if len(runs.points) <= 12 else {})),
+            "yaxis": axis(f"{quantity} ({unit.name})", range=[0, top]),
+        },
+    )
+
+
+def explored(
+    points: Sequence[TrialPoint], before: Mapping[int, SizeCosts], *, default_batch_size: int, chosen: int | None
+) -> frozenset[int]:
+    """The numbers of the runs that explored: they took a size that was not the cheapest known.
+
+    Args:
+        points: Runs, by number.
+        before: What the batch sizes cost before the first of them, in its generation.
+        default_batch_size: The size that is taken as long as no run has converged.
+        chosen: The size that the job has chosen now, whose runs are no exploration although another size was luckier.
+    """
+    found = set()
+    costs, generation = dict(before), points[0].generation if points else 0
+    for point in points:
+        if point.generation != generation:
+            costs, generation = {}, point.generation
+        usual = {min(costs, key=lambda size: costs[size].mean)} if costs else {default_batch_size}
+        if chosen in costs:
+            usual.add(chosen)
+        if point.type is TrialType.EXPLORATION or point.batch_size not in usual:
+            found.add(point.trial_number)
+        if point.converged and point.cost is not None:
+            costs[point.batch_size] = costs.get(point.batch_size, SizeCosts()) + point.cost
+    return frozenset(found)
+
+
+def _summary(runs: Runs, default: Default, quantity: Quantity, shown: str) -> str:
+    converged = sum(point.converged for point in runs.points)
+    said = f"{shown} {units.count(converged)} converged, {units.count(len(runs.exploring))} explored."
+    name = units.count(default.batch_size)
+    if default.mean is None:
+        return f"{said} There is nothing to compare with: no run with the default batch size {name} has converged."
+    figure = units.duration(default.mean) if quantity == "time" else units.energy(default.mean)
+    takes = f"costs {figure}" if quantity == "cost" else f"takes {figure}"
+    return f"{said} A run with the default batch size {name} {takes}."
+
+
+def _edges(numbers: Sequence[int]) -> _Edges:
+    """Where the column of each run begins and ends: halfway to its neighbours."""
+    halves = [(left + right) / 2 for left, right in pairwise(numbers)]
+    begins = [numbers[0] - 0.5, *halves]
+    ends = [*halves, numbers[-1] + 0.5]
+    return dict(zip(numbers, zip(begins, ends, strict=True), strict=True))
+
+
+def _ends(edges: _Edges) -> list[float]:
+    return [min(begin for begin, _ in edges.values()), max(end for _, end in edges.values())]
+
+
+def _tints(runs: Runs, edges: _Edges, top: float) -> list[Trace]:
+    outline: _Outline = []
+    numbers = [point.trial_number for point in runs.points]
+    for explores, group in groupby(numbers, key=lambda number: number in runs.exploring):
+        if explores:
+            members = list(group)
+            begin, end = edges[members[0]][0], edges[members[-1]][1]
+            outline += [(begin, 0.0), (begin, top), (end, top), (end, 0.0), (None, None)]
+    return _filled("exploring", outline, EXPLORING)
+
+
+def _areas(runs: Runs, mean: float | None, edges: _Edges, unit: EnergyUnit | TimeUnit) -> list[Trace]:
+    """The area that was saved, and the area that was lost: above the line, or used by a run without a result."""
+    if mean is None:
+        return []
+    saved: _Outline = []
+    lost: _Outline = []
+    for side, group in groupby(runs.points, key=lambda point: _side(point, runs, mean)):
+        members = list(group)
+        if side == "saved":
+            saved += _steps(members, runs.used, edges, unit, mean)
+        elif side == "lost":
+            lost += _steps(members, runs.used, edges, unit, mean)
+        elif side == "wasted":
+            lost += _steps(members, runs.used, edges, unit, 0.0)
+    return _filled("saved against the default", saved, SAVED) + _filled("lost", lost, LOST)
+
+
+def _side(point: TrialPoint, runs: Runs, mean: float) -> str:
+    if point.status is TrialStatus.DISPATCHED or wording.why_left_out(point.energy_source, runs.energy_source):
+        return "not compared"
+    if not point.converged:
+        return "wasted"
+    return "saved" if runs.used[point.trial_number] <= mean else "lost"
+
+
+def _steps(
+    points: Sequence[TrialPoint],
+    used: Mapping[int, float],
+    edges: _Edges,
+    unit: EnergyUnit | TimeUnit,
+    line: float,
+) -> _Outline:
+    """The outline between a line and the steps of some runs."""
+    numbers = [point.trial_number for point in points]
+    upper = [(edge, unit(used[number])) for number in numbers for edge in edges[number]]
+    return [(edges[numbers[0]][0], unit(line)), *upper, (edges[numbers[-1]][1], unit(line)), (None, None)]
+
+
+def _filled(name: str, outline: _Outline, colour: str) -> list[Trace]:
+    if not outline:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "x": [x for x, _ in outline[:-1]],
+            "y": [y for _, y in outline[:-1]],
+            "fill": "toself",
+            "fillcolor": colour,
+            "line": {"width": 0, "color": colour},
+            "hoverinfo": "skip",
+        }
+    ]
+
+
+def _marks(runs: Runs, colours: Colours, unit: EnergyUnit | TimeUnit) -> list[Trace]:
+    few = len({point.batch_size for point in runs.points}) <= SIZES_IN_A_LEGEND
+    traces = [
+        _mark(points, runs, unit, str(size), {"color": colours(size), "size": 7}) | {"showlegend": few}
+        for size, points in by_size(point for point in runs.points if point.converged).items()
+    ]
+    for kind, symbol in (("stopped", "x-thin"), ("failed", "triangle-down-open"), ("running", "circle-open")):
+        points = [point for point in runs.points if kind_of(point) == kind]
+        if points:
+            of_sizes = [colours(point.batch_size) for point in points]
+            marker = {"symbol": symbol, "size": 8, "color": of_sizes, "line": {"width": 2, "color": of_sizes}}
+            traces.append(_mark(points, runs, unit, kind, marker))
+    return traces
+
+
+def _mark(
+    points: Sequence[TrialPoint], runs: Runs, unit: EnergyUnit | TimeUnit, name: str, marker: dict[str, Any]
+) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [point.trial_number for point in points],
+        "y": [unit(runs.used[point.trial_number]) for point in points],
+        "marker": marker,
+    } | pointing(points)
+
+
+def _line(default: Default, edges: _Edges, unit: EnergyUnit | TimeUnit, quantity: Quantity) -> Trace:
+    assert default.mean is not None
+    figure = units.duration(default.mean) if quantity == "time" else units.energy(default.mean)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"default {units.count(default.batch_size)}: {figure}",
+        "x": _ends(edges),
+        "y": [unit(default.mean)] * 2,
+        "hoverinfo": "skip",
+        "line": {"color": TEXT, "width": 1.5, "dash": "dash"},
+    }
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.6g}")
