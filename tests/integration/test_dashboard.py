@@ -87,7 +87,7 @@ def test_a_job_shows_its_power_limit_and_what_limits_have_saved(own_server: Serv
     assert "16 the default at 150\xa0W per GPU" in job
     assert f"batch sizes saved 0\xa0J and power limits {units.energy(saved['by_limits'])}" in job
     assert "+ 7.00\xa0J measuring" in job
-    assert "150\xa0W chosen" in job
+    assert re.search(r"16 chosen default .* 150\xa0W", job)
     assert "so far" in job
     assert "the default, at 150\xa0W" in jobs
 
@@ -160,6 +160,7 @@ def test_what_a_run_was_told_is_text(own_server: Server) -> None:
 def test_nothing_inline_and_no_other_host_is_in_any_page(own_server: Server) -> None:
     played(own_server)
     pages = ["/", "/fleet", "/job?job_id=job", "/job/data?job_id=job&name=cost", "/job?job_id=nobody"]
+    pages += ["/job/trial?job_id=job&number=1", "/compare", "/compare?job_id=job&other=job"]
     for response in [own_server.call("GET", url) for url in pages]:
         policy = response.headers["content-security-policy"]
         shown = Page(response.text)
@@ -340,6 +341,15 @@ def test_trials_are_filtered_and_paged_without_a_script(own_server: Server) -> N
         ("/job?job_id=job&before=99999999999999999999", 422),
         ("/job?job_id=job&size=x", 422),
         ("/job?job_id=job&state=nonsense", 200),
+        ("/job/trial?job_id=job", 422),
+        ("/job/trial?job_id=job&number=1", 404),
+        ("/job/trial?job_id=nobody&number=1", 404),
+        ("/job/trial?job_id=job&number=2147483647", 404),
+        ("/compare", 200),
+        ("/compare?job_id=%00", 200),
+        ("/compare?job_id=job&other=nobody", 404),
+        ("/compare?job_id=nobody&other=job", 404),
+        ("/job/chart?job_id=job&name=curve", 404),
         ("/job/chart?job_id=job&name=nonsense", 422),
         ("/job/chart?job_id=nobody&name=cost", 404),
         ("/job/chart?job_id=job&name=cost&span=7", 422),
@@ -398,6 +408,63 @@ def test_a_database_that_is_away_is_a_page_that_says_so(own_server: Server, tmp_
 
     assert response.status_code == 503
     assert "database" in " ".join(Page(response.text).text)
+
+
+def test_a_trial_has_a_page_that_says_why_it_was_chosen_and_how_it_ended(own_server: Server) -> None:
+    played(own_server)
+    trials = own_server.trials("job")
+    pages = [" ".join(page(own_server, "/job/trial", job_id="job", number=n).text) for n in range(1, 9)]
+    links = page(own_server, "/job", job_id="job").values("a", "href")
+
+    assert {f"/job/trial?job_id=job&number={n}" for n in range(1, 9)} <= set(links)
+    assert "It took the default batch size 16: no run had converged yet." in pages[0]
+    assert "It explored 8; it had not converged before. The cheapest known then was 16" in pages[1]
+    assert re.search(r"\d+\s% less than the default", pages[1])
+    assert trials[5]["message"] in pages[5]
+    assert "Crashed." in pages[6]
+    assert "Running, last heard of" in pages[7]
+    assert "at most 10" in pages[7]
+    curve = own_server.call("GET", "/job/chart", job_id="job", name="curve", number=1).json()
+    assert curve["summary"].startswith("Metric after every evaluation of trial 1;")
+
+
+def test_the_reports_of_a_trial_come_in_pages(own_server: Server) -> None:
+    own_server.register(max_epochs=300, beta_knob=None)
+    trial = own_server.ask()
+    for epoch in range(1, 121):
+        own_server.report(trial, current_epoch=epoch, metric=0.1)
+    first = page(own_server, "/job/trial", job_id="job", number=1)
+    (later,) = (link for link in first.values("a", "href") if "after" in link)
+    second = page(own_server, later)
+
+    assert [first.values("th", "scope").count("row"), second.values("th", "scope").count("row")] == [100, 20]
+
+
+def test_two_jobs_are_compared_side_by_side(own_server: Server) -> None:
+    played(own_server)
+    own_server.register(job_id="job two", batch_sizes=[16, 512], gpu_model="H100")
+    own_server.converge(own_server.ask("job two"), energy=77.0)
+    choice = page(own_server, "/compare", job_id="job")
+    (link,) = (link for link in choice.values("a", "href") if "other=" in link)
+    shown = page(own_server, link)
+    text = " ".join(shown.text)
+
+    assert link == "/compare?job_id=job&other=job%20two"
+    assert "77.0\xa0J" in text
+    assert "gpu_model A100 H100" in text
+    assert shown.values("th", "scope").count("row") >= 5
+    figure = own_server.call("GET", "/compare/chart", job_id="job", other="job two").json()
+    assert [trace["name"] for trace in figure["data"]] == ["job A", "job B"]
+    assert "job two has chosen 16" in figure["summary"]
+
+
+def test_a_filter_selects_among_the_trials_of_the_charts(own_server: Server) -> None:
+    played(own_server)
+    failed = own_server.call("GET", "/job/chart", job_id="job", name="cost", state="failed").json()
+    curves = own_server.call("GET", "/job/chart", job_id="job", name="curves", size=16).json()
+
+    assert failed["summary"].startswith("8 trials. 1 of them matches the filter. 0 converged")
+    assert {trace["name"] for trace in curves["data"]} == {"16", "target"}
 
 
 def _scripts() -> list[Path]:

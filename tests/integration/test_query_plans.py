@@ -151,7 +151,7 @@ def _every_request(server: Server) -> None:
         server.call("GET", "/api/v1/trials/reports", job_id=job_id, trial_number=100)
         server.call("GET", "/api/v1/savings", job_id=job_id)
         server.call("GET", "/api/v1/savings/history", job_id=job_id)
-        for url in ("/job", "/job?state=failed&size=16", "/job?before=100&state=stopped"):
+        for url in ("/job", "/job?state=failed&size=16", "/job?before=100&state=stopped", "/job/trial?number=100"):
             server.call("GET", url, job_id=job_id)
         for name in ("cost", "belief", "plane", "curves", "savings"):
             server.call("GET", "/job/chart", job_id=job_id, name=name, span="all")

@@ -26,6 +26,9 @@ BAND = "var(--band)"
 LABELS_ON_AN_AXIS = 10
 """So many labels of batch sizes or decades fit below a chart of half a page."""
 
+WIDE_RANGE = 30.0
+"""If beliefs span more than this factor, the chart has a logarithmic scale."""
+
 SIZES_IN_A_LEGEND = 10
 """With more batch sizes, a chart has no legend for them, and the colour ramp above the charts explains the colours."""
 
@@ -84,6 +87,14 @@ def log_axis(title: str, low_j: float, high_j: float, unit: EnergyUnit) -> dict[
         ticktext=[units.energy(tick * unit.size_j) for tick in ticks],
         minor={"ticks": ""},
     )
+
+
+def cost_axis(lows_j: Iterable[float | None], highs_j: Iterable[float | None], unit: EnergyUnit) -> dict[str, Any]:
+    """An axis of intervals of costs. If they are so wide that it would show only the widest, it is logarithmic."""
+    least, most = min(low or 0.0 for low in lows_j), max(high or 0.0 for high in highs_j)
+    if least > 0 and most > WIDE_RANGE * least:
+        return log_axis("cost", least, most, unit)
+    return axis(f"cost ({unit.name})", rangemode="tozero")
 
 
 def evenly(values: Sequence[T], most: int) -> list[T]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from zeus_bso import units
 from zeus_bso.server.dashboard.charts import (
@@ -19,16 +18,13 @@ from zeus_bso.server.dashboard.charts import (
     Trace,
     axis,
     by_size,
+    cost_axis,
     evenly,
-    log_axis,
     pointing,
     short_list,
 )
 from zeus_bso.server.dashboard.labels import Label, place_labels
 from zeus_bso.server.dashboard.queries import TrialPoint
-
-WIDE_RANGE = 30.0
-"""If beliefs span more than this factor, the chart has a logarithmic scale."""
 
 ROOMY = 16
 """With more batch sizes, their marks are narrower."""
@@ -129,7 +125,7 @@ def belief_chart(
                 tickvals=evenly(sizes, LABELS_ON_AN_AXIS),
                 range=[-0.6, len(sizes) - 0.4],
             ),
-            "yaxis": _cost_axis(known, unit),
+            "yaxis": cost_axis((b.low_j for b in known), (b.high_j for b in known), unit),
         },
     )
 
@@ -244,15 +240,6 @@ def eta_line(
     left = max(0.0, (cost - eta_knob * most_energy) / weight_of_time)
     right = min(most_time, cost / weight_of_time)
     return [(t, max(0.0, (cost - weight_of_time * t) / eta_knob)) for t in (left, right)]
-
-
-def _cost_axis(known: Sequence[BelievedCostCurve], unit: EnergyUnit) -> dict[str, Any]:
-    """A logarithmic axis if the intervals are so wide that a linear axis would show only the widest."""
-    least = min(belief.low_j or 0.0 for belief in known)
-    most = max(belief.high_j or 0.0 for belief in known)
-    if least > 0 and most > WIDE_RANGE * least:
-        return log_axis("cost", least, most, unit)
-    return axis(f"cost ({unit.name})", rangemode="tozero")
 
 
 def _line(name: str, ends: Sequence[tuple[float | None, float | None]], colour: str, dash: str) -> Trace:

@@ -71,9 +71,8 @@ def curves_chart(
             "line": {"color": MUTED, "width": 1.5, "dash": "dash"},
         }
     )
-    drawn = units.counted(len({report.trial_number for report in curves}), "trial")
     return Chart(
-        summary=f"Metric after every evaluation of the latest {drawn} of {_sizes_of(trials)}; "
+        summary=f"Metric after every evaluation of {_trials_in_words(trials)}; "
         f"the target is {units.number(target_metric, 4)}.",
         columns=("Trial", "Batch size", "Epoch", "Metric"),
         rows=[(r.trial_number, trials[r.trial_number].batch_size, r.epoch, r.metric) for r in curves],
@@ -137,6 +136,9 @@ def _told(number: int, size: int, report: CurvePoint) -> str:
     return f"{head}<br>epoch {units.count(report.epoch)}: {units.number(report.metric, 4)}"
 
 
-def _sizes_of(trials: Mapping[int, TrainedTrial]) -> str:
+def _trials_in_words(trials: Mapping[int, TrainedTrial]) -> str:
+    if len(trials) == 1:
+        return f"trial {units.count(next(iter(trials)))}"
     sizes = {each.batch_size for each in trials.values()}
-    return f"batch size {units.count(min(sizes))}" if len(sizes) == 1 else f"each of {len(sizes)} batch sizes"
+    of_sizes = f"batch size {units.count(min(sizes))}" if len(sizes) == 1 else f"each of {len(sizes)} batch sizes"
+    return f"{units.counted(len(trials), 'trial')}, the latest of {of_sizes}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -15,8 +15,10 @@ from zeus_bso.protocol.words import INT32_MAX, Text
 from zeus_bso.server.dashboard import pages, plots, render
 from zeus_bso.server.dashboard.all_jobs import AllJobs, ReachableJobs
 from zeus_bso.server.dashboard.chart_of_runs import Quantity
+from zeus_bso.server.dashboard.compare import compare, comparison_chart, offer_jobs
 from zeus_bso.server.dashboard.queries import state_filter
 from zeus_bso.server.dashboard.reader import Reader
+from zeus_bso.server.dashboard.trial_page import trial_page
 from zeus_bso.server.dependencies import Tx
 from zeus_bso.server.http.error_answers import headers_of
 from zeus_bso.server.security.navigation import is_navigation
@@ -89,15 +91,24 @@ async def fleet(request: Request) -> Response:
     return await _over_all(request, "fleet.html", pages.fleet_page)
 
 
+@dashboard.get("/job/trial")
+@needs(Scope.READ)
+async def trial(request: Request, tx: Tx, job_id: JobId, number: _Number, after: Number = None) -> Response:
+    """One trial."""
+    shown = await _of_job(request, tx, job_id, lambda reader: trial_page(reader, job_id, number, after=after or 0))
+    return await run_in_threadpool(render.page, request, "trial.html", shown)
+
+
 def wanted(
     name: plots.ChartName,
     span: plots.Span = "200",
     quantity: Quantity = "cost",
     size: Number = None,
     state: Word = "",
+    number: Number = None,
 ) -> plots.Wanted:
     """What a chart is to show. An unknown state means no filter."""
-    return plots.Wanted(name, span, quantity, size, state_filter(state))
+    return plots.Wanted(name, span, quantity, size, state_filter(state), number or 0)
 
 
 Wanted = Annotated[plots.Wanted, Depends(wanted)]
@@ -117,6 +128,28 @@ async def data(request: Request, tx: Tx, job_id: JobId, wanted: Wanted) -> Respo
     """The data of a chart, as a table."""
     shown = await _of_job(request, tx, job_id, lambda reader: plots.data_page(reader, job_id, wanted))
     return await run_in_threadpool(render.page, request, "data.html", shown)
+
+
+@dashboard.get("/compare")
+@needs(Scope.READ)
+async def compare_jobs(request: Request, tx: Tx, job_id: Word = "", other: Word = "", q: Word = "") -> Response:
+    """Two jobs side by side, or the jobs to choose from."""
+    if not (job_id and other):
+        return await _over_all(
+            request, "compare_choice.html", lambda reachable: offer_jobs(reachable, job_id=job_id or other, search=q)
+        )
+    shown = await _of_jobs(request, tx, (job_id, other), lambda reader: compare(reader, job_id, other))
+    return await run_in_threadpool(render.page, request, "compare.html", shown)
+
+
+@dashboard.get("/compare/chart")
+@needs(Scope.READ)
+async def compare_chart(request: Request, tx: Tx, job_id: JobId, other: JobId) -> Response:
+    """The chart of two jobs, as JSON for the page's script."""
+    shown = await _of_jobs(
+        request, tx, (job_id, other), lambda reader: comparison_chart(compare(reader, job_id, other)).figure
+    )
+    return await run_in_threadpool(render.figure, shown)
 
 
 @dashboard.get("/dashboard/static/{version}/{name}")
@@ -148,9 +181,15 @@ async def _over_all(request: Request, template: str, build: Callable[[ReachableJ
 
 async def _of_job(request: Request, tx: Tx, job_id: str, build: Callable[[Reader], T]) -> render.Fresh[T]:
     """Content about one job, read in one transaction."""
+    return await _of_jobs(request, tx, (job_id,), build)
+
+
+async def _of_jobs(request: Request, tx: Tx, job_ids: Sequence[str], build: Callable[[Reader], T]) -> render.Fresh[T]:
+    """Content about some jobs, read in one transaction."""
 
     def work(unit: UnitOfWork) -> render.Fresh[T]:
         reader = Reader.of(unit)
-        return render.fresh(request, reader.queries.job_version(job_id), lambda: build(reader))
+        version = "\n".join(reader.queries.job_version(job_id) for job_id in job_ids)
+        return render.fresh(request, version, lambda: build(reader))
 
     return await tx.read(work, long=True)

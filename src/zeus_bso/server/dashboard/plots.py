@@ -15,11 +15,11 @@ from zeus_bso.server.dashboard.charts import Chart, Colours, kind_of
 from zeus_bso.server.dashboard.charts_of_limits import limits_chart
 from zeus_bso.server.dashboard.charts_of_sizes import BelievedCostCurve, SizeMeans, belief_chart, plane_chart
 from zeus_bso.server.dashboard.charts_over_time import curves_chart, savings_chart
-from zeus_bso.server.dashboard.queries import CurveSelection, TrialFilter, TrialPoint
+from zeus_bso.server.dashboard.queries import CurveSelection, TrainedTrial, TrialFilter, TrialPoint
 from zeus_bso.server.dashboard.reader import Reader
 from zeus_bso.server.job.models import JobState
 
-ChartName = Literal["cost", "belief", "plane", "limits", "curves", "savings"]
+ChartName = Literal["cost", "belief", "plane", "limits", "curves", "curve", "savings"]
 Span = Literal["200", "1000", "all"]
 
 MAX_POINTS = 1_000
@@ -39,6 +39,7 @@ class Wanted:
         quantity: What the chart of the runs shows of each.
         batch_size: Only trials of this batch size.
         state: Only trials in this state.
+        trial: The trial of a single learning curve.
     """
 
     name: ChartName
@@ -46,6 +47,7 @@ class Wanted:
     quantity: Quantity = "cost"
     batch_size: int | None = None
     state: TrialFilter | None = None
+    trial: int = 0
 
     @property
     def filtered(self) -> bool:
@@ -188,6 +190,14 @@ def _curves(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
     return curves_chart(curves, trials, job.spec.target_metric, Colours(job.spec.batch_sizes))
 
 
+def _curve(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
+    trial = reader.trial(job.job_id, wanted.trial)
+    trials = {trial.trial_number: TrainedTrial(trial.batch_size, trial.current_epoch)}
+    return curves_chart(
+        reader.queries.curves(job.job_id, trials), trials, job.spec.target_metric, Colours(job.spec.batch_sizes)
+    )
+
+
 def _savings(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
     estimated = job.energy_source is EnergySource.ESTIMATE
     points = reader.overview.savings_over_time(job.job_id)
@@ -200,6 +210,7 @@ _CHARTS: dict[ChartName, Callable[[Reader, JobState, Wanted], Chart]] = {
     "plane": _plane,
     "limits": _limits,
     "curves": _curves,
+    "curve": _curve,
     "savings": _savings,
 }
 

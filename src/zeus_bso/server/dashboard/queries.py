@@ -100,6 +100,14 @@ class CurvePoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The numbers of the trials before and after one, or None at the ends."""
+
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CurveSelection:
     """A selection of the latest trials of each batch size, or of one.
 
@@ -212,6 +220,16 @@ _CURVES = (
     )
     .order_by(trial_report.c.trial_number, trial_report.c.epoch)
 )
+_NEIGHBOURS = select(
+    select(func.max(trial.c.trial_number))
+    .where(_OF_JOB, trial.c.trial_number < bindparam("number"))
+    .scalar_subquery()
+    .label("before"),
+    select(func.min(trial.c.trial_number))
+    .where(_OF_JOB, trial.c.trial_number > bindparam("number"))
+    .scalar_subquery()
+    .label("after"),
+)
 _JOB_VERSION = select(job.c.updated_at, job.c.last_trial_number, job.c.last_decision).where(
     job.c.job_id == bindparam("job"), IS_WHOLE
 )
@@ -300,6 +318,11 @@ class DashboardQueries:
             select(*_ROW_COLUMNS).where(*conditions).order_by(trial.c.trial_number.desc()).limit(page.limit + 1)
         ).mappings()
         return [TrialRow(**_typed(row)) for row in rows]
+
+    def neighbours(self, job_id: str, number: int) -> Neighbours:
+        """Find the trials before and after one."""
+        row = self._connection.execute(_NEIGHBOURS, {"job": job_id, "number": number}).one()
+        return Neighbours(row.before, row.after)
 
     def job_version(self, job_id: str) -> str:
         """A text that changes whenever the content of a job's page changes."""

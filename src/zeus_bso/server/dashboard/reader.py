@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zeus_bso.exceptions import UnknownTrialError
 from zeus_bso.policy.explanation import Explanation
-from zeus_bso.server.dashboard.queries import DashboardQueries
+from zeus_bso.server.dashboard.queries import DashboardQueries, TrialPage, TrialRow
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.overview.overview import Overview
 from zeus_bso.server.services.service import ZeusService
@@ -38,6 +39,17 @@ class Reader:
             UnknownJobError: There is no such job. The answer is 404.
         """
         return self.service.get_job(job_id, status_code=404)
+
+    def trial(self, job_id: str, number: int) -> TrialRow:
+        """Read a trial of a job.
+
+        Raises:
+            UnknownTrialError: The job has no such trial.
+        """
+        rows = self.queries.trials(TrialPage(job_id, before=number + 1, limit=1))
+        if not rows or rows[0].trial_number != number:
+            raise UnknownTrialError(f"Job {job_id!r} has no trial {number}.", status_code=404)
+        return rows[0]
 
     def explain(self, job: JobState) -> Explanation:
         """Explain what the next ask would get now."""

@@ -153,7 +153,7 @@ async function load(figure) {
   if (state.url !== url.href) state.etag = null;
   state.url = url.href;
   const data = figure.querySelector("a.data");
-  data.href = withChoices(data.href, chosen);
+  if (data) data.href = withChoices(data.href, chosen);
   const headers = state.etag ? { "If-None-Match": state.etag } : {};
   try {
     const response = await fetch(url, { headers, cache: "no-store", credentials: "same-origin" });
