@@ -419,7 +419,7 @@ def test_a_trial_has_a_page_that_says_why_it_was_chosen_and_how_it_ended(own_ser
     assert {f"/job/trial?job_id=job&number={n}" for n in range(1, 9)} <= set(links)
     assert "It took the default batch size 16: no run had converged yet." in pages[0]
     assert "It explored 8; it had not converged before. The cheapest known then was 16" in pages[1]
-    assert re.search(r"\d+\s% less than the default", pages[1])
+    assert re.search(r"33\s% more than the default", pages[2])
     assert trials[5]["message"] in pages[5]
     assert "Crashed." in pages[6]
     assert "Running, last heard of" in pages[7]
@@ -465,6 +465,46 @@ def test_a_filter_selects_among_the_trials_of_the_charts(own_server: Server) -> 
 
     assert failed["summary"].startswith("8 trials. 1 of them matches the filter. 0 converged")
     assert {trace["name"] for trace in curves["data"]} == {"16", "target"}
+
+
+def test_the_fleet_has_its_savings_over_time_by_gpu_model(own_server: Server) -> None:
+    for job_id, gpu in (("one", "A100"), ("two", "H100")):
+        own_server.register(job_id=job_id, gpu_model=gpu)
+        own_server.converge(own_server.ask(job_id), energy=100.0)
+        own_server.converge(own_server.ask(job_id), energy=60.0)
+        own_server.end(own_server.ask(job_id), "error")
+    own_server.sql("UPDATE trial SET ended_at = '2026-01-01 00:00:00.000000' WHERE job_id = 'two'")
+    figure = own_server.call("GET", "/fleet/chart").json()
+    saved = {trace["name"]: trace["y"] for trace in figure["data"]}
+    whole = own_server.call("GET", "/api/v1/savings/fleet").json()["energy"]["saved"]
+
+    assert saved["A100"][-1] == 40.0
+    assert 0.0 in saved["A100"]
+    assert set(saved["H100"]) == {40.0}, "what was saved before the days that are shown stands below all of them"
+    assert sum(sums[-1] for sums in saved.values()) == whole
+    assert "80.0\xa0J saved so far" in figure["summary"]
+
+
+def test_alarms_lead_to_the_jobs_that_raise_them(own_server: Server) -> None:
+    own_server.register(job_id="well")
+    own_server.register(job_id="ill")
+    for _ in range(5):
+        own_server.end(own_server.ask("ill"), "error")
+    (link,) = (link for link in page(own_server, "/fleet").values("a", "href") if "only" in link)
+    shown = page(own_server, link)
+
+    assert [each for each in shown.values("a", "href") if each.startswith("/job?")] == ["/job?job_id=ill"]
+    assert "alarm" in shown.values("input", "value")
+
+
+def test_an_address_without_a_page_gets_one_in_a_browser_and_json_elsewhere(own_server: Server) -> None:
+    in_browser = own_server.send("GET", "/nothing/here", headers={"Accept": "text/html"})
+    elsewhere = own_server.send("GET", "/nothing/here")
+
+    assert in_browser.status_code == elsewhere.status_code == 404
+    assert "There is no page at this address." in Page(in_browser.text).text
+    assert "default-src 'none'" in in_browser.headers["content-security-policy"]
+    assert elsewhere.json()["message"]
 
 
 def _scripts() -> list[Path]:

@@ -34,6 +34,7 @@ OF_MANY_JOBS = frozenset(
         "OverviewRepository.versions",
         "OverviewRepository.records_of",
         "OverviewRepository.trial_kinds",
+        "OverviewRepository.uses_by_day",
     )
 )
 """What lists jobs reads many of them, with all their trials."""
@@ -163,6 +164,7 @@ def _every_request(server: Server) -> None:
     server.call("GET", "/api/v1/jobs")
     server.call("GET", "/")
     server.call("GET", "/fleet")
+    assert server.call("GET", "/fleet/chart").json()["data"]
     server.call("GET", "/metrics")
     server.register(job_id=None)
     server.register(job_id=None, max_epochs=11)

@@ -203,6 +203,7 @@ RECIPES: dict[str, Recipe] = {
     "GET /openapi.json": _plain("GET", "/openapi.json"),
     "GET /": _plain("GET", "/", html=True),
     "GET /fleet": _plain("GET", "/fleet", html=True),
+    "GET /fleet/chart": _plain("GET", "/fleet/chart"),
     "GET /job": _of_job("GET", "/job", html=True),
     "GET /job/trial": _of_job("GET", "/job/trial", html=True, number="1"),
     "GET /compare": lambda server, job_id: Asked("GET", "/compare", {"job_id": job_id, "other": job_id}, html=True),

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
 
 from zeus_bso._version import __version__
 from zeus_bso.protocol.urls import IMPORT_URL, MAX_BODY_BYTES
@@ -14,7 +15,7 @@ from zeus_bso.server.bulkheads import Bulkheads
 from zeus_bso.server.config import Settings
 from zeus_bso.server.dashboard.all_jobs import AllJobs
 from zeus_bso.server.dashboard.login import login
-from zeus_bso.server.dashboard.page_routes import dashboard
+from zeus_bso.server.dashboard.page_routes import answer_http_error, dashboard
 from zeus_bso.server.database.engine import open_database, parse_url
 from zeus_bso.server.database.revision import check_encoding, is_current
 from zeus_bso.server.dependencies import Transactions
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestIds, instruments=instruments)
     add_error_handlers(app)
+    app.add_exception_handler(HTTPException, answer_http_error)
     return app
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
 from zeus_bso.protocol.job_spec import JobSpecFromClient, RegisteredJob, SettingsChange
 from zeus_bso.protocol.messages import (
@@ -57,8 +57,9 @@ from zeus_bso.protocol.words import Text
 from zeus_bso.server import presenter
 from zeus_bso.server.audit import audit
 from zeus_bso.server.batch_size_state.commands import ReadTrials
+from zeus_bso.server.dashboard import render
+from zeus_bso.server.dashboard.api_docs import api_page
 from zeus_bso.server.dependencies import Tx
-from zeus_bso.server.http.api_docs import render
 from zeus_bso.server.http.error_answers import StrictJsonRequest
 from zeus_bso.server.metrics.metrics import CONTENT_TYPE, Metrics
 from zeus_bso.server.optimizer import ZeusBatchSizeOptimizer
@@ -304,10 +305,9 @@ async def show_metrics(request: Request) -> Response:
 
 @router.get("/docs", include_in_schema=False)
 @needs(Scope.READ)
-async def show_docs(request: Request) -> HTMLResponse:
+async def show_docs(request: Request) -> Response:
     """The description of this API as a page."""
-    page = render(_description(request))
-    return HTMLResponse(page.html, headers={"Content-Security-Policy": page.content_security_policy})
+    return render.page(request, "docs.html", render.fresh(request, "", lambda: api_page(_description(request))))
 
 
 @router.get("/openapi.json", include_in_schema=False)

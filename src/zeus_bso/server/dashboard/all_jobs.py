@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from zeus_bso.server.dependencies import Transactions
 from zeus_bso.server.overview.job_cache import JobCache
-from zeus_bso.server.overview.models import JobLine, JobVersion
+from zeus_bso.server.overview.models import DayUse, JobLine, JobVersion
 from zeus_bso.server.overview.overview import Overview
 from zeus_bso.server.overview.prices import EnergyPrices
 from zeus_bso.server.security.job_access import JobAccess
@@ -51,6 +51,9 @@ class AllJobs:
         self._prices = EnergyPrices.of(transactions.settings)
         self._fresh_s = fresh_s
         self._cache: JobCache[JobLine] = JobCache(transactions, Overview.lines)
+        self._uses: JobCache[list[DayUse]] = JobCache(transactions, Overview.uses_by_day)
+        self._used: dict[str, list[DayUse]] = {}
+        self._used_at = -float("inf")
         self._within: dict[JobAccess, ReachableJobs] = {}
         self._known: Mapping[str, tuple[JobVersion, JobLine]] = {}
         self._read_at = -float("inf")
@@ -70,6 +73,20 @@ class AllJobs:
             if access not in self._within:
                 self._within[access] = await run_in_threadpool(_reachable, self._known, access, self._prices)
             return self._within[access]
+
+    async def with_uses(self, access: JobAccess) -> tuple[ReachableJobs, Mapping[str, list[DayUse]]]:
+        """The jobs within reach, and what the trials of each job used on the latest days.
+
+        Raises:
+            DatabaseUnavailableError: The database did not answer.
+        """
+        reachable = await self.within(access)
+        async with self._reading:
+            if time.monotonic() - self._used_at >= self._fresh_s:
+                known = await self._uses.refresh()
+                self._used = {job_id: uses for job_id, (_, uses) in known.items()}
+                self._used_at = time.monotonic()
+            return reachable, self._used
 
 
 def _reachable(

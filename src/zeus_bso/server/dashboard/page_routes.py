@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime, timezone
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import BeforeValidator, Field
+from starlette.exceptions import HTTPException
 
 from zeus_bso.exceptions import UnauthenticatedError, ZeusBSOServerError
 from zeus_bso.protocol.words import INT32_MAX, Text
 from zeus_bso.server.dashboard import pages, plots, render
 from zeus_bso.server.dashboard.all_jobs import AllJobs, ReachableJobs
+from zeus_bso.server.dashboard.chart_of_fleet import fleet_savings_chart
 from zeus_bso.server.dashboard.chart_of_runs import Quantity
 from zeus_bso.server.dashboard.compare import compare, comparison_chart, offer_jobs
 from zeus_bso.server.dashboard.queries import state_filter
 from zeus_bso.server.dashboard.reader import Reader
 from zeus_bso.server.dashboard.trial_page import trial_page
 from zeus_bso.server.dependencies import Tx
+from zeus_bso.server.http import error_answers
 from zeus_bso.server.http.error_answers import headers_of
 from zeus_bso.server.security.navigation import is_navigation
 from zeus_bso.server.security.routes import GuardedRoute, caller_of, needs, open_to_everybody
@@ -62,10 +66,14 @@ dashboard = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 @dashboard.get("/")
 @needs(Scope.READ)
-async def jobs(request: Request, q: Word = "", sort: Word = "", page: Number = None) -> Response:
+async def jobs(request: Request, q: Word = "", sort: Word = "", page: Number = None, only: Word = "") -> Response:
     """All jobs."""
     return await _over_all(
-        request, "jobs.html", lambda reachable: pages.jobs_page(reachable, search=q, sort=sort, number=page or 1)
+        request,
+        "jobs.html",
+        lambda reachable: pages.jobs_page(
+            reachable, search=q, sort=sort, number=page or 1, only_alarmed=only == "alarm"
+        ),
     )
 
 
@@ -112,6 +120,20 @@ def wanted(
 
 
 Wanted = Annotated[plots.Wanted, Depends(wanted)]
+
+
+@dashboard.get("/fleet/chart")
+@needs(Scope.READ)
+async def fleet_chart(request: Request) -> Response:
+    """The savings of all jobs over time, as JSON for the page's script."""
+    reachable, used = await _all_jobs(request).with_uses(caller_of(request).reach)
+    today = datetime.now(timezone.utc).date()
+
+    def answer() -> Response:
+        version = f"{reachable.version} {today}"
+        return render.figure(render.fresh(request, version, lambda: fleet_savings_chart(reachable, used, today).figure))
+
+    return await run_in_threadpool(answer)
 
 
 @dashboard.get("/job/chart")
@@ -167,11 +189,22 @@ def plotly(request: Request, version: str) -> Response:
     return script or render.error_page(request, 404, "The plotly package is not installed.")
 
 
-async def _over_all(request: Request, template: str, build: Callable[[ReachableJobs], Any]) -> Response:
-    """A page about all jobs within the caller's reach, made outside the thread that answers reports."""
+async def answer_http_error(request: Request, error: Exception) -> Response:
+    """Answer a path that does not exist with a page, if a person has opened it in a browser."""
+    if is_navigation(request) and isinstance(error, HTTPException) and error.status_code == 404:
+        return render.error_page(request, 404, "There is no page at this address.")
+    return await error_answers.answer_http_error(request, error)
+
+
+def _all_jobs(request: Request) -> AllJobs:
     all_jobs = request.app.state.all_jobs
     assert isinstance(all_jobs, AllJobs)
-    reachable = await all_jobs.within(caller_of(request).reach)
+    return all_jobs
+
+
+async def _over_all(request: Request, template: str, build: Callable[[ReachableJobs], Any]) -> Response:
+    """A page about all jobs within the caller's reach, made outside the thread that answers reports."""
+    reachable = await _all_jobs(request).within(caller_of(request).reach)
 
     def answer() -> Response:
         return render.page(request, template, render.fresh(request, reachable.version, lambda: build(reachable)))

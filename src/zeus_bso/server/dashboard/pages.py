@@ -62,6 +62,7 @@ class JobsPage:
         sort: The key by which the list is sorted.
         number: Number of this page, from 1.
         last: Number of the last page.
+        only_alarmed: Whether the list has only jobs of which no run converges lately.
         with_money: Whether a price of electricity is set.
         with_co2e: Whether a carbon intensity is set.
     """
@@ -74,6 +75,7 @@ class JobsPage:
     sort: str
     number: int
     last: int
+    only_alarmed: bool
     with_money: bool
     with_co2e: bool
 
@@ -140,7 +142,7 @@ class FleetPage:
     by_gpu: list[tuple[str, int, int, float | None]]
 
 
-def jobs_page(reachable: ReachableJobs, *, search: str, sort: str, number: int) -> JobsPage:
+def jobs_page(reachable: ReachableJobs, *, search: str, sort: str, number: int, only_alarmed: bool = False) -> JobsPage:
     """One page of the list of jobs. An unknown sort key gives the default order."""
     jobs = [line.summary for line in reachable.lines]
     wanted = search.strip().casefold()
@@ -148,6 +150,7 @@ def jobs_page(reachable: ReachableJobs, *, search: str, sort: str, number: int) 
         job
         for job in jobs
         if wanted in f"{job.job_id} {job.gpu_model} {job.policy} {stage_of(exploring=job.exploring)}".casefold()
+        and (not only_alarmed or (job.savings and job.savings.alarm))
     ]
     sort = sort if sort.removeprefix("-") in SORT_KEYS else DEFAULT_SORT
     last = max(1, -(-len(found) // JOBS_ON_A_PAGE))
@@ -162,6 +165,7 @@ def jobs_page(reachable: ReachableJobs, *, search: str, sort: str, number: int) 
         sort=sort,
         number=number,
         last=last,
+        only_alarmed=only_alarmed,
         with_money=any(job.savings and job.savings.money for job in jobs),
         with_co2e=any(job.savings and job.savings.co2e_kg for job in jobs),
     )

@@ -23,6 +23,7 @@ from zeus_bso import units
 from zeus_bso._version import __version__
 from zeus_bso.protocol import wording
 from zeus_bso.server.dashboard import palette
+from zeus_bso.server.dashboard.api_docs import kind_of
 from zeus_bso.server.http.compression import accepts_gzip
 from zeus_bso.server.security.csrf import masked
 from zeus_bso.server.security.navigation import prefix_of
@@ -210,6 +211,7 @@ def _environment() -> Environment:
         "app_version": __version__,
         "caller_of": caller_of,
         "masked": masked,
+        "kind_of": kind_of,
     }
     for name in (
         "number",

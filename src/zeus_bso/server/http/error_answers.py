@@ -53,7 +53,7 @@ def add_error_handlers(app: FastAPI) -> None:
     """Register the table of errors."""
     app.add_exception_handler(ZeusBSOServerError, _server_error)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -69,7 +69,8 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"message": "; ".join(_sentence(detail) for detail in error.errors()[:10])}, 422)
 
 
-async def _http_error(request: Request, error: Exception) -> JSONResponse:
+async def answer_http_error(request: Request, error: Exception) -> Response:
+    """Answer an error of the router, such as an unknown path."""
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

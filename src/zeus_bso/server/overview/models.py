@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.views import JobSummary, RunCounts
@@ -94,6 +94,21 @@ class JobLine:
 
     summary: JobSummary
     totals: JobTotals
+
+
+@dataclass(frozen=True, slots=True)
+class DayUse:
+    """What the trials of a job that ended on one day have used.
+
+    Attributes:
+        day: The day, in UTC.
+        converged: Number of trials that converged.
+        energy: Energy of all of them, with what was wasted or went into measuring power limits [J].
+    """
+
+    day: date
+    converged: int
+    energy: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
 
 from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView, ReportView, SavingsPoint
@@ -12,7 +13,7 @@ from zeus_bso.server.job.models import JobState
 from zeus_bso.server.observations.models import PastTotals
 from zeus_bso.server.overview import job_savings
 from zeus_bso.server.overview.commands import ListJobs, ReadReports
-from zeus_bso.server.overview.models import JobFigures, JobKey, JobLine, JobRuns, JobVersion, SizeRecord
+from zeus_bso.server.overview.models import DayUse, JobFigures, JobKey, JobLine, JobRuns, JobVersion, SizeRecord
 from zeus_bso.server.overview.prices import EnergyPrices
 from zeus_bso.server.overview.repository import OverviewRepository
 from zeus_bso.server.services.service import ZeusService
@@ -20,6 +21,9 @@ from zeus_bso.server.unit_of_work import UnitOfWork
 
 _AT_ONCE = 1000
 """Largest number of jobs in one SQL statement."""
+
+DAYS = 60
+"""Number of days of which the savings of all jobs are shown one by one."""
 
 _SORTED_BY: dict[str, Callable[[JobSummary], tuple[float, str]]] = {
     "trials": lambda summary: (summary.trials, summary.job_id),
@@ -138,6 +142,12 @@ class Overview:
     def lines(self, job_ids: Sequence[str]) -> dict[str, JobLine]:
         """Several jobs for the pages about all jobs."""
         return {line.summary.job_id: line for line in self._lines(job_ids)}
+
+    def uses_by_day(self, job_ids: Sequence[str]) -> dict[str, list[DayUse]]:
+        """What the trials of several jobs used on each of the last ``DAYS`` days."""
+        since = datetime.now(timezone.utc) - timedelta(days=DAYS)
+        found = self._repository.uses_by_day(job_ids, since)
+        return {job_id: found.get(job_id, []) for job_id in job_ids}
 
     def reports(self, command: ReadReports) -> list[ReportView]:
         """The learning curve of a trial.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import date, datetime
 from itertools import starmap
 from typing import Any
 
@@ -14,7 +15,7 @@ from zeus_bso.savings import Use
 from zeus_bso.server.database.schema import IS_WHOLE, job, trial, trial_report
 from zeus_bso.server.database.trial_status import ENDED_AT, HAS_ENDED, HAS_FAILED, IS_RUNNING, REASON, STATUS
 from zeus_bso.server.overview.commands import ReadReports
-from zeus_bso.server.overview.models import EndedTrial, JobKey, JobVersion, SizeRecord, StoredReport
+from zeus_bso.server.overview.models import DayUse, EndedTrial, JobKey, JobVersion, SizeRecord, StoredReport
 from zeus_bso.server.security.job_access import EVERYTHING, JobAccess
 
 _OWN = or_(trial.c.energy_source.is_(None), trial.c.energy_source == job.c.energy_source)
@@ -198,6 +199,29 @@ class OverviewRepository:
         )
         ended = [EndedTrial(*row) for row in rows]
         return sorted(ended, key=lambda one: (one.ended_at, one.trial_number))
+
+    def uses_by_day(self, job_ids: Sequence[str], since: datetime) -> dict[str, list[DayUse]]:
+        """Sum up the trials of several jobs by the day on which they ended, from a moment on, by day."""
+        ends = (
+            select(
+                trial.c.job_id,
+                func.date(ENDED_AT).label("day"),
+                case((trial.c.outcome == Outcome.CONVERGED.value, 1), else_=0).label("converged"),
+                (trial.c.energy + trial.c.wasted_energy + trial.c.profiling_energy).label("energy"),
+            )
+            .select_from(trial.join(job, job.c.job_id == trial.c.job_id))
+            .where(trial.c.job_id.in_(job_ids), _LOST, since <= ENDED_AT)
+            .subquery()
+        )
+        rows = self._connection.execute(
+            select(ends.c.job_id, ends.c.day, func.sum(ends.c.converged), func.sum(ends.c.energy))
+            .group_by(ends.c.job_id, ends.c.day)
+            .order_by(ends.c.day)
+        )
+        found: dict[str, list[DayUse]] = defaultdict(list)
+        for job_id, day, converged, energy in rows:
+            found[job_id].append(DayUse(date.fromisoformat(str(day)), int(converged), energy))
+        return found
 
     def reports(self, command: ReadReports) -> list[StoredReport]:
         """Read reports of a trial, by epoch."""

@@ -72,7 +72,7 @@ async function draw(figure) {
     const Plotly = await plotly();
     const style = getComputedStyle(document.documentElement);
     const data = resolved(state.chart.data, style);
-    const layout = resolved(laidOut(state.chart.layout, { story: figure.classList.contains("story") }), style);
+    const layout = resolved(laidOut(state.chart.layout, { story: figure.id === "chart-cost" }), style);
     await Plotly.react(plot, data, layout, { displayModeBar: false, responsive: true, displaylogo: false });
     followMarks(figure, plot);
   }

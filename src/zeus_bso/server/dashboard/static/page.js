@@ -29,6 +29,18 @@ function tellLive(state, text) {
   live.hidden = false;
 }
 
+const gap = document.getElementById("gap");
+let answeredAt = new Date();
+/** Say boldly since when the page knows nothing new, or nothing if the server answers. */
+function tellGap(lost) {
+  if (!lost) answeredAt = new Date();
+  if (gap.hidden === !lost) return;
+  gap.textContent = lost
+    ? `The server has not answered since ${answeredAt.toLocaleTimeString()}. This page shows what was known then.`
+    : "";
+  gap.hidden = !lost;
+}
+
 let timer = 0;
 async function poll() {
   clearTimeout(timer);
@@ -40,9 +52,11 @@ async function poll() {
   try {
     await read(location.href);
     tellLive("on", "Live");
+    tellGap(false);
   } catch (error) {
     if (error.name !== "AbortError") {
       tellLive("lost", "No answer");
+      tellGap(true);
       period = PERIOD_WITHOUT_SERVER_MS;
     }
   }

@@ -1,20 +1,16 @@
-"""Renders the OpenAPI document as HTML without a script."""
+"""Read model of the page about the API, from the OpenAPI document."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment
 from markupsafe import Markup
 
-_FOLDER = Path(__file__).parent
 _METHODS = ("get", "post", "put", "patch", "delete")
+_VERSIONED = "/api/v1/"
 _REFERENCE = "#/components/schemas/"
 
 _Json = Mapping[str, Any]
@@ -40,27 +36,52 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A page with its content security policy."""
+class Group:
+    """Operations for one purpose.
 
-    html: str
-    content_security_policy: str
+    Attributes:
+        title: Their heading.
+        anchor: The place of the heading on the page.
+        operations: The operations.
+    """
+
+    title: str
+    anchor: str
+    operations: list[dict[str, Any]]
 
 
-def render(api: _Json) -> Page:
-    """Render an OpenAPI document."""
-    style = (_FOLDER / "api_docs.css").read_text()
-    template = Environment(autoescape=True).from_string((_FOLDER / "api_docs.html").read_text())
+@dataclass(frozen=True, slots=True)
+class ApiPage:
+    """The description of the API.
+
+    Attributes:
+        api: The OpenAPI document.
+        groups: The operations, grouped by purpose.
+        schemas: The bodies and answers, by name.
+    """
+
+    api: _Json
+    groups: list[Group]
+    schemas: list[dict[str, Any]]
+
+
+def api_page(api: _Json) -> ApiPage:
+    """Describe an OpenAPI document for people."""
     schemas = api.get("components", {}).get("schemas", {})
-    html = template.render(
-        api=api,
-        style=Markup(style),
-        operations=list(_operations(api)),
-        schemas=[_schema(name, schemas[name]) for name in sorted(schemas)],
-        kind=lambda field: _kind(field.kind),
-    )
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return Page(html, f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; frame-ancestors 'none'")
+    grouped: dict[str, list[dict[str, Any]]] = {}
+    for operation in _operations(api):
+        grouped.setdefault(_title(operation["tag"], operation["path"]), []).append(operation)
+    groups = [Group(title, f"group-{title.lower().replace(' ', '-')}", found) for title, found in grouped.items()]
+    return ApiPage(api, groups, [_schema(name, schemas[name]) for name in sorted(schemas)])
+
+
+_TITLES = {"protocol": "Reference protocol", "health": "Operation", "job": "Jobs"}
+
+
+def _title(tag: str, path: str) -> str:
+    """The heading above an operation: that of its tag, or in the versioned API what it is about."""
+    about = path.removeprefix(_VERSIONED).partition("/")[0] if path.startswith(_VERSIONED) else tag
+    return _TITLES.get(about, about.capitalize())
 
 
 def _operations(api: _Json) -> Iterator[dict[str, Any]]:
@@ -70,6 +91,7 @@ def _operations(api: _Json) -> Iterator[dict[str, Any]]:
                 found = item[method]
                 yield {
                     "anchor": f"{method}-{path.strip('/').replace('/', '-')}",
+                    "tag": next(iter(found.get("tags", [])), "Others"),
                     "method": method.upper(),
                     "path": path,
                     "description": found.get("description") or found.get("summary", ""),
@@ -106,27 +128,27 @@ def _content(name: str, holder: _Json, status: str = "") -> Field | None:
     return None
 
 
-def _kind(schema: _Json) -> Markup:
+def kind_of(schema: _Json) -> Markup:
     """A schema in a few words, with links to named schemas."""
     if "$ref" in schema:
         name = schema["$ref"].removeprefix(_REFERENCE)
         return Markup('<a href="#{0}">{0}</a>').format(name)
     for several in ("anyOf", "oneOf", "allOf"):
         if several in schema:
-            return Markup(" or ").join(_kind(each) for each in schema[several])
+            return Markup(" or ").join(kind_of(each) for each in schema[several])
     if schema.get("type") == "array":
-        return Markup("list of {}").format(_kind(schema.get("items", {})))
+        return Markup("list of {}").format(kind_of(schema.get("items", {})))
     if "const" in schema or "enum" in schema:
         return Markup(", ").join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
-    return Markup("{} {}").format(schema.get("type", "anything"), _bounds(schema))
+    return Markup(", ").join(filter(None, (schema.get("type", "anything"), _bounds(schema))))
 
 
 def _bounds(schema: _Json) -> str:
     words = {
-        "minimum": "at least",
-        "exclusiveMinimum": "above",
-        "maximum": "at most",
-        "exclusiveMaximum": "below",
-        "maxLength": "characters at most:",
+        "minimum": "at least {}",
+        "exclusiveMinimum": "above {}",
+        "maximum": "at most {}",
+        "exclusiveMaximum": "below {}",
+        "maxLength": "at most {} characters",
     }
-    return ", ".join(f"{word} {schema[name]}" for name, word in words.items() if name in schema)
+    return ", ".join(words[name].format(schema[name]) for name in words if name in schema)

@@ -1,0 +1,104 @@
+"""The savings of all jobs over time, stacked by GPU model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from itertools import accumulate
+
+from zeus_bso import units
+from zeus_bso.server.dashboard.all_jobs import ReachableJobs
+from zeus_bso.server.dashboard.charts import MUTED, Chart, EnergyUnit, axis
+from zeus_bso.server.dashboard.palette import STEPS, variable
+from zeus_bso.server.overview.models import DayUse
+from zeus_bso.server.overview.overview import DAYS
+
+MODELS_SHOWN = 6
+OTHERS = "others"
+
+
+def fleet_savings_chart(reachable: ReachableJobs, used: Mapping[str, Sequence[DayUse]], today: date) -> Chart:
+    """Energy saved by all jobs up to each of the latest days, stacked by GPU model.
+
+    Each day counts against the present baselines: a run that converged saves what a run with the job's default batch
+    size uses, less its own energy. So the last day has the saving of all jobs together.
+
+    Args:
+        reachable: The jobs.
+        used: What the trials of each job used on each of the latest days.
+        today: The last day.
+    """
+    saved = _saved_by_model(reachable, used, today)
+    if not saved:
+        return Chart("Not enough data yet: no job has a converged run with its default batch size.")
+    days = [today - timedelta(days=DAYS - 1 - place) for place in range(DAYS)]
+    first = min((place for sums in saved.values() for place, amount in enumerate(sums) if amount), default=0)
+    shown = slice(max(0, first - 1), None)
+    unit = EnergyUnit.of([sums[-1] for sums in saved.values()])
+    total = sum(sums[-1] for sums in saved.values())
+    largest = max(saved, key=lambda model: saved[model][-1])
+    return Chart(
+        summary=f"All jobs together: {units.energy(total)} saved so far, {units.energy(saved[largest][-1])} of it on "
+        f"{largest}."
+        if len(saved) > 1
+        else f"All jobs together: {units.energy(total)} saved so far.",
+        data=[
+            {
+                "type": "bar",
+                "name": model,
+                "x": [day.isoformat() for day in days[shown]],
+                "y": [unit(amount) for amount in sums[shown]],
+                "hovertext": [
+                    f"{day:%Y-%m-%d}, {model}<br>{units.energy(amount)} saved so far"
+                    for day, amount in zip(days[shown], sums[shown], strict=True)
+                ],
+                "hovertemplate": "%{hovertext}<extra></extra>",
+                "marker": {"color": _colour(place, len(saved), model), "line": {"width": 0}},
+            }
+            for place, (model, sums) in enumerate(saved.items())
+        ],
+        layout={
+            "barmode": "relative",
+            "bargap": 0.08,
+            "showlegend": True,
+            "xaxis": axis("", type="date"),
+            "yaxis": axis(f"energy saved ({unit.name})", zeroline=True),
+        },
+    )
+
+
+def _saved_by_model(
+    reachable: ReachableJobs, used: Mapping[str, Sequence[DayUse]], today: date
+) -> dict[str, list[float]]:
+    """The energy saved up to the end of each day [J], by GPU model, the model that saved most first."""
+    by_day: dict[str, defaultdict[int, float]] = {}
+    for line in reachable.lines:
+        energy = line.totals.energy
+        if energy is None:
+            continue
+        days = by_day.setdefault(line.summary.gpu_model, defaultdict(float))
+        since = energy.saved
+        for use in used.get(line.summary.job_id, ()):
+            place = DAYS - 1 - (today - use.day).days
+            if place > 0:
+                amount = use.converged * energy.per_default_run - use.energy
+                days[min(place, DAYS - 1)] += amount
+                since -= amount
+        days[0] += since
+    sums = {model: list(accumulate(days[place] for place in range(DAYS))) for model, days in by_day.items()}
+    return _with_others(dict(sorted(sums.items(), key=lambda each: -abs(each[1][-1]))))
+
+
+def _with_others(sums: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    if len(sums) <= MODELS_SHOWN:
+        return dict(sums)
+    models = list(sums)
+    rest = [sums[model] for model in models[MODELS_SHOWN - 1 :]]
+    return {model: sums[model] for model in models[: MODELS_SHOWN - 1]} | {
+        OTHERS: [sum(amounts) for amounts in zip(*rest, strict=True)]
+    }
+
+
+def _colour(place: int, models: int, model: str) -> str:
+    return MUTED if model == OTHERS else variable(round(place * (STEPS - 1) / max(1, models - 1)))
