@@ -166,3 +166,31 @@ def test_nothing_is_sent_again_while_nothing_happens_and_nothing_is_asked_in_a_h
         "document.dispatchEvent(new Event('visibilitychange'))"
     )
     expect(page.get_by_role("status")).to_have_text("Paused")
+
+
+def test_a_server_that_is_away_is_said_boldly_until_it_is_back(visit: Visit) -> None:
+    page = visit.open_job(ODD_JOB)
+    gap = page.get_by_role("alert").filter(has_text="has not answered since")
+    page.route("**/job?*", lambda route: route.abort())
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+    expect(gap).to_be_visible()
+    expect(page.locator("#live")).to_have_text("No answer")
+    page.unroute("**/job?*")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(gap).to_be_hidden()
+    visit.wrongs = [wrong for wrong in visit.wrongs if "ERR_FAILED" not in wrong]
+
+
+def test_a_click_on_a_mark_opens_the_page_of_its_trial(visit: Visit) -> None:
+    page = visit.open_job(BIG_JOB)
+    visit.draw_all()
+    page.locator("#chart-cost .trace .points path").nth(50).hover(force=True)
+    expect(page.locator("#chart-cost .pointed .told")).to_contain_text("batch size")
+    page.locator("#chart-cost .trace .points path").nth(50).click(force=True)
+
+    expect(page.locator("h1")).to_contain_text("Trial 4")
+    visit.draw_all()
+    expect(page.locator("#trial")).to_contain_text("Why this batch size")
+    page.get_by_role("link", name="→").click()
+    expect(page.locator("#reports")).to_be_visible()

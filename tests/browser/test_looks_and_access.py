@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import platformdirs
 import pytest
@@ -44,7 +45,17 @@ def pages(visit: Visit) -> Iterator[Page]:
     visit.open_job()
     visit.draw_all()
     yield visit.page
-    yield visit.open("/fleet")
+    visit.open("/fleet")
+    visit.draw_all()
+    yield visit.page
+    visit.open(f"/job/trial?job_id={visit.site.real_job}&number=1")
+    visit.draw_all()
+    yield visit.page
+    yield visit.open(f"/compare?job_id={visit.site.real_job}")
+    visit.open("/compare?" + urlencode({"job_id": BIG_JOB, "other": LIMITED_JOB}))
+    visit.draw_all()
+    yield visit.page
+    yield visit.open("/docs")
     yield visit.open(f"/job/data?job_id={visit.site.real_job}&name=belief")
 
 

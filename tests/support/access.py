@@ -166,6 +166,11 @@ def _of_trial(method: str, path: str, **more: object) -> Recipe:
     return asked
 
 
+def _trial_page(server: GuardedServer, job_id: str) -> Asked:
+    number = server.prepare()["trial_number"]
+    return Asked("GET", "/job/trial", {"job_id": job_id, "number": str(number)}, html=True)
+
+
 def _import(server: GuardedServer, job_id: str) -> Asked:
     params = {"as": job_id, "replace": "true"}
     return Asked("POST", "/api/v1/jobs/import", params, server.exported())
@@ -205,7 +210,7 @@ RECIPES: dict[str, Recipe] = {
     "GET /fleet": _plain("GET", "/fleet", html=True),
     "GET /fleet/chart": _plain("GET", "/fleet/chart"),
     "GET /job": _of_job("GET", "/job", html=True),
-    "GET /job/trial": _of_job("GET", "/job/trial", html=True, number="1"),
+    "GET /job/trial": _trial_page,
     "GET /compare": lambda server, job_id: Asked("GET", "/compare", {"job_id": job_id, "other": job_id}, html=True),
     "GET /compare/chart": lambda server, job_id: Asked("GET", "/compare/chart", {"job_id": job_id, "other": job_id}),
     "GET /job/data": _of_job("GET", "/job/data", html=True, name="cost"),

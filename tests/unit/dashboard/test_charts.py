@@ -12,7 +12,7 @@ from tests.support.power import BEST_W, LEAST_ENERGY, searched
 from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.views import PowerProfileView
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, TrialStatus, TrialType
-from zeus_bso.server.dashboard.chart_of_runs import Default, Runs, explored, runs_chart
+from zeus_bso.server.dashboard.chart_of_runs import Baseline, Runs, explored, runs_chart
 from zeus_bso.server.dashboard.charts import Chart, Colours, EnergyUnit, TimeUnit, log_axis
 from zeus_bso.server.dashboard.charts_of_limits import against_full_power, limits_chart
 from zeus_bso.server.dashboard.charts_of_sizes import (
@@ -172,7 +172,7 @@ STORY = [run(1, 16, 100.0), run(2, 32, 40.0), run(3, 8, None), run(4, 32, 45.0),
 
 def told(mean: float | None = 100.0, points: Sequence[TrialPoint] = STORY) -> Chart:
     runs = Runs(points, {p.trial_number: p.cost or 30.0 for p in points}, frozenset({2, 3}), EnergySource.COUNTER)
-    return runs_chart(runs, Default(16, mean), Colours([8, 16, 32]), quantity="cost", shown="5 trials.")
+    return runs_chart(runs, Baseline(16, mean), Colours([8, 16, 32]), quantity="cost", shown="5 trials.")
 
 
 def area(trace: Mapping[str, Any]) -> float:

@@ -36,7 +36,7 @@ _Outline = list[tuple[float | None, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Default:
+class Baseline:
     """The default batch size, with which each run is compared.
 
     Attributes:
@@ -65,27 +65,27 @@ class Runs:
     energy_source: EnergySource | None
 
 
-def runs_chart(runs: Runs, default: Default, colours: Colours, *, quantity: Quantity, shown: str) -> Chart:
+def runs_chart(runs: Runs, baseline: Baseline, colours: Colours, *, quantity: Quantity, shown: str) -> Chart:
     """What each run used of a quantity, by number. The area between the runs and the line of the default is filled.
 
     Args:
         runs: The runs.
-        default: The default batch size.
+        baseline: The default batch size, to compare with.
         colours: The colours of the batch sizes.
         quantity: The quantity.
         shown: A sentence for the summary that says which trials the chart shows.
     """
     if not runs.points:
         return Chart(shown)
-    most = max([*runs.used.values(), default.mean or 0.0])
+    most = max([*runs.used.values(), baseline.mean or 0.0])
     unit = TimeUnit.of([most]) if quantity == "time" else EnergyUnit.of([most])
     edges = _edges([point.trial_number for point in runs.points])
     top = _HEADROOM * (unit(most) or 1.0)
-    traces = _tints(runs, edges, top) + _areas(runs, default.mean, edges, unit) + _marks(runs, colours, unit)
-    if default.mean is not None:
-        traces.append(_line(default, edges, unit, quantity))
+    traces = _tints(runs, edges, top) + _areas(runs, baseline.mean, edges, unit) + _marks(runs, colours, unit)
+    if baseline.mean is not None:
+        traces.append(_line(baseline, edges, unit, quantity))
     return Chart(
-        summary=_summary(runs, default, quantity, shown),
+        summary=_summary(runs, baseline, quantity, shown),
         columns=("Trial", "Batch size", "State", "Cost (J)", "Energy (J)", "Time (s)", "Exploring"),
         rows=[
             (
@@ -133,13 +133,13 @@ def explored(
     return frozenset(found)
 
 
-def _summary(runs: Runs, default: Default, quantity: Quantity, shown: str) -> str:
+def _summary(runs: Runs, baseline: Baseline, quantity: Quantity, shown: str) -> str:
     converged = sum(point.converged for point in runs.points)
     said = f"{shown} {units.count(converged)} converged, {units.count(len(runs.exploring))} explored."
-    name = units.count(default.batch_size)
-    if default.mean is None:
+    name = units.count(baseline.batch_size)
+    if baseline.mean is None:
         return f"{said} There is nothing to compare with: no run with the default batch size {name} has converged."
-    figure = units.duration(default.mean) if quantity == "time" else units.energy(default.mean)
+    figure = units.duration(baseline.mean) if quantity == "time" else units.energy(baseline.mean)
     takes = f"costs {figure}" if quantity == "cost" else f"takes {figure}"
     return f"{said} A run with the default batch size {name} {takes}."
 
@@ -251,15 +251,15 @@ def _mark(
     } | pointing(points)
 
 
-def _line(default: Default, edges: _Edges, unit: EnergyUnit | TimeUnit, quantity: Quantity) -> Trace:
-    assert default.mean is not None
-    figure = units.duration(default.mean) if quantity == "time" else units.energy(default.mean)
+def _line(baseline: Baseline, edges: _Edges, unit: EnergyUnit | TimeUnit, quantity: Quantity) -> Trace:
+    assert baseline.mean is not None
+    figure = units.duration(baseline.mean) if quantity == "time" else units.energy(baseline.mean)
     return {
         "type": "scatter",
         "mode": "lines",
-        "name": f"default {units.count(default.batch_size)}: {figure}",
+        "name": f"default {units.count(baseline.batch_size)}: {figure}",
         "x": _ends(edges),
-        "y": [unit(default.mean)] * 2,
+        "y": [unit(baseline.mean)] * 2,
         "hoverinfo": "skip",
         "line": {"color": TEXT, "width": 1.5, "dash": "dash"},
     }

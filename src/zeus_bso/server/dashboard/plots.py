@@ -10,7 +10,7 @@ from zeus_bso import units
 from zeus_bso.protocol.views import BatchSizeView
 from zeus_bso.protocol.words import EnergySource
 from zeus_bso.server import presenter
-from zeus_bso.server.dashboard.chart_of_runs import Default, Quantity, Runs, explored, runs_chart
+from zeus_bso.server.dashboard.chart_of_runs import Baseline, Quantity, Runs, explored, runs_chart
 from zeus_bso.server.dashboard.charts import Chart, Colours, kind_of
 from zeus_bso.server.dashboard.charts_of_limits import limits_chart
 from zeus_bso.server.dashboard.charts_of_sizes import BelievedCostCurve, SizeMeans, belief_chart, plane_chart
@@ -100,7 +100,7 @@ def _runs(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
             exploring & {point.trial_number for point in seen},
             job.energy_source,
         ),
-        Default(job.spec.default_batch_size, saving.per_default_run if saving else None),
+        Baseline(job.spec.default_batch_size, saving.per_default_run if saving else None),
         Colours(job.spec.batch_sizes),
         quantity=wanted.quantity,
         shown=shown,
