@@ -89,7 +89,7 @@ def test_a_job_shows_its_power_limit_and_what_limits_have_saved(own_server: Serv
     assert "+ 7.00\xa0J measuring" in job
     assert re.search(r"16 chosen default .* 150\xa0W", job)
     assert "so far" in job
-    assert "the default, at 150\xa0W" in jobs
+    assert "the default at 150\xa0W" in jobs
 
 
 def test_an_empty_server_says_what_to_do_first(own_server: Server) -> None:

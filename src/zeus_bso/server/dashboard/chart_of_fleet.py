@@ -37,12 +37,8 @@ def fleet_savings_chart(reachable: ReachableJobs, used: Mapping[str, Sequence[Da
     shown = slice(max(0, first - 1), None)
     unit = EnergyUnit.of([sums[-1] for sums in saved.values()])
     total = sum(sums[-1] for sums in saved.values())
-    largest = max(saved, key=lambda model: saved[model][-1])
     return Chart(
-        summary=f"All jobs together: {units.energy(total)} saved so far, {units.energy(saved[largest][-1])} of it on "
-        f"{largest}."
-        if len(saved) > 1
-        else f"All jobs together: {units.energy(total)} saved so far.",
+        summary=_summary(total, {model: sums[-1] for model, sums in saved.items()}),
         data=[
             {
                 "type": "bar",
@@ -66,6 +62,14 @@ def fleet_savings_chart(reachable: ReachableJobs, used: Mapping[str, Sequence[Da
             "yaxis": axis(f"energy saved ({unit.name})", zeroline=True),
         },
     )
+
+
+def _summary(total: float, saved: Mapping[str, float]) -> str:
+    if total < 0:
+        return f"So far all jobs together have used {units.energy(-total)} more than with their default batch sizes."
+    largest = max(saved, key=lambda model: saved[model])
+    on_it = f", {units.energy(saved[largest])} of it on {largest}" if len(saved) > 1 else ""
+    return f"All jobs together: {units.energy(total)} saved so far{on_it}."
 
 
 def _saved_by_model(

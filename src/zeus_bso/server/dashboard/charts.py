@@ -84,9 +84,22 @@ def log_axis(title: str, low_j: float, high_j: float, unit: EnergyUnit) -> dict[
         title,
         type="log",
         tickvals=ticks,
-        ticktext=[units.energy(tick * unit.size_j) for tick in ticks],
+        ticktext=[_tick(tick, unit) for tick in ticks],
         minor={"ticks": ""},
     )
+
+
+def _tick(value: float, unit: EnergyUnit) -> str:
+    """A round figure on an axis. Its unit is the axis' own or 1,000 times as large or small, so that it stays round."""
+    if unit.name == "J":
+        return _round(value, unit.name)
+    watt_hours = value * unit.size_j / units.JOULES["Wh"]
+    size, name = next((each for each in ((1e6, "MWh"), (1e3, "kWh")) if watt_hours >= each[0] * 0.999), (1.0, "Wh"))
+    return _round(watt_hours / size, name)
+
+
+def _round(value: float, unit: str) -> str:
+    return f"{value:,g}".replace(",", units.NARROW) + units.SPACE + unit
 
 
 def cost_axis(lows_j: Iterable[float | None], highs_j: Iterable[float | None], unit: EnergyUnit) -> dict[str, Any]:
