@@ -20,7 +20,7 @@ PIP_OF_GROUPS := pip>=25.1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-frameworks test-containers check lint serve lock audit sbom wheels clean
+.PHONY: help demo test test-fast test-frameworks test-containers check lint docs serve lock audit sbom wheels clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -47,6 +47,9 @@ lint: $(VENV)/.dev
 	@$(BIN)/python -m ruff format --check .
 	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports
+
+docs: $(VENV)/.docs ## Build the documentation site into build/site; a warning or a broken link fails (Python 3.11+)
+	@$(BIN)/python -m tools.docs_site
 
 serve: $(VENV)/.demo ## Run the server (ARGS="--port 9000")
 	@$(BIN)/python -m zeus_bso serve $(ARGS)
@@ -101,6 +104,12 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@$(PIP_INSTALL) "$(PIP_OF_GROUPS)"
 	@$(PIP_INSTALL) --editable ".[$(TESTED)]" --group dev
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	@echo "Installing what the documentation site needs into $(VENV); this happens once."
+	@$(PIP_INSTALL) "$(PIP_OF_GROUPS)"
+	@$(PIP_INSTALL) --editable ".[server,simulate]" --group docs
+	@touch $@
 
 $(VENV)/.release: pyproject.toml | $(BIN)/python
 	@echo "Installing what a release needs into $(VENV); this happens once."
