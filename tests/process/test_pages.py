@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.pages import ROOT, Block, PageRun, blocks_of, run_page
+import yaml
+from tests.support.extras import extras, named_extras, unknown_extras
+from tests.support.pages import ROOT, TRAINING, Block, PageRun, blocks_of, run_page
 
 from zeus_bso import connect
+from zeus_bso.cli.main import _EXTRAS
 
 ELSEWHERE = {
-    "README.md": "test_readme_blocks.py",
     "docs/tutorial.md": "tests/frameworks",
     "docs/howto/trackers.md": "tests/frameworks",
     "docs/howto/from-zeus.md": "tests/frameworks",
@@ -98,3 +100,50 @@ def test_commands_for_trouble(tmp_path: Path, server_url: str, monkeypatch: pyte
     with connect(server_url) as results:
         [trial] = results.trials("mnist")
     assert (trial.status, trial.reason) == ("Failed", "cancelled")
+
+
+def test_the_skill_for_agents(tmp_path: Path) -> None:
+    skill = ROOT / "skills" / "zeus-bso" / "SKILL.md"
+    run_page(skill, PageRun(tmp_path, exit_codes=DOCTOR))
+
+    _, head, _ = skill.read_text().split("---\n", 2)
+    described = yaml.safe_load(head)
+    assert described["name"] == skill.parent.name
+    assert 100 < len(described["description"]) <= 1024
+    with connect(f"sqlite:///{tmp_path}/jobs.db") as results:
+        assert [trial.outcome for trial in results.trials("mnist")] == ["converged"]
+
+
+def test_the_readme(tmp_path: Path) -> None:
+    """Its job is launched twice, by a server and on a file, before the commands name it."""
+    run = PageRun(tmp_path, replaced={"make demo": "zeus-bso version"}, exit_codes=DOCTOR)
+    blocks = [block for block in blocks_of("README.md") if "docker" not in block.text and "DB_USER" not in block.text]
+    [script] = [block for block in blocks if block.language == "python"]
+    # A script that names its server cannot be recorded, and is told so.
+    recorded = script.text.replace('    server_url="http://127.0.0.1:8000",\n', "")
+    assert recorded != script.text
+    (tmp_path / "train.py").write_text(f"{TRAINING}\n{recorded}")
+    with run:
+        for block in blocks:
+            run.run(block)
+            if block is script:
+                file = script.text.replace("http://127.0.0.1:8000", "sqlite:///jobs.db")
+                run.run(Block("python", "", f"{file}\nprint('named', bso.job_id)"))
+                run.replaced |= {"JOB_ID": run.said.split("named ")[1].split()[0]}
+                run.run(Block("shell", "", f"export ZEUS_BSO_SERVER_URL={run.url}"))
+
+    assert (tmp_path / "figures").is_dir()
+    assert "mnist-dev" in run.said
+
+
+def test_every_install_hint_names_an_extra_that_exists() -> None:
+    texts = {
+        path.relative_to(ROOT).as_posix(): path.read_text()
+        for folder, kinds in {"src": ("py", "html"), "docs": ("md",), "examples": ("py",), "skills": ("md",)}.items()
+        for kind in kinds
+        for path in (ROOT / folder).rglob(f"*.{kind}")
+    } | {"README.md": (ROOT / "README.md").read_text()}
+
+    assert sum(len(named_extras(text)) for text in texts.values()) > 15
+    assert {name: unknown for name, text in texts.items() if (unknown := unknown_extras(text))} == {}
+    assert set(_EXTRAS.values()) <= extras()
