@@ -30,42 +30,151 @@ from __future__ import annotations
 
 
 class ZeusBSOError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package.
+
+    Examples:
+        >>> import zeus_bso
+        >>> try:
+        ...     zeus_bso.connect("sqlite:///no-such-file.db")
+        ... except zeus_bso.ZeusBSOError as error:
+        ...     print("there is no such file" in str(error))
+        True
+    """
 
 
 class ZeusBSOTrainFailError(ZeusBSOError):
     """The run ended without converging, because its batch size was not useful.
 
     Launch the script again, and the server gives a better batch size.
+
+    Examples:
+        A run that has not reached its target after ``max_epochs``:
+
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec, ZeusBSOTrainFailError
+        >>> from zeus_bso.testing import InMemoryServer, ReplayMonitor
+        >>> job = JobSpec(
+        ...     job_id_prefix="nightly", batch_sizes=[32, 64], default_batch_size=64, target_metric=0.9, max_epochs=1
+        ... )
+        >>> bso = BatchSizeOptimizer(ReplayMonitor([(10.0, 500.0)] * 5), job=job, transport=InMemoryServer())
+        >>> batch_size = bso.get_batch_size()
+        >>> bso.on_train_begin()
+        >>> try:
+        ...     bso.on_evaluate(0.7)
+        ... except ZeusBSOTrainFailError:
+        ...     print("explored in vain: launch the script again")
+        explored in vain: launch the script again
     """
 
 
 class ZeusBSOOrderError(ZeusBSOError):
-    """Methods were called in the wrong order, for example ``on_evaluate`` before ``on_train_begin``."""
+    """Methods were called in the wrong order, for example ``on_evaluate`` before ``on_train_begin``.
+
+    Examples:
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec
+        >>> from zeus_bso.testing import InMemoryServer, ReplayMonitor
+        >>> job = JobSpec(job_id_prefix="nightly", batch_sizes=[32, 64], default_batch_size=64)
+        >>> bso = BatchSizeOptimizer(ReplayMonitor([]), job=job, transport=InMemoryServer())
+        >>> bso.on_evaluate(0.7)
+        Traceback (most recent call last):
+            ...
+        zeus_bso.exceptions.ZeusBSOOrderError: on_evaluate was called before on_train_begin.
+    """
 
 
 class ZeusBSODistributedError(ZeusBSOError):
-    """The processes of a training have lost each other: one died, hangs, or ended before the others."""
+    """The processes of a training have lost each other: one died, hangs, or ended before the others.
+
+    Examples:
+        The run counts as preempted, so that a restart goes on with it. There is nothing to catch, unless the script has
+        something to tidy up:
+
+        >>> from zeus_bso import ZeusBSODistributedError
+        >>> def train_safely(train):
+        ...     try:
+        ...         train()
+        ...     except ZeusBSODistributedError:
+        ...         print("a rank was lost")
+        ...         raise
+        >>> train_safely(lambda: print("trained"))
+        trained
+    """
 
 
 class ZeusBSOConfigError(ZeusBSOError):
-    """The configuration is wrong. This is raised before training starts, never during it."""
+    """The configuration is wrong. This is raised before training starts, never during it.
+
+    Examples:
+        >>> from zeus_bso import BatchSizeOptimizer, ReplayMonitor, ZeusBSOConfigError
+        >>> try:
+        ...     BatchSizeOptimizer(ReplayMonitor([]), "sqlite:///jobs.db")  # without a job
+        ... except ZeusBSOConfigError as error:
+        ...     print(type(error).__name__)
+        ZeusBSOConfigError
+    """
 
 
 class ZeusBSOServerUnreachableError(ZeusBSOConfigError):
-    """No server answers at the given URL, or it is not ready."""
+    """No server answers at the given URL, or it is not ready.
+
+    Examples:
+        >>> from zeus_bso import ZeusBSOServerUnreachableError, connect
+        >>> try:
+        ...     with connect("http://127.0.0.1:9") as results:
+        ...         results.jobs()
+        ... except ZeusBSOServerUnreachableError:
+        ...     print("no server there")
+        no server there
+    """
 
 
 class ZeusBSOSpecConflictError(ZeusBSOConfigError):
-    """The job id exists with another spec. The message names each different field with both values."""
+    """The job id exists with another spec. The message names each different field with both values.
+
+    Examples:
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec, ZeusBSOSpecConflictError
+        >>> from zeus_bso.testing import InMemoryServer, ReplayMonitor
+        >>> def launch(server, target):
+        ...     job = JobSpec(
+        ...         job_id="nightly", job_id_prefix="n", batch_sizes=[64], default_batch_size=64, target_metric=target
+        ...     )
+        ...     return BatchSizeOptimizer(ReplayMonitor([]), job=job, transport=server)
+        >>> server = InMemoryServer()
+        >>> bso = launch(server, 0.9)
+        >>> try:
+        ...     launch(server, 0.8)
+        ... except ZeusBSOSpecConflictError as error:
+        ...     print("target_metric" in str(error))
+        True
+    """
 
 
 class ZeusBSORequestError(ZeusBSOConfigError):
-    """The server refused the request. The message says which field is wrong."""
+    """The server refused the request. The message says which field is wrong.
+
+    Examples:
+        >>> from zeus_bso import ZeusBSORequestError
+        >>> from zeus_bso.results.results import Results
+        >>> from zeus_bso.testing import InMemoryServer
+        >>> with Results(InMemoryServer()) as results:
+        ...     try:
+        ...         results.job("nightly")
+        ...     except ZeusBSORequestError as error:
+        ...         print(error)
+        No job's id is or begins with 'nightly'; jobs() lists all jobs.
+    """
 
 
 class ZeusBSOMonitorError(ZeusBSOConfigError):
-    """This machine cannot measure energy as requested. The message says how to open the sensor."""
+    """This machine cannot measure energy as requested. The message says how to open the sensor.
+
+    Examples:
+        >>> from zeus_bso import EnergyMonitor, ZeusBSOMonitorError
+        >>> try:
+        ...     EnergyMonitor(max_power=-1)
+        ... except ZeusBSOMonitorError as error:
+        ...     print(error)
+        max_power must be a positive number of watts, not -1.
+    """
 
 
 class ZeusBSOServerError(ZeusBSOError):

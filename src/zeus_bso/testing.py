@@ -26,6 +26,17 @@ class InMemoryServer(EmbeddedTransport):
 
     Raises:
         ZeusBSOConfigError: The ``server`` extra is not installed.
+
+    Examples:
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec
+        >>> from zeus_bso.testing import InMemoryServer, ReplayMonitor
+        >>> job = JobSpec(job_id_prefix="nightly", batch_sizes=[32, 64], default_batch_size=64)
+        >>> server = InMemoryServer()
+        >>> bso = BatchSizeOptimizer(ReplayMonitor([(10.0, 500.0)] * 5), job=job, transport=server)
+        >>> bso.get_batch_size()
+        64
+        >>> server.request("GET", "/api/v1/job", params={"job_id": bso.job_id}).body["trials"]
+        1
     """
 
     def __init__(self) -> None:

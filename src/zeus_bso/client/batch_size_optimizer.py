@@ -49,15 +49,6 @@ logger = logging.getLogger("zeus_bso")
 class BatchSizeOptimizer(LogsToTrackers, ScalesWithBatchSize, StepHooks, ReferenceCallback, SharedByCopies):
     """Gives a recurring training job its batch size, and learns from how the run went.
 
-    ::
-
-        bso = BatchSizeOptimizer(monitor, "http://127.0.0.1:8000", JobSpec(...))
-        batch_size = bso.get_batch_size()
-        bso.on_train_begin()
-        while not bso.training_finished:
-            ...                          # train and evaluate
-            bso.on_evaluate(metric)
-
     The constructor and :meth:`get_batch_size` raise an error if something is set up wrongly. Once training has begun,
     only two errors can occur: :class:`ZeusBSOTrainFailError`, if the run failed to converge, and
     :class:`ZeusBSOOrderError`. A server that fails costs the training nothing but a line in the log.
@@ -105,6 +96,17 @@ class BatchSizeOptimizer(LogsToTrackers, ScalesWithBatchSize, StepHooks, Referen
         ZeusBSOMonitorError: The monitor's devices cannot be identified.
         ZeusBSOConfigError: An argument is missing or wrong.
         ZeusBSODistributedError: A rank died, hangs, or has left the training. Any method may raise this error.
+
+    Examples:
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor
+        >>> job = JobSpec(job_id_prefix="nightly", batch_sizes=[32, 64], default_batch_size=64, target_metric=0.9)
+        >>> monitor = ReplayMonitor([(10.0, 500.0)] * 5)  # in a training: EnergyMonitor()
+        >>> with BatchSizeOptimizer(monitor, "sqlite:///jobs.db", job) as bso:
+        ...     batch_size = bso.get_batch_size()
+        ...     bso.on_train_begin()
+        ...     bso.on_evaluate(0.95)  # in a training: after each epoch, until training_finished
+        >>> batch_size, bso.training_finished
+        (64, True)
     """
 
     def __init__(

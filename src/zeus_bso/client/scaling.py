@@ -26,6 +26,11 @@ def linear_learning_rate(learning_rate: float, tuned_for: int, batch_size: int) 
 
     Source:
         Goyal et al., Accurate, large minibatch SGD (2017), section 2.1.
+
+    Examples:
+        >>> from zeus_bso.client.scaling import linear_learning_rate
+        >>> linear_learning_rate(0.1, tuned_for=256, batch_size=1024)
+        0.4
     """
     return learning_rate * _ratio(tuned_for, batch_size)
 
@@ -45,6 +50,11 @@ def square_root_learning_rate(learning_rate: float, tuned_for: int, batch_size: 
 
     Source:
         Malladi et al., On the SDEs and scaling rules for adaptive gradient algorithms (NeurIPS 2022).
+
+    Examples:
+        >>> from zeus_bso.client.scaling import square_root_learning_rate
+        >>> square_root_learning_rate(0.1, tuned_for=256, batch_size=1024)
+        0.2
     """
     return learning_rate * math.sqrt(_ratio(tuned_for, batch_size))
 
@@ -70,6 +80,11 @@ class Split:
         per_device: Batch size of the data loader of each device.
         accumulation_steps: Number of such batches before the optimizer takes a step.
         world_size: Number of devices.
+
+    Examples:
+        >>> from zeus_bso.client.scaling import split
+        >>> split(1024, world_size=8, max_per_device=64)
+        Split(per_device=64, accumulation_steps=2, world_size=8)
     """
 
     per_device: int

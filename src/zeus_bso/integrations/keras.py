@@ -46,6 +46,24 @@ class ZeusBSOCallback(Callback):
         metric: Name of the metric, as Keras logs it: ``val_accuracy``. Epochs without it (``validation_freq``) are
             skipped.
         state_file: File for the state of the run after every epoch, see :func:`saved_state`. None to keep none.
+
+    Examples:
+        >>> import keras
+        >>> import numpy
+        >>> from itertools import repeat
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor
+        >>> from zeus_bso.integrations.keras import ZeusBSOCallback
+        >>> job = JobSpec(job_id_prefix="k", batch_sizes=[32], default_batch_size=32, target_metric=0.0)
+        >>> bso = BatchSizeOptimizer(ReplayMonitor(repeat((10.0, 500.0))), "sqlite:///jobs.db", job)
+        >>> x, y = numpy.ones((64, 2)), numpy.ones(64)
+        >>> model = keras.Sequential([keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse", metrics=["mae"])
+        >>> history = model.fit(
+        ...     x, y, validation_data=(x, y), epochs=5, verbose=0,
+        ...     batch_size=bso.get_batch_size(), callbacks=[ZeusBSOCallback(bso, "val_mae")],
+        ... )
+        >>> bso.training_finished, len(history.epoch)
+        (True, 1)
     """
 
     def __init__(
@@ -129,5 +147,10 @@ def saved_state(state_file: str | os.PathLike[str]) -> Mapping[str, object] | No
 
     Raises:
         ZeusBSOConfigError: The file is broken.
+
+    Examples:
+        >>> from zeus_bso.integrations.keras import saved_state
+        >>> saved_state("no-such-file.json") is None  # the first launch
+        True
     """
     return state_in(Path(state_file))

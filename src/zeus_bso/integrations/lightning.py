@@ -57,6 +57,33 @@ class ZeusBSOCallback(Callback):
     Args:
         bso: The optimizer that gave the batch size.
         metric: Name of the validation metric, as the module logs it.
+
+    Examples:
+        >>> import torch
+        >>> from itertools import repeat
+        >>> from lightning.pytorch import LightningModule, Trainer
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor
+        >>> from zeus_bso.integrations.lightning import ZeusBSOCallback
+        >>> class Line(LightningModule):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.layer = torch.nn.Linear(2, 1)
+        ...     def training_step(self, batch, number):
+        ...         return ((self.layer(batch) - 1) ** 2).mean()
+        ...     def validation_step(self, batch, number):
+        ...         self.log("val_loss", self.training_step(batch, number))
+        ...     def configure_optimizers(self):
+        ...         return torch.optim.SGD(self.parameters(), 0.1)
+        >>> job = JobSpec(job_id_prefix="l", batch_sizes=[32], default_batch_size=32, target_metric=0.0)
+        >>> bso = BatchSizeOptimizer(ReplayMonitor(repeat((10.0, 500.0))), "sqlite:///jobs.db", job)
+        >>> loader = torch.utils.data.DataLoader(torch.ones(64, 2), batch_size=bso.get_batch_size())
+        >>> trainer = Trainer(
+        ...     max_epochs=5, callbacks=[ZeusBSOCallback(bso, "val_loss")], accelerator="cpu", logger=False,
+        ...     enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        ... )
+        >>> trainer.fit(Line(), loader, loader)
+        >>> bso.training_finished, bso.state_dict()["current_epoch"]
+        (True, 1)
     """
 
     def __init__(self, bso: BatchSizeOptimizer, metric: str) -> None:
@@ -143,6 +170,11 @@ def saved_state(checkpoint: str | Path) -> Mapping[str, object] | None:
 
     Raises:
         ZeusBSOConfigError: The file is broken, or contains more than tensors and plain values.
+
+    Examples:
+        >>> from zeus_bso.integrations.lightning import saved_state
+        >>> saved_state("no-such-file.ckpt") is None  # the first launch
+        True
     """
     import pickle
     import zipfile

@@ -52,6 +52,34 @@ class ZeusBSOCallback(TrainerCallback):
     Args:
         bso: The optimizer that gave the batch size.
         metric: Name of the metric with its prefix, as the trainer logs it: ``eval_accuracy``.
+
+    Examples:
+        >>> import torch
+        >>> from itertools import repeat
+        >>> from transformers import Trainer, TrainingArguments
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor
+        >>> from zeus_bso.integrations.transformers import ZeusBSOCallback
+        >>> class Line(torch.nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.layer = torch.nn.Linear(2, 1)
+        ...     def forward(self, x, labels=None):
+        ...         out = self.layer(x).squeeze(1)
+        ...         return {"loss": ((out - labels) ** 2).mean(), "logits": out}
+        >>> data = [{"x": torch.ones(2), "labels": torch.tensor(1.0)}] * 64
+        >>> job = JobSpec(job_id_prefix="t", batch_sizes=[32], default_batch_size=32, target_metric=0.0)
+        >>> bso = BatchSizeOptimizer(ReplayMonitor(repeat((10.0, 500.0))), "sqlite:///jobs.db", job)
+        >>> arguments = TrainingArguments(
+        ...     "runs", per_device_train_batch_size=bso.get_batch_size(), eval_strategy="epoch", num_train_epochs=5,
+        ...     report_to=[], disable_tqdm=True, logging_strategy="no", save_strategy="no", use_cpu=True,
+        ... )
+        >>> trainer = Trainer(
+        ...     Line(), arguments, train_dataset=data, eval_dataset=data, callbacks=[ZeusBSOCallback(bso, "eval_loss")]
+        ... )
+        >>> output = trainer.train()  # doctest: +ELLIPSIS
+        {'eval_loss': ...
+        >>> bso.training_finished, trainer.state.epoch
+        (True, 1.0)
     """
 
     def __init__(self, bso: BatchSizeOptimizer, metric: str) -> None:
@@ -139,5 +167,10 @@ def saved_state(checkpoint: str | os.PathLike[str] | None) -> Mapping[str, objec
 
     Raises:
         ZeusBSOConfigError: The file of the state is broken.
+
+    Examples:
+        >>> from zeus_bso.integrations.transformers import saved_state
+        >>> saved_state(None) is None  # get_last_checkpoint() has found none: the first launch
+        True
     """
     return None if checkpoint is None else state_in(Path(checkpoint) / _STATE_FILE)

@@ -17,6 +17,12 @@ def devices_of(monitor: Monitor | TaskTracker) -> DeviceInfo:
 
     Raises:
         ZeusBSOMonitorError: The devices cannot be identified. The message says what to do.
+
+    Examples:
+        >>> from zeus_bso import ReplayMonitor
+        >>> from zeus_bso.monitor import devices_of
+        >>> devices_of(ReplayMonitor([])).gpu_model
+        'Replayed GPU'
     """
     known = adapt(monitor)
     if isinstance(known, DescribesDevices):

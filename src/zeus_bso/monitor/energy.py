@@ -39,6 +39,17 @@ class EnergyMonitor:
 
     Raises:
         ZeusBSOMonitorError: The devices cannot be measured as asked. The message says what to do.
+
+    Examples:
+        Without a GPU, by an estimate:
+
+        >>> from zeus_bso import EnergyMonitor
+        >>> monitor = EnergyMonitor(gpu_indices=[], cpu="estimate")
+        >>> monitor.begin_window("sum")
+        >>> total = sum(range(100_000))
+        >>> measured = monitor.end_window("sum")
+        >>> measured.time > 0, measured.total_energy > 0, measured.source.value
+        (True, True, 'estimate')
     """
 
     def __init__(

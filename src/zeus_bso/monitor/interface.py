@@ -20,6 +20,11 @@ class DeviceId:
         host: Identity of the machine (:func:`zeus_bso.monitor.machine.host_id`).
         name: Name of the device on that machine: the UUID of a GPU, or a CPU package.
         is_gpu: Whether it is a GPU.
+
+    Examples:
+        >>> from zeus_bso import ReplayMonitor
+        >>> ReplayMonitor([]).devices().each[0].id
+        DeviceId(host='replay', name='replayed 0', is_gpu=True)
     """
 
     host: str
@@ -35,6 +40,13 @@ class DeviceReading:
         device: The device.
         energy_j: Its energy [J].
         source: Source of the reading. None if the monitor does not state it.
+
+    Examples:
+        >>> from zeus_bso import ReplayMonitor
+        >>> monitor = ReplayMonitor([(10.0, 500.0)])
+        >>> monitor.begin_window("epoch")
+        >>> [(reading.device.name, reading.energy_j) for reading in monitor.end_window("epoch").readings]
+        [('replayed 0', 500.0)]
     """
 
     device: DeviceId
@@ -54,6 +66,11 @@ class Measurement:
         source: Source of the readings.
         readings: The same energies by physical device, so that the windows of several processes can be counted once
             (:mod:`zeus_bso.monitor.counting`). Empty if the monitor does not name its devices.
+
+    Examples:
+        >>> from zeus_bso.monitor import Measurement
+        >>> Measurement(time=10.0, gpu_energy={0: 300.0, 1: 200.0}, cpu_energy={0: 50.0}).total_energy
+        500.0
     """
 
     time: float
@@ -79,6 +96,12 @@ class Device:
         id: Its identity.
         model: Its model.
         max_power_w: Its maximum power limit [W].
+
+    Examples:
+        >>> from zeus_bso import ReplayMonitor
+        >>> device = ReplayMonitor([]).devices().each[0]
+        >>> device.model, device.max_power_w
+        ('Replayed GPU', 300.0)
     """
 
     id: DeviceId
@@ -95,6 +118,12 @@ class DeviceInfo:
         number_of_gpus: Number of GPUs. 0 if training runs on the CPU.
         gpu_model: Model name of the GPUs, or of the CPU if there are none.
         each: The devices one by one. Empty if the monitor does not name them.
+
+    Examples:
+        >>> from zeus_bso import ReplayMonitor
+        >>> devices = ReplayMonitor([]).devices()
+        >>> devices.number_of_gpus, devices.gpu_model, devices.max_power_w
+        (1, 'Replayed GPU', 300.0)
     """
 
     max_power_w: float
@@ -111,7 +140,17 @@ class DeviceInfo:
 
 
 class Measured(Protocol):
-    """The required part of a measurement. A ``source`` is optional."""
+    """The required part of a measurement. A ``source`` is optional.
+
+    Examples:
+        >>> from dataclasses import dataclass
+        >>> @dataclass
+        ... class Reading:  # what a monitor of your own may return
+        ...     time: float
+        ...     total_energy: float
+        >>> Reading(time=10.0, total_energy=500.0)
+        Reading(time=10.0, total_energy=500.0)
+    """
 
     @property
     def time(self) -> float:
@@ -123,7 +162,24 @@ class Measured(Protocol):
 
 
 class Monitor(Protocol):
-    """Measures time and energy of named windows."""
+    """Measures time and energy of named windows.
+
+    Examples:
+        A monitor of your own needs three members:
+
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec
+        >>> from zeus_bso.monitor import Measurement
+        >>> from zeus_bso.testing import InMemoryServer
+        >>> class WallSocket:
+        ...     gpu_indices = []
+        ...     def begin_window(self, name):
+        ...         pass
+        ...     def end_window(self, name):
+        ...         return Measurement(time=10.0, cpu_energy={0: 500.0})
+        >>> job = JobSpec(job_id_prefix="nightly", batch_sizes=[32, 64], default_batch_size=64)
+        >>> BatchSizeOptimizer(WallSocket(), job=job, transport=InMemoryServer()).get_batch_size()
+        64
+    """
 
     @property
     def gpu_indices(self) -> Sequence[int]:

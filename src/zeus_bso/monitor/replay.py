@@ -22,6 +22,14 @@ class ReplayMonitor:
         devices: The devices to state.
         source: The source to state, for windows given as pairs.
         name: Name of the devices. Devices with the same name and number are the same device.
+
+    Examples:
+        >>> from zeus_bso import ReplayMonitor
+        >>> monitor = ReplayMonitor([(10.0, 500.0)])  # one window of 10 s and 500 J
+        >>> monitor.begin_window("epoch")
+        >>> measured = monitor.end_window("epoch")
+        >>> measured.time, measured.total_energy
+        (10.0, 500.0)
     """
 
     def __init__(

@@ -132,6 +132,18 @@ class JobSpec(JobSettings):
             reference algorithm. It is fixed when the job is created, and is neither compared nor changed later.
         similar_to: Id of another job from whose results this one begins when it is created, for example of the same
             model on other data. It is doubted more than a job of the same prefix, which is found without it.
+
+    Examples:
+        >>> from zeus_bso import JobSpec
+        >>> job = JobSpec(
+        ...     job_id_prefix="nightly",
+        ...     batch_sizes=[32, 64, 128, 256],
+        ...     default_batch_size=128,
+        ...     target_metric=0.9,
+        ...     max_epochs=50,
+        ... )
+        >>> job.eta_knob, job.beta_knob, job.policy
+        (0.5, 2.0, 'surrogate')
     """
 
     job_id: Text | None = None
@@ -153,7 +165,13 @@ class JobSpec(JobSettings):
 
 
 JobParams = JobSpec
-"""The name of :class:`JobSpec` in scripts written for the Zeus client."""
+"""The name of :class:`JobSpec` in scripts written for the Zeus client.
+
+Examples:
+    >>> from zeus_bso import JobParams, JobSpec
+    >>> JobParams is JobSpec
+    True
+"""
 
 
 class JobSpecFromClient(JobSpec):

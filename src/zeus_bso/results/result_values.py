@@ -60,7 +60,19 @@ class _ResultList(Sequence[_Row], Generic[_Row]):
 
 
 class JobList(_ResultList[JobSummary]):
-    """Jobs with their savings."""
+    """Jobs with their savings.
+
+    Examples:
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor, connect
+        >>> job = JobSpec(job_id="nightly", job_id_prefix="n", batch_sizes=[64], default_batch_size=64)
+        >>> with BatchSizeOptimizer(ReplayMonitor([(10.0, 500.0)] * 2), "sqlite:///jobs.db", job) as bso:
+        ...     batch_size = bso.get_batch_size()
+        ...     bso.on_train_begin()
+        ...     bso.on_evaluate(0.95)
+        >>> with connect("sqlite:///jobs.db") as results:
+        ...     [(job.job_id, job.trials, job.chosen_batch_size) for job in results.jobs()]
+        [('nightly', 1, 64)]
+    """
 
     def __repr__(self) -> str:
         return f"<{count_of(len(self), len(self), 'job')}>"
@@ -92,7 +104,20 @@ class JobList(_ResultList[JobSummary]):
 
 
 class JobResult(JobView):
-    """A job with its spec, its savings and the results for each batch size."""
+    """A job with its spec, its savings and the results for each batch size.
+
+    Examples:
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor, connect
+        >>> job = JobSpec(job_id="nightly", job_id_prefix="n", batch_sizes=[64], default_batch_size=64)
+        >>> with BatchSizeOptimizer(ReplayMonitor([(10.0, 500.0)] * 2), "sqlite:///jobs.db", job) as bso:
+        ...     batch_size = bso.get_batch_size()
+        ...     bso.on_train_begin()
+        ...     bso.on_evaluate(0.95)
+        >>> with connect("sqlite:///jobs.db") as results:
+        ...     job = results.job("nightly")
+        >>> [(size.batch_size, size.converged, size.mean_energy) for size in job.batch_sizes]
+        [(64, 1, 500.0)]
+    """
 
     def to_dataframe(self) -> DataFrame:
         """One row per batch size, with the fields of :class:`BatchSizeView`.
@@ -141,6 +166,18 @@ class TrialList(_ResultList[TrialView]):
 
     Attributes:
         job: The job.
+
+    Examples:
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor, connect
+        >>> job = JobSpec(job_id="nightly", job_id_prefix="n", batch_sizes=[64], default_batch_size=64)
+        >>> with BatchSizeOptimizer(ReplayMonitor([(10.0, 500.0)] * 2), "sqlite:///jobs.db", job) as bso:
+        ...     batch_size = bso.get_batch_size()
+        ...     bso.on_train_begin()
+        ...     bso.on_evaluate(0.95)
+        >>> with connect("sqlite:///jobs.db") as results:
+        ...     trials = results.trials("nightly")
+        >>> trials, trials[-1].batch_size
+        (<1 trial of nightly>, 64)
     """
 
     job: JobView
@@ -179,6 +216,18 @@ class SavingsResult(JobSavings):
 
     Attributes:
         history: The savings after each of its runs, against the current baseline. At most 500 points.
+
+    Examples:
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor, connect
+        >>> job = JobSpec(job_id="nightly", job_id_prefix="n", batch_sizes=[64], default_batch_size=64)
+        >>> with BatchSizeOptimizer(ReplayMonitor([(10.0, 500.0)] * 2), "sqlite:///jobs.db", job) as bso:
+        ...     batch_size = bso.get_batch_size()
+        ...     bso.on_train_begin()
+        ...     bso.on_evaluate(0.95)
+        >>> with connect("sqlite:///jobs.db") as results:
+        ...     savings = results.savings("nightly")
+        >>> savings.energy.saved, len(savings.history)
+        (0.0, 1)
     """
 
     history: tuple[SavingsPoint, ...] = ()

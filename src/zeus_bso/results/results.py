@@ -19,11 +19,6 @@ _NAMED = 5
 def connect(url: str | None = None, token: str | None = None) -> Results:
     """Connect to a server, or open an embedded file, to read results.
 
-    ::
-
-        with zeus_bso.connect("sqlite:///zeus-bso.db") as results:
-            results.trials("nightly").to_dataframe()
-
     Args:
         url: ``http(s)://host:port`` of a server, or ``sqlite:///path`` of a file. Default: the environment variable
             ``ZEUS_BSO_SERVER_URL``.
@@ -33,6 +28,18 @@ def connect(url: str | None = None, token: str | None = None) -> Results:
     Raises:
         ZeusBSOConfigError: There is no URL, it is of another kind, or there is no such file.
         ZeusBSOServerUnreachableError: The file cannot be used.
+
+    Examples:
+        >>> from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor, connect
+        >>> job = JobSpec(job_id="nightly", job_id_prefix="n", batch_sizes=[64], default_batch_size=64)
+        >>> with BatchSizeOptimizer(ReplayMonitor([(10.0, 500.0)] * 2), "sqlite:///jobs.db", job) as bso:
+        ...     batch_size = bso.get_batch_size()
+        ...     bso.on_train_begin()
+        ...     bso.on_evaluate(0.95)
+        >>> with connect("sqlite:///jobs.db") as results:
+        ...     for trial in results.trials("nightly"):
+        ...         print(trial.batch_size, trial.outcome.value, trial.energy)
+        64 converged 500.0
     """
     if (missing := missing_file(url)) is not None:
         raise ZeusBSOConfigError(f"{missing}: there is no such file; a training with this server_url makes it.")
@@ -47,6 +54,15 @@ class Results:
 
     Args:
         transport: The connection to the server, which is closed with this object.
+
+    Examples:
+        Of a server in memory, in a test; else :func:`connect` makes one:
+
+        >>> from zeus_bso.results.results import Results
+        >>> from zeus_bso.testing import InMemoryServer
+        >>> with Results(InMemoryServer()) as results:
+        ...     results.jobs()
+        <0 jobs>
     """
 
     def __init__(self, transport: Transport) -> None:

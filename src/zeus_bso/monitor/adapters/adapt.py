@@ -22,6 +22,13 @@ def adapt(monitor: Monitor | TaskTracker, *, max_power: float | None = None) -> 
 
     Raises:
         ZeusBSOMonitorError: The monitor measures nothing on this machine, or not what it should.
+
+    Examples:
+        >>> from zeus_bso import ReplayMonitor
+        >>> from zeus_bso.monitor import adapt
+        >>> monitor = ReplayMonitor([])
+        >>> adapt(monitor) is monitor  # ours needs no adapting
+        True
     """
     classes = {(cls.__module__.partition(".")[0], cls.__name__) for cls in type(monitor).__mro__}
     if ("zeus", "ZeusMonitor") in classes:
