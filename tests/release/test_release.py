@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from tests.support.process import ServerProcess
 import zeus_bso
 from zeus_bso.cli.demo_api import DemoApi
 
+PARTS = ("src", "tests", "docs", "docker", "deploy", "benchmarks", "skills", "tools")
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 
 
@@ -47,7 +50,7 @@ def test_the_sdist_is_whole(released: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
 
-    tracked = run("git", "ls-files", "src", "tests", "docs", "docker", "deploy", "benchmarks", cwd=REPOSITORY).stdout
+    tracked = run("git", "ls-files", *PARTS, cwd=REPOSITORY).stdout
     missing = {name for name in tracked.splitlines() if (REPOSITORY / name).exists()} - names
     assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "Makefile"} <= names
     assert not missing
@@ -57,6 +60,18 @@ def test_the_version_of_the_package_is_that_of_the_wheel(released: Path) -> None
     [wheel] = released.glob("*.whl")
 
     assert wheel.name.startswith(f"zeus_bso-{zeus_bso.__version__}-")
+
+
+def test_an_index_can_show_the_readme_as_it_is(released: Path) -> None:
+    [wheel] = released.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        [metadata] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        text = archive.read(metadata).decode()
+
+    assert "Description-Content-Type: text/markdown" in text
+    assert 'pip install "zeus-bso[server]"' in text
+    assert re.findall(r"\]\((?!https?://|#)[^)]*\)", text) == []
+    assert "picture" not in text
 
 
 @pytest.mark.parametrize("version", VERSIONS)
