@@ -20,7 +20,7 @@ PIP_OF_GROUPS := pip>=25.1
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-frameworks test-containers check lint docs serve lock audit sbom wheels clean
+.PHONY: help demo test test-fast test-frameworks test-containers check lint docs dist serve lock audit sbom wheels clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -50,6 +50,10 @@ lint: $(VENV)/.dev
 
 docs: $(VENV)/.docs ## Build the documentation site into build/site; a warning or a broken link fails (Python 3.11+)
 	@$(BIN)/python -m tools.docs_site
+
+dist: $(VENV)/.dev ## Build the sdist and the wheel into dist
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist
 
 serve: $(VENV)/.demo ## Run the server (ARGS="--port 9000")
 	@$(BIN)/python -m zeus_bso serve $(ARGS)
@@ -91,7 +95,7 @@ wheels: benchmarks/gpu/requirements.txt | $(BIN)/python ## Fill build/wheels for
 	@du -sh build/wheels
 
 clean: ## Remove .venv, caches and the files of the demo
-	rm -rf $(VENV) $(FRAMEWORKS) .demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(FRAMEWORKS) .cache .demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
