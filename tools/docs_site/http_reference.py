@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
+from tools.docs_site.reference import attributes_of, one_line
 from zeus_bso.server.app import create_app
 from zeus_bso.server.config import Settings
 
@@ -15,7 +18,6 @@ _GROUPS = {
     "v1": ("Version 1", "The requests of our client, the dashboard and the command line."),
     "health": ("Health and metrics", "For load balancers, Kubernetes and Prometheus."),
 }
-_ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n {5,}.*)*)", re.MULTILINE)
 
 Schema = Mapping[str, Any]
 
@@ -43,7 +45,7 @@ def _lines(document: Schema) -> Iterator[str]:
 
 def _operation(request: str, operation: Schema) -> Iterator[str]:
     yield f"### {request}\n"
-    yield f"{_sentence(operation.get('description', ''))}\n"
+    yield f"{one_line(operation.get('description', ''))}\n"
     scopes = sorted({scope for way in operation.get("security", ()) for scopes in way.values() for scope in scopes})
     if scopes:
         yield f"Needs a token with the scope `{'`, `'.join(scopes)}`, if the server has tokens.\n"
@@ -69,18 +71,31 @@ def _operation(request: str, operation: Schema) -> Iterator[str]:
 
 def _value(name: str, schema: Schema) -> Iterator[str]:
     yield f"### {name}\n"
-    about, _, attributes = schema.get("description", "").partition("\n\nAttributes:\n")
+    about, _, _ = schema.get("description", "").partition("\n\nAttributes:\n")
     if about:
-        yield f"{_sentence(about)}\n"
+        yield f"{one_line(about)}\n"
     if "enum" in schema:
         yield f"One of {', '.join(f'`{word}`' for word in schema['enum'])}.\n"
-    meanings = {found[1]: _sentence(found[2]) for found in _ATTRIBUTE.finditer(attributes)}
+    meanings = _meanings(name)
     if schema.get("properties"):
         yield from ["| field | type | default | meaning |", "|---|---|---|---|"]
         for field, of_field in schema["properties"].items():
             default = "required" if field in schema.get("required", ()) else _default(of_field)
             yield f"| `{field}` | {_type(of_field)} | {default} | {meanings.get(field, '')} |"
         yield ""
+
+
+def _meanings(name: str) -> dict[str, str]:
+    """What the docstrings of a model say of its fields; those of what it extends too."""
+    models = {model.__name__: model for model in _models(BaseModel) if model.__module__.startswith("zeus_bso.")}
+    lines = reversed(models[name].__mro__) if name in models else ()
+    return {field: text for cls in lines for field, text in attributes_of(inspect.cleandoc(cls.__doc__ or "")).items()}
+
+
+def _models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for extended in model.__subclasses__():
+        yield extended
+        yield from _models(extended)
 
 
 def _type(schema: Schema) -> str:
@@ -102,8 +117,3 @@ def _type(schema: Schema) -> str:
 
 def _default(schema: Schema) -> str:
     return f"`{json.dumps(schema['default'])}`" if "default" in schema else ""
-
-
-def _sentence(text: str) -> str:
-    """A text of a docstring in one line of Markdown, also within a table."""
-    return " ".join(re.sub(r":\w+:`~?([\w.]+)`", r"`\1`", text).replace("``", "`").split()).replace("|", "\\|")

@@ -7,6 +7,7 @@ import inspect
 import os
 import re
 from collections.abc import Iterator, Mapping
+from typing import Literal, get_args, get_origin
 
 from zeus_bso.cli.main import _COMMANDS, _build_parser
 from zeus_bso.server.config import Settings
@@ -14,6 +15,7 @@ from zeus_bso.server.config import Settings
 PUBLIC_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "client": {
         "zeus_bso": ("BatchSizeOptimizer", "JobSpec", "JobParams", "__version__"),
+        "zeus_bso.protocol.job_spec": ("JobSettings",),
         "zeus_bso.client.scaling": ("Split", "linear_learning_rate", "square_root_learning_rate"),
     },
     "monitors": {
@@ -56,6 +58,7 @@ _INHERITS = {"BatchSizeOptimizer"}
 """Classes whose inherited methods are for users too."""
 
 _WIDTH = 100
+_TYPES: Mapping[object, str] = {str: "text", int: "whole number", float: "number"}
 
 
 def python_pages() -> Iterator[tuple[str, str]]:
@@ -107,7 +110,7 @@ def _help(parser: argparse.ArgumentParser) -> str:
 
 def settings_page() -> str:
     """The page about the server's settings, from the class that reads them."""
-    meanings = _attributes(inspect.getdoc(Settings) or "")
+    meanings = attributes_of(inspect.getdoc(Settings) or "")
     rows = [
         f"| `ZEUS_BSO_{name.upper()}` | {_type_name(field.annotation)} | {_stated(field.default)} | {meanings[name]} |"
         for name, field in Settings.model_fields.items()
@@ -125,17 +128,24 @@ def settings_page() -> str:
     )
 
 
-def _attributes(docstring: str) -> dict[str, str]:
+def attributes_of(docstring: str) -> dict[str, str]:
     """The attributes that a docstring describes, each in one line of Markdown."""
     _, _, section = docstring.partition("Attributes:\n")
     found = re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", section, re.MULTILINE)
-    return {name: " ".join(text.replace("``", "`").split()) for name, text in found}
+    return {name: one_line(text) for name, text in found}
+
+
+def one_line(text: str) -> str:
+    """A text of a docstring in one line of Markdown, also within a table."""
+    return " ".join(re.sub(r":\w+:`~?([\w.]+)`", r"`\1`", text).replace("``", "`").split()).replace("|", "\\|")
 
 
 def _type_name(annotation: object) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    words = re.sub(r"typing\.|Literal|[\[\]]", "", text).replace("Optional", "")
-    return " or ".join(part.strip() for part in re.split(r"[|,]", words) if part.strip() != "None")
+    """A type in a word that people use; the choices of a literal."""
+    choices = [choice for choice in get_args(annotation) if choice is not type(None)]
+    if get_origin(annotation) is Literal:
+        return " or ".join(f"`{choice}`" for choice in choices)
+    return " or ".join(map(_type_name, choices)) or _TYPES[annotation]
 
 
 def _stated(default: object) -> str:

@@ -85,6 +85,14 @@ class JobSettings(BaseModel):
         power_goal: How ``optimize`` judges a limit: by ``cost`` or by ``energy``. Null: by cost.
         max_slowdown: How many times longer than at full power an epoch may take at most, for example 1.05. Null: there
             is no bound.
+
+    Examples:
+        They are fields of a :class:`JobSpec`:
+
+        >>> from zeus_bso import JobSpec
+        >>> job = JobSpec(job_id_prefix="nightly", batch_sizes=[32, 64], default_batch_size=64, eta_knob=1.0)
+        >>> job.eta_knob, job.max_epochs, job.power_limit
+        (1.0, 100, 'off')
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
