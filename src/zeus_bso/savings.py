@@ -268,6 +268,11 @@ def noise(uses: Iterable[Use]) -> Noise:
     return Noise(math.sqrt((PRIOR_WEIGHT * PRIOR_NOISE**2 + squares) / (PRIOR_WEIGHT + dof)), PRIOR_WEIGHT + dof)
 
 
+def spread(known: Noise, baseline_runs: int, other_runs: int) -> float:
+    """By how much the logs of the means of two groups of runs may differ by chance (95 %): q of the formula above."""
+    return t_quantile(known.dof) * known.scale * math.sqrt(1 / baseline_runs + 1 / other_runs)
+
+
 def total(savings: Sequence[Saving]) -> Saving | None:
     """The saving of several jobs together. Jobs are independent, so their intervals add in quadrature.
 
@@ -306,13 +311,11 @@ def _compare(baseline: Use, defaults: Use, others: Use, known: Noise) -> Saving:
     per_run = baseline.total / baseline.converged
     lost = defaults.lost + others.lost
     saved = others.converged * per_run - others.total - lost
-    spread = 0.0
-    if others.converged:
-        spread = t_quantile(known.dof) * known.scale * math.sqrt(1 / baseline.converged + 1 / others.converged)
+    reach = spread(known, baseline.converged, others.converged) if others.converged else 0.0
     return Saving(
         saved=saved,
-        low=saved + others.converged * per_run * math.expm1(-spread),
-        high=saved + others.converged * per_run * math.expm1(spread),
+        low=saved + others.converged * per_run * math.expm1(-reach),
+        high=saved + others.converged * per_run * math.expm1(reach),
         spent=defaults.total + others.total + lost,
         lost=lost,
         per_default_run=per_run,

@@ -25,7 +25,7 @@ from tests.process.test_seed_snippet import script
 from tests.support.documented import run_documented
 from tests.support.requests import request
 
-from zeus_bso.cli.demo_api import DemoApi
+from zeus_bso.cli.server_reader import ServerReader
 from zeus_bso.protocol.views import TrialView
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -117,7 +117,7 @@ class Stack:
         program.write_text(script(self.url))
         done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0 or "ZeusBSOTrainFailError" in done.stderr, done.stderr
-        api = DemoApi(self.url)
+        api = ServerReader(self.url)
         [job] = api.jobs()
         return api.trials(job.job_id)
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from zeus_bso.cli.demo_api import DemoApi
-from zeus_bso.cli.demo_server import started_server
+from zeus_bso.cli.local_server import started_server
+from zeus_bso.cli.server_reader import ServerReader
 from zeus_bso.protocol.words import EnergySource
 
 ROOT = Path(__file__).parents[2]
@@ -61,14 +61,14 @@ def train(python: Path, script: str, server_url: str) -> str:
 
 
 def only_trial(server_url: str, job_id: str) -> Any:
-    (trial,) = DemoApi(server_url).trials(job_id)
+    (trial,) = ServerReader(server_url).trials(job_id)
     return trial
 
 
 def test_a_zeus_monitor_reports_exactly_what_its_gpus_count(python: Path, server_url: str) -> None:
     train(python, "zeus_gpus.py", server_url)
 
-    trial, job = only_trial(server_url, "zeus"), DemoApi(server_url).job("zeus")
+    trial, job = only_trial(server_url, "zeus"), ServerReader(server_url).job("zeus")
     assert (trial.energy, trial.energy_source, trial.current_epoch) == (360.0, EnergySource.COUNTER, 3)
     assert (job.spec.max_power, job.number_of_gpus, job.gpu_model) == (600.0, 2, "Testium 100")
 
@@ -76,7 +76,7 @@ def test_a_zeus_monitor_reports_exactly_what_its_gpus_count(python: Path, server
 def test_a_zeus_monitor_without_gpus_reports_packages_and_memory(python: Path, server_url: str) -> None:
     train(python, "zeus_cpu.py", server_url)
 
-    trial, job = only_trial(server_url, "zeus"), DemoApi(server_url).job("zeus")
+    trial, job = only_trial(server_url, "zeus"), ServerReader(server_url).job("zeus")
     assert trial.energy == pytest.approx(96.0)
     assert (trial.energy_source, job.number_of_gpus) == (EnergySource.RAPL, 0)
 

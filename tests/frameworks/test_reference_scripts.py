@@ -13,8 +13,8 @@ import pytest
 
 from tests.frameworks.launches import free_port
 from tests.frameworks.test_foreign_monitors import python  # noqa: F401 - a fixture
-from zeus_bso.cli.demo_api import DemoApi
-from zeus_bso.cli.demo_server import started_server
+from zeus_bso.cli.local_server import started_server
+from zeus_bso.cli.server_reader import ServerReader
 from zeus_bso.protocol.words import Outcome
 
 ROOT = Path(__file__).parents[2]
@@ -83,11 +83,11 @@ def test_a_script_for_one_gpu_trains_and_its_job_goes_on(
     tmp_path: Path,
 ) -> None:
     launches = [train(python, "one_gpu.py", client, server_url, tmp_path) for _ in range(2)]
-    trials = DemoApi(server_url).trials("one_gpu")
+    trials = ServerReader(server_url).trials("one_gpu")
     assert [trial.outcome for trial in trials] == [Outcome.CONVERGED] * 2
     assert [f"trained with {trial.batch_size}\n" for trial in trials] == [said for [said] in launches]
     assert all(trial.energy == pytest.approx(GPU_W * trial.time, rel=0.1) for trial in trials)
-    assert DemoApi(server_url).job("one_gpu").spec.max_power == 300.0
+    assert ServerReader(server_url).job("one_gpu").spec.max_power == 300.0
 
 
 def test_a_script_for_several_gpus_with_a_set_of_callbacks_trains(
@@ -98,7 +98,7 @@ def test_a_script_for_several_gpus_with_a_set_of_callbacks_trains(
 ) -> None:
     first, second = train(python, "data_parallel.py", client, server_url, tmp_path, ranks=2)
     assert first == second
-    [trial] = DemoApi(server_url).trials("data_parallel")
+    [trial] = ServerReader(server_url).trials("data_parallel")
     assert (trial.outcome, first.split()[2]) == (Outcome.CONVERGED, str(trial.batch_size))
 
 
@@ -109,7 +109,7 @@ def test_a_script_whose_data_drift_trains_one_job_again_and_again(
     tmp_path: Path,
 ) -> None:
     [said] = train(python, "drift.py", client, server_url, tmp_path)
-    trials = DemoApi(server_url).trials("drift")
+    trials = ServerReader(server_url).trials("drift")
     assert [trial.outcome for trial in trials] == [Outcome.CONVERGED] * 6
     assert [line.split()[-1] for line in said.splitlines()] == [str(trial.batch_size) for trial in trials]
     assert len({trial.batch_size for trial in trials}) > 1

@@ -14,8 +14,8 @@ from tests.support.server import Server
 
 import zeus_bso
 from zeus_bso import ZeusBSORequestError, __version__
-from zeus_bso.cli.demo_server import started_server
 from zeus_bso.cli.errors import CommandError
+from zeus_bso.cli.local_server import started_server
 
 TOKEN = "a-secret-of-many-letters-and-digits-0123456789"
 

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
-from zeus_bso.cli.demo_api import DemoApi
-from zeus_bso.cli.demo_server import started_server
+from zeus_bso.cli.demo import MOST_RUNS
+from zeus_bso.cli.local_server import started_server
+from zeus_bso.cli.server_reader import ServerReader
 from zeus_bso.protocol.words import FailReason
 
 SIZES = [8, 16, 32, 64, 128, 256, 512, 1024]
@@ -50,28 +52,50 @@ def _wait_for_training(log: Path) -> None:
         time.sleep(0.02)
 
 
-def test_demo_trains_shows_a_table_and_goes_on_when_run_again(tmp_path: Path) -> None:
-    first = demo(tmp_path, "--recurrences", "6")
+def test_demo_trains_until_settled_and_goes_on_with_the_commands_that_it_prints(tmp_path: Path) -> None:
+    first = demo(tmp_path)
 
     assert first.returncode == 0, first.stdout + first.stderr
     assert first.stderr == ""
-    assert "a new job" in first.stdout
-    assert [line.split()[0] for line in first.stdout.splitlines() if "/6 " in line] == [f"{n}/6" for n in range(1, 7)]
-    table = [line.split()[0] for line in first.stdout.splitlines() if line.strip()[:1].isdigit() and "/6" not in line]
+    runs = [line.split()[0] for line in first.stdout.splitlines() if re.match(r" +\d+/", line)]
+    assert runs == [f"{number}/{MOST_RUNS}" for number in range(1, len(runs) + 1)]
+    assert "MAB" not in first.stdout
+    table = [line.split()[0] for line in first.stdout.splitlines() if re.match(r" +\d+ ", line)]
     assert table == [str(size) for size in SIZES]
-    assert "Best batch size so far: " in first.stdout or "Chosen batch size: " in first.stdout
-    assert "Saved per run against the default size 256" in first.stdout or "This is the default size" in first.stdout
-    assert "zeus-bso serve --port 8000 --database-url sqlite:///demo/zeus-bso.db" in first.stdout
-    assert re.search(r"open the job +http://127\.0\.0\.1:8000/job\?job_id=digits-mlp\S* in a browser\n", first.stdout)
+    if len(runs) < MOST_RUNS:
+        assert "runs, settled." in first.stdout
+        assert "\nBatch size: " in first.stdout
+    assert max(len(line) for line in first.stdout.splitlines() if not line.startswith("  ")) <= 80
+    for command in re.findall(r"^  (\S*zeus-bso (?:jobs|trials) .*)$", first.stdout, re.MULTILINE):
+        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "256" in done.stdout
+    assert "serve --database-url sqlite:///demo/zeus-bso.db" in first.stdout
 
     second = demo(tmp_path, "--recurrences", "2", "--json")
 
     assert second.returncode == 0, second.stdout + second.stderr
-    assert "(trials so far: 6)" in second.stderr
+    assert f"(runs so far: {len(runs)})" in second.stderr
     report = json.loads(second.stdout)
-    assert report["recurrences"] == 8
-    assert sum(row["runs"] for row in report["sizes"]) == 8
+    assert report["recurrences"] == len(runs) + 2
+    assert sum(row["runs"] for row in report["sizes"]) == len(runs) + 2
     assert processes_that_mention(tmp_path) == []
+
+
+def test_the_dashboard_is_there_before_the_first_run_has_ended(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "zeus_bso", "demo", "--dir", str(tmp_path / "demo"), "--recurrences", "1"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        address = next(line for line in process.stdout if line.startswith("Watch it live: "))
+        page = urllib.request.urlopen(address.split()[-1], timeout=30).read().decode()
+        process.communicate(timeout=120)
+
+    assert first.startswith("Training a small network")
+    assert "zeus-bso" in page
+    assert process.returncode == 0
 
 
 def test_an_interrupted_demo_cancels_its_run_leaves_no_process_and_says_how_to_go_on(tmp_path: Path) -> None:
@@ -94,7 +118,7 @@ def test_an_interrupted_demo_cancels_its_run_leaves_no_process_and_says_how_to_g
     assert "Traceback" not in output + errors
     assert processes_that_mention(tmp_path) == []
     with started_server(tmp_path / "demo") as url:
-        api = DemoApi(url)
+        api = ServerReader(url)
         [job] = api.jobs()
         trials = api.trials(job.job_id)
     assert job.open_trials == 0

@@ -7,7 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from zeus_bso.cli.demo_api import DemoApi
+from zeus_bso.cli.server_reader import ServerReader
 
 SNIPPET = """\
 # Initialization
@@ -76,7 +76,7 @@ def test_twelve_launches_of_the_snippet_without_a_job_id_land_on_one_job(tmp_pat
         )
         assert run.returncode == 0 or "ZeusBSOTrainFailError" in run.stderr, run.stderr
 
-    api = DemoApi(server_url)
+    api = ServerReader(server_url)
     jobs = api.jobs()
     assert [job.job_id.rpartition("-")[0] for job in jobs] == ["mnist-dev"]
     trials = api.trials(jobs[0].job_id)

@@ -16,7 +16,7 @@ from tests.release.test_wheel import REPOSITORY, SCRIPT, pip, run
 from tests.support.process import ServerProcess
 
 import zeus_bso
-from zeus_bso.cli.demo_api import DemoApi
+from zeus_bso.cli.server_reader import ServerReader
 
 PARTS = ("src", "tests", "docs", "docker", "deploy", "benchmarks", "skills", "tools")
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
@@ -87,7 +87,7 @@ def test_the_wheel_serves_and_trains_in_an_empty_environment(released: Path, tmp
 
     with ServerProcess(tmp_path / "jobs.db", program=[str(environment / "bin" / "zeus-bso")]) as server:
         trained = run(python, "-W", "error", script, server.url, cwd=tmp_path)
-        [job] = DemoApi(server.url).jobs()
+        [job] = ServerReader(server.url).jobs()
         code = server.end()
 
     assert trained.returncode == 0, trained.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.support.process import ServerProcess
 
-from zeus_bso.cli.demo_api import DemoApi
+from zeus_bso.cli.server_reader import ServerReader
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -78,7 +78,7 @@ def test_the_bare_wheel_runs_a_training_against_a_server(bare_python: Path, tmp_
 
     with ServerProcess(tmp_path / "jobs.db") as server:
         done = run(bare_python, "-W", "error", script, server.url, cwd=tmp_path)
-        api = DemoApi(server.url)
+        api = ServerReader(server.url)
         [job] = api.jobs()
         [trial] = api.trials(job.job_id)
 

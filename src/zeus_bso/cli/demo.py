@@ -4,40 +4,49 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from zeus_bso.cli.errors import BAD_USE, INTERRUPTED, CommandError
+from zeus_bso.cli.own_command import own_command, shown_path
 
 if TYPE_CHECKING:
-    from zeus_bso.cli.demo_api import DemoApi
-    from zeus_bso.cli.demo_display import Display
-    from zeus_bso.cli.demo_report import DemoReport
+    from zeus_bso.cli.job_report import JobReport
+    from zeus_bso.cli.repeated_runs import Plan
+    from zeus_bso.cli.runs_display import Display
+    from zeus_bso.cli.server_reader import ServerReader
 
 JOB_ID_PREFIX = "digits-mlp"
 """The prefix in the training script. The demo finds its job by this prefix."""
 
+MOST_RUNS = 60
+"""So often the demo trains at most, unless told how often."""
+
 _DESCRIPTION = """\
-Trains a small neural network on scikit-learn's handwritten digits again and again, as a nightly job would. The demo
-starts a server. Each training is a process of its own that asks this server for a batch size. At the end you see the
-chosen size and what it saves. If you run the demo again, it continues where it stopped.
+Trains a small neural network on scikit-learn's handwritten digits again and again, as a nightly job would, until its
+batch size is settled. The demo starts a server with a dashboard. Each training is a process of its own that asks this
+server for a batch size. At the end you see the chosen size and what it saves. If you run the demo again, it continues
+where it stopped.
 """
 
-_FAILURES_IN_A_ROW = 3
+_WELCOME = (
+    "Training a small network on handwritten digits again and again, until its batch size is settled: one to two "
+    "minutes. Ctrl-C stops it."
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = _DESCRIPTION
     parser.add_argument(
-        "--recurrences", type=int, default=40, metavar="N", help="how often to train (default: %(default)s)"
+        "--recurrences", type=int, metavar="N", help="train exactly N times (default: until the batch size is settled)"
     )
     parser.add_argument(
         "--dir", type=Path, default=Path(".demo"), help="folder for the database and logs (default: %(default)s)"
@@ -48,30 +57,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo."""
-    if args.recurrences < 1:
+    if args.recurrences is not None and args.recurrences < 1:
         raise CommandError("--recurrences must be at least 1.", BAD_USE)
-    import sklearn  # noqa: F401  # fails here rather than in the first training process
+    if find_spec("sklearn") is None:  # rather than in the first training process
+        raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
 
-    from zeus_bso.cli.demo_api import DemoApi
-    from zeus_bso.cli.demo_display import open_display
-    from zeus_bso.cli.demo_server import started_server
+    from zeus_bso.cli.local_server import started_server
+    from zeus_bso.cli.repeated_runs import Plan, open_browser, termination_as_interrupt
+    from zeus_bso.cli.runs_display import open_display
+    from zeus_bso.cli.server_reader import ServerReader
 
     directory: Path = args.dir.resolve()
     directory.mkdir(parents=True, exist_ok=True)
-    with _termination_as_interrupt(), ExitStack() as stack:
+    plan = Plan(
+        command=[sys.executable, str(training_script())],
+        log=directory / "train.log",
+        most_runs=args.recurrences or MOST_RUNS,
+        stops_when_settled=args.recurrences is None,
+        job_id_prefix=JOB_ID_PREFIX,
+    )
+    with termination_as_interrupt(), ExitStack() as stack:
+        display = stack.enter_context(open_display(plan.most_runs, to_stderr=args.json))
+        display.say(_WELCOME)
         url: str = args.server_url or stack.enter_context(started_server(directory))
-        api = DemoApi(url)
-        display = stack.enter_context(open_display(args.recurrences, to_stderr=args.json))
-        display.started(url, api.find_job(JOB_ID_PREFIX))
-        interrupted = False
-        try:
-            _train_repeatedly(args.recurrences, directory, url, api, display)
-        except KeyboardInterrupt:
-            interrupted = True
-        report = _report(api)
-        display.finished()
+        reader = ServerReader(url)
+        known = reader.find_job(JOB_ID_PREFIX)
+        display.say(_address(url, None if known is None else known.job_id))
+        if known is not None:
+            display.say(f"Continuing {known.job_id} (runs so far: {known.trials}).")
+        open_browser(url, os.environ, is_terminal=sys.stdout.isatty() and not args.json)
+        report, interrupted = _watch(plan, url, reader, display)
     if report is not None:
-        _show(report, directory, url if args.server_url else None, as_json=args.json)
+        _show(report, directory, args.server_url, as_json=args.json)
     if interrupted:
         print("Interrupted. Run the demo again to continue from here.", file=sys.stderr)
         return INTERRUPTED
@@ -88,74 +105,57 @@ def training_script() -> Path:
     raise CommandError("the training script of the demo is missing from this installation.")
 
 
-def _train_repeatedly(recurrences: int, directory: Path, url: str, api: DemoApi, display: Display) -> None:
-    """Launch the script so many times. After a run that failed to converge, launch it again."""
-    from zeus_bso.cli.demo_recurrence import DemoRecurrence
+def _watch(plan: Plan, url: str, reader: ServerReader, display: Display) -> tuple[JobReport | None, bool]:
+    """Train, and summarize the job. The second value says whether the user has interrupted the training."""
+    from zeus_bso.cli.job_report import make_report
+    from zeus_bso.cli.repeated_runs import repeat
 
-    script = training_script()
-    log = directory / "train.log"
-    without_result = 0
-    for number in range(1, recurrences + 1):
-        with DemoRecurrence(script, url, log) as recurrence:
-            while not recurrence.ended_within(seconds=0.3):
-                display.running(number, api.find_trial(JOB_ID_PREFIX, recurrence.run_id))
-        trial = api.find_trial(JOB_ID_PREFIX, recurrence.run_id)
-        display.ended(number, trial)
-        decided = trial is not None and trial.outcome is not None
-        without_result = 0 if decided else without_result + 1
-        if trial is None or without_result >= _FAILURES_IN_A_ROW:
-            raise CommandError(f"the training script failed: {recurrence.last_words()} (log: {log})")
-
-
-def _report(api: DemoApi) -> DemoReport | None:
-    from zeus_bso.cli.demo_report import make_report
-
-    summary = api.find_job(JOB_ID_PREFIX)
+    settled = interrupted = False
+    try:
+        settled = repeat(plan, url, reader, display)
+    except KeyboardInterrupt:
+        interrupted = True
+    summary = reader.find_job(JOB_ID_PREFIX)
     if summary is None:
-        return None
-    return make_report(api.job(summary.job_id), api.trials(summary.job_id))
+        return None, interrupted
+    job_id = summary.job_id
+    return make_report(reader.job(job_id), reader.trials(job_id), settled=settled), interrupted
 
 
-def _show(report: DemoReport, directory: Path, server_url: str | None, *, as_json: bool) -> None:
-    from zeus_bso.cli.demo_report import print_report
+def _address(url: str, job_id: str | None) -> str:
+    page = "/" if job_id is None else f"/job?{urlencode({'job_id': job_id})}"
+    return f"Watch it live: {url.rstrip('/')}{page}"
+
+
+def _show(report: JobReport, directory: Path, server_url: str | None, *, as_json: bool) -> None:
+    from zeus_bso.cli.job_report import print_commands, print_report
 
     if as_json:
         print(json.dumps(asdict(report), indent=2))
-    else:
-        print_report(report, _how_to_see_more(report, directory, server_url))
+        return
+    print_report(report)
+    print_commands(_how_to_see_more(report, directory, server_url))
 
 
-def _how_to_see_more(report: DemoReport, directory: Path, server_url: str | None) -> list[tuple[str, str]]:
-    shown = _shown(directory)
-    steps = [("continue training", "zeus-bso demo" if shown == ".demo" else f"zeus-bso demo --dir {shown}")]
-    if server_url is None:
-        server_url = "http://127.0.0.1:8000"
-        database_url = f"sqlite:///{shown}/zeus-bso.db"
-        steps.append(("start a server on this database", f"zeus-bso serve --port 8000 --database-url {database_url}"))
+def _how_to_see_more(report: JobReport, directory: Path, server_url: str | None) -> list[tuple[str, str]]:
+    """What to do next, as commands that work in this directory."""
+    command, folder, job = own_command(), shlex.quote(shown_path(directory)), shlex.quote(report.job_id)
+    again = f"{command} demo --recurrences 20" + ("" if folder == ".demo" else f" --dir {folder}")
+    if server_url is not None:
+        again, where = f"{again} --server-url {server_url}", server_url
     else:
-        steps[0] = ("continue training", f"{steps[0][1]} --server-url {server_url}")
-    steps += [
-        ("then open the job", f"{server_url}/job?{urlencode({'job_id': report.job_id})} in a browser"),
-        ("and list its trials", f"zeus-bso trials list {shlex.quote(report.job_id)} --all --server-url {server_url}"),
-        ("what training printed", f"less {shown}/train.log"),
-        ("the training script", f"less {_shown(training_script())}"),
+        where = f"sqlite:///{folder}/zeus-bso.db"
+    commands = [
+        ("Train 20 times more", again),
+        ("Show the job", f"{command} jobs show {job} --server-url {where}"),
+        ("List its runs", f"{command} trials list {job} --all --server-url {where}"),
     ]
-    return steps
-
-
-def _shown(path: Path) -> str:
-    """A path as a user would type it in this directory."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM as an interrupt. Server and training have their own sessions, so this process must end them."""
-    signals = [signal.SIGTERM, signal.SIGHUP]
-    previous = {number: signal.signal(number, signal.default_int_handler) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    if server_url is None:
+        commands.append(
+            ("Open its dashboard again, at http://127.0.0.1:8000", f"{command} serve --database-url {where}")
+        )
+    return [
+        *commands,
+        ("Read what training printed", f"less {folder}/train.log"),
+        ("Read the training script", f"less {shlex.quote(shown_path(training_script()))}"),
+    ]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 FAILED = 1
 BAD_USE = 2
+COMMAND_NOT_EXECUTABLE = 126
+COMMAND_NOT_FOUND = 127
+"""The exit codes of a shell for a command that it was told to launch."""
 INTERRUPTED = 130
 CLOSED_OUTPUT = 141
 """The exit code if nobody reads the output any more. A process that SIGPIPE ends has the same."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from zeus_bso.cli.errors import BAD_USE, CommandError
+from zeus_bso.cli.errors import BAD_USE, COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND, CommandError
 from zeus_bso.client.launcher import OUTCOME_FILE_VARIABLE
 from zeus_bso.protocol.words import FailReason, Outcome
 
@@ -24,8 +24,6 @@ _UNKNOWN = (
     f"that {OUTCOME_FILE_VARIABLE} names. A script that runs elsewhere (ssh, srun, docker, kubectl) needs the variable "
     "and the file's folder there; or start zeus-bso run itself there."
 )
-_NOT_EXECUTABLE = 126
-_NOT_FOUND = 127
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -103,9 +101,11 @@ class _Launcher:
         try:
             self._child = subprocess.Popen(self._command, env=environment)
         except FileNotFoundError:
-            raise CommandError(f"there is no command {self._command[0]!r}.", _NOT_FOUND) from None
+            raise CommandError(f"there is no command {self._command[0]!r}.", COMMAND_NOT_FOUND) from None
         except OSError as error:
-            raise CommandError(f"{self._command[0]!r} cannot be run: {error.strerror}.", _NOT_EXECUTABLE) from None
+            raise CommandError(
+                f"{self._command[0]!r} cannot be run: {error.strerror}.", COMMAND_NOT_EXECUTABLE
+            ) from None
         while self._missed:
             self._child.send_signal(self._missed.pop())
         code = self._child.wait()

@@ -37,6 +37,8 @@ TYPES = {
 }
 
 _SOURCES_NAMED = 2
+RETIREMENTS = {"unconverged": "it did not converge", "failures": "it kept failing", "oom": "out of memory"}
+"""Why a batch size is not given any more."""
 
 NOT_LEARNT = "Not learnt from:"
 """Begins the reason in the message of a run that the job has not learnt from."""
@@ -119,3 +121,8 @@ def end_of(outcome_or_reason: str) -> str:
 def stage_of(*, exploring: bool) -> str:
     """The stage of a job."""
     return "exploring" if exploring else "settled"
+
+
+def not_given_because(retirement: str) -> str:
+    """That a batch size is not given any more, and why. The server may be newer and know more reasons."""
+    return f"not given again: {RETIREMENTS.get(retirement, retirement)}"

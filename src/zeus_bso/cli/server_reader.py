@@ -1,4 +1,4 @@
-"""The demo's requests to the server: jobs, a job, its trials."""
+"""What commands read from the server that they have started: jobs, a job, its trials."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LATEST = 20
 _TIMEOUT_S = 10.0
 
 
-class DemoApi:
+class ServerReader:
     """Reads the API of a server.
 
     Args:
@@ -33,12 +33,12 @@ class DemoApi:
         """All jobs."""
         return _JOBS.validate_python(self._get(JOBS_URL))
 
-    def find_job(self, job_id_prefix: str) -> JobSummary | None:
-        """The most recently updated job with this prefix."""
-        jobs = [job for job in self.jobs() if job.job_id.startswith(f"{job_id_prefix}-")]
+    def find_job(self, job_id_prefix: str | None = None) -> JobSummary | None:
+        """The most recently updated job with this prefix, or of all jobs."""
+        jobs = [job for job in self.jobs() if job_id_prefix is None or job.job_id.startswith(f"{job_id_prefix}-")]
         return max(jobs, key=lambda job: job.updated_at, default=None)
 
-    def find_trial(self, job_id_prefix: str, run_id: str) -> TrialView | None:
+    def find_trial(self, run_id: str, job_id_prefix: str | None = None) -> TrialView | None:
         """The trial of a run, searched among the latest trials. None if the run has not asked for one yet."""
         job = self.find_job(job_id_prefix)
         if job is None:

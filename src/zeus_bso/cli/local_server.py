@@ -1,4 +1,4 @@
-"""The demo's own server, in a separate process."""
+"""A server for one command alone, in a separate process on this machine."""
 
 from __future__ import annotations
 
@@ -9,21 +9,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zeus_bso.cli.errors import CommandError
+
+DATABASE_NAME = "zeus-bso.db"
 
 _URL = re.compile(r"http://\S+:\d+")
 _PATIENCE_S = 30.0
 
 _NO_TOKENS = {"ZEUS_BSO_API_TOKENS": "", "ZEUS_BSO_API_TOKENS_FILE": ""}
-"""Tokens in the environment belong to another server. The demo's server listens on this machine only."""
+"""Tokens in the environment belong to another server. This server listens on this machine only."""
 
 
 @contextmanager
-def started_server(directory: Path) -> Iterator[str]:
-    """Run ``zeus-bso serve`` on a free port, with its database and log in a directory.
+def started_server(directory: Path, database: Path | None = None) -> Iterator[str]:
+    """Run ``zeus-bso serve`` on a free port.
+
+    Args:
+        directory: Folder for its log.
+        database: Its SQLite file. None for ``zeus-bso.db`` in the folder.
 
     Yields:
         The URL of the server, once the server answers.
@@ -33,7 +39,7 @@ def started_server(directory: Path) -> Iterator[str]:
     """
     log = directory / "server.log"
     command = [sys.executable, "-m", "zeus_bso", "serve", "--host", "127.0.0.1", "--port", "0"]
-    command += ["--database-url", f"sqlite:///{directory / 'zeus-bso.db'}"]
+    command += ["--database-url", f"sqlite:///{database or directory / DATABASE_NAME}"]
     with log.open("wb") as output:
         # In its own session, because Ctrl-C must end the training first, and the server only after its last report.
         process = subprocess.Popen(
@@ -50,20 +56,37 @@ def started_server(directory: Path) -> Iterator[str]:
         stop(process, signal.SIGTERM)
 
 
-def stop(process: subprocess.Popen[bytes], by: signal.Signals, patience_s: float = 10.0) -> None:
-    """End a process with a signal, or kill it if it does not react in time."""
+def stop(
+    process: subprocess.Popen[bytes], by: signal.Signals, patience_s: float = 10.0, *, group: bool = False
+) -> None:
+    """End a process with a signal, or kill it if it does not react in time.
+
+    Args:
+        process: The process.
+        by: The signal.
+        patience_s: How long to wait for the process [s].
+        group: Whether to signal all processes of its group, which it must lead.
+    """
     if process.poll() is not None:
         return
-    process.send_signal(by)
+    _signal(process, by, group=group)
     try:
         process.wait(patience_s)
     except subprocess.TimeoutExpired:
-        process.kill()
+        _signal(process, signal.SIGKILL, group=group)
         process.wait()
     except KeyboardInterrupt:
-        process.kill()
+        _signal(process, signal.SIGKILL, group=group)
         process.wait()
         raise
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals, *, group: bool) -> None:
+    if group:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
 
 
 def _wait_for_url(process: subprocess.Popen[bytes], log: Path) -> str:
