@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from zeus_bso.cli import serve as serve
     from zeus_bso.cli import simulate as simulate
     from zeus_bso.cli import trials as trials
+    from zeus_bso.cli import try_script as try_script
     from zeus_bso.cli import version as version
 
 _COMMANDS = {
     "serve": "run the server",
     "db": "migrate the server's database, or check its state",
     "demo": "run a real recurring training job on this machine until it finds its batch size",
+    "try": "launch your own training script until its batch size is settled",
     "run": "launch a training script, and launch it again while its batch sizes are too expensive",
     "flush": "send the reports that training runs kept while the server was away",
     "doctor": "show what this machine can measure, and with which sensor",
@@ -42,6 +44,9 @@ _COMMANDS = {
     "record": "record traces from your own training script for the simulator",
     "version": "print the version",
 }
+
+_MODULES = {"try": "try_script"}
+"""Modules of commands whose names are words of Python."""
 
 _EXTRAS = {
     "aiosqlite": "server",
@@ -135,7 +140,8 @@ def _build_parser(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, di
     for name, summary in _COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if name in arguments:
-            commands[name] = cast(_Command, import_module(f"zeus_bso.cli.{name}"))
+            module = _MODULES.get(name, name)
+            commands[name] = cast(_Command, import_module(f"zeus_bso.cli.{module}"))
             commands[name].configure(subparser)
     return parser, commands
 

@@ -56,7 +56,15 @@ class Confirmation:
 
 
 class NoTrialError(CommandError):
-    """A launched command ended without having asked for a batch size."""
+    """A launched command ended without having asked for a batch size.
+
+    Args:
+        last_words: What it printed last.
+    """
+
+    def __init__(self, last_words: str) -> None:
+        super().__init__(f"the training script did not ask for a batch size: {last_words}")
+        self.last_words = last_words
 
 
 def repeat(plan: Plan, server_url: str, reader: ServerReader, display: Display) -> bool:
@@ -77,7 +85,7 @@ def repeat(plan: Plan, server_url: str, reader: ServerReader, display: Display) 
         trial = reader.find_trial(launched.run_id, plan.job_id_prefix)
         display.ended(number, trial)
         if trial is None:
-            raise NoTrialError(f"the training script did not ask for a batch size: {launched.last_words()}")
+            raise NoTrialError(launched.last_words())
         without_result = without_result + 1 if _teaches_nothing(trial) else 0
         if without_result >= _FAILURES_IN_A_ROW:
             raise CommandError(f"the training script failed: {launched.last_words()} (log: {plan.log})")

@@ -1,0 +1,157 @@
+"""``zeus-bso try -- COMMAND``: launches a user's script until its batch size is settled, and says what that saves."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zeus_bso.cli.errors import BAD_USE, INTERRUPTED, CommandError
+from zeus_bso.cli.own_command import own_command, shown_path
+
+if TYPE_CHECKING:
+    from zeus_bso.cli.job_report import JobReport
+    from zeus_bso.cli.repeated_runs import Plan
+    from zeus_bso.cli.runs_display import Display
+
+_DESCRIPTION = """\
+Launches a training script again and again, as a recurring job would be, until its batch size is settled. No server has
+to be set up: everything is kept in one SQLite file, from which the next `zeus-bso try` or your own launches go on. The
+script finds the file by the environment variable ZEUS_BSO_SERVER_URL, so it must not give a server_url of its own.
+"""
+
+DEFAULT_FILE = "zeus-bso.db"
+MOST_RUNS = 40
+
+_LINES = """\
+  bso = BatchSizeOptimizer(EnergyMonitor(), job=JobSpec(...))   # no server_url
+  batch_size = bso.get_batch_size()
+  bso.on_train_begin()
+  bso.on_evaluate(metric)          # after each epoch
+  if bso.training_finished: break"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.description = _DESCRIPTION
+    parser.add_argument(
+        "--file",
+        type=Path,
+        default=Path(DEFAULT_FILE),
+        help="SQLite file that keeps what is learned; what the script prints goes to a .log file beside it "
+        "(default: %(default)s, in the current directory)",
+    )
+    parser.add_argument(
+        "--max-runs",
+        type=int,
+        default=MOST_RUNS,
+        metavar="N",
+        help="launch it at most N times (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, progress on stderr")
+    parser.add_argument(
+        "launched", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command with its arguments"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Launch the script until its batch size is settled."""
+    command = args.launched[1:] if args.launched[:1] == ["--"] else args.launched
+    if not command:
+        raise CommandError("say what to launch: zeus-bso try -- python train.py", BAD_USE)
+    if args.max_runs < 1:
+        raise CommandError("--max-runs must be at least 1.", BAD_USE)
+    file: Path = args.file.resolve()
+    if not file.parent.is_dir():
+        raise CommandError(f"there is no folder {file.parent} for --file.", BAD_USE)
+
+    from zeus_bso.cli.repeated_runs import Plan, termination_as_interrupt
+    from zeus_bso.cli.runs_display import open_display
+
+    plan = Plan(command, file.with_suffix(".log"), args.max_runs)
+    with termination_as_interrupt(), open_display(plan.most_runs, to_stderr=args.json) as display:
+        display.say(
+            f"Launching `{shlex.join(command)}` until its batch size is settled, at most {args.max_runs} times."
+        )
+        display.say(f"What it prints goes to {shown_path(plan.log)}. Ctrl-C stops; nothing is lost.")
+        report, interrupted = _watch(plan, file, display)
+    if report is not None:
+        _show(report, plan, file, as_json=args.json)
+    if interrupted:
+        print("Interrupted. Nothing is lost: the same command goes on from here.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _watch(plan: Plan, file: Path, display: Display) -> tuple[JobReport | None, bool]:
+    """Launch the script, and summarize its job. The second value says whether the user has interrupted it."""
+    from zeus_bso.cli.job_report import make_report
+    from zeus_bso.cli.local_server import started_server
+    from zeus_bso.cli.repeated_runs import NoTrialError, repeat
+    from zeus_bso.cli.server_reader import ServerReader
+
+    settled = interrupted = False
+    with ExitStack() as stack:
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zeus-bso-try-")))
+        url = stack.enter_context(started_server(logs, file))
+        display.say(f"Watch it live: {url}/")
+        reader = ServerReader(url)
+        try:
+            settled = repeat(plan, url, reader, display)
+        except KeyboardInterrupt:
+            interrupted = True
+        except NoTrialError as error:
+            raise CommandError(_why_no_trial(error.last_words, plan.log)) from None
+        job = reader.find_job()
+        if job is None:
+            return None, interrupted
+        return make_report(reader.job(job.job_id), reader.trials(job.job_id), settled=settled), interrupted
+
+
+def _why_no_trial(last_words: str, log: Path) -> str:
+    return (
+        f"the script ended without asking for a batch size. It printed last: {last_words} (log: {shown_path(log)})\n"
+        "If it uses zeus-bso, leave server_url out of BatchSizeOptimizer(...): it is in ZEUS_BSO_SERVER_URL here.\n"
+        f"If it does not use zeus-bso yet, it needs these lines:\n{_LINES}"
+    )
+
+
+def _show(report: JobReport, plan: Plan, file: Path, *, as_json: bool) -> None:
+    from zeus_bso.cli.job_report import print_commands, print_report
+
+    url = f"sqlite:///{file}"
+    if as_json:
+        print(json.dumps({**asdict(report), "server_url": url}, indent=2))
+        return
+    print_report(report)
+    print_commands(_next_steps(report, plan.command, file))
+
+
+def _next_steps(report: JobReport, command: Sequence[str], file: Path) -> list[tuple[str, str]]:
+    """The lines to paste, and commands that work in this directory."""
+    ours, url, job = own_command(), f"sqlite:///{file}", shlex.quote(report.job_id)
+    kept = "" if shown_path(file) == DEFAULT_FILE else f" --file {shlex.quote(shown_path(file))}"
+    steps = []
+    if report.chosen_batch_size is not None:
+        steps = [
+            ("Paste into the script, to go on learning with every launch", f'server_url="{url}",'),
+            (
+                "or leave the script as it is, and launch it like this",
+                f"ZEUS_BSO_SERVER_URL={url} {shlex.join(command)}",
+            ),
+            ("or fix the size, without zeus-bso", f"batch_size = {report.chosen_batch_size}"),
+        ]
+    if not report.settled:
+        steps.append(("Go on until it is settled", f"{ours} try{kept} -- {shlex.join(command)}"))
+    return [
+        *steps,
+        ("Show the job", f"{ours} jobs show {job} --server-url sqlite:///{shlex.quote(shown_path(file))}"),
+        ("See it on a dashboard", f"{ours} serve --database-url sqlite:///{shlex.quote(shown_path(file))}"),
+    ]
