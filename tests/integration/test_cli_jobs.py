@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 import threading
 from pathlib import Path
@@ -15,9 +16,12 @@ from tests.support.jobs import Json
 from tests.support.power import BEGUN, BEST_W, COMPLETE
 from tests.support.server import Server
 
+from zeus_bso.cli import remote
 from zeus_bso.cli.main import main
 
 Run = tuple[int, str, str]
+
+LONG = "resnet-50-imagenet-nightly-0123abcd"
 
 
 @pytest.fixture
@@ -101,8 +105,9 @@ def test_a_job_and_its_trials_are_shown_with_their_power_limits(command: Command
     first = command("trials", "show", "limited", "1")[1]
 
     assert "batch size 16 chosen at 150 W per GPU, 16 by default" in shown
-    sizes = {words[0]: " ".join(words[7:]) for line in shown.splitlines() if (words := line.split())}
-    assert (sizes["16"], sizes["32"]) == ("10.0 s 150 W chosen", "-")
+    sizes = {line.split()[0]: line for line in shown.splitlines() if line.strip()[:1].isdigit()}
+    assert sizes["16"].rstrip().endswith("150 W  chosen, default")
+    assert sizes["32"].split()[-1] == "-"
     assert " so far" in shown
     assert "by power limits, against batch size 16" in shown
     assert trials.count("150 W") == 1
@@ -170,7 +175,8 @@ def test_trials_are_listed_latest_first_and_filtered(command: Command) -> None:
 
     assert numbers() == [3, 2, 1]
     assert numbers("--limit", "1") == [3]
-    assert numbers("--status", "Succeeded") == [2, 1]
+    assert numbers("--status", "Succeeded") == numbers("--status", "decided") == [2, 1]
+    assert numbers("--status", "running") == [3]
     assert numbers("--batch-size", "16") == [1]
     assert "estimated" in command("trials", "list", "nightly")[1]
 
@@ -242,7 +248,11 @@ def test_at_a_terminal_it_asks(command: Command, monkeypatch: pytest.MonkeyPatch
 def test_a_job_is_reset_and_deleted(command: Command) -> None:
     assert command("jobs", "reset", "nightly", "--yes") == (0, "Job 'nightly' starts again from the beginning.\n", "")
     assert command("jobs", "delete", "nightly", "--yes") == (0, "Deleted job 'nightly' with 3 trials.\n", "")
-    assert command("jobs", "show", "nightly") == (1, "", "zeus-bso: There is no job 'nightly'; register it first.\n")
+    assert command("jobs", "show", "nightly") == (
+        1,
+        "",
+        "zeus-bso: There is no job 'nightly'. `zeus-bso jobs list` lists all jobs.\n",
+    )
 
 
 def test_a_job_moves_from_one_file_to_another(command: Command, tmp_path: Path) -> None:
@@ -276,7 +286,8 @@ def test_an_import_does_not_replace_unless_it_is_told_to(command: Command, tmp_p
     command("jobs", "export", "nightly", "-o", str(exported))
 
     code, _, err = command("jobs", "import", str(exported))
-    assert (code, "exists" in err) == (1, True)
+    assert code == 1
+    assert "exists. Import under another id (--as NEW_ID), or replace it (--replace)." in err
     assert command("jobs", "import", str(exported), "--replace")[1] == "Replaced job 'nightly' with 3 trials.\n"
 
 
@@ -324,14 +335,78 @@ def test_an_error_is_a_sentence_and_an_exit_code(
     assert err.startswith("zeus-bso: ")
 
 
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("arguments", [("jobs", "list"), ("jobs", "show", LONG), ("trials", "list", LONG)])
+def test_on_a_narrow_terminal_columns_leave_and_no_id_is_broken(
+    arguments: tuple[str, ...], width: int, file: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(file)
+    server.start()
+    server.register(job_id=LONG, gpu_model="NVIDIA RTX PRO 6000 Blackwell Workstation Edition")
+    server.converge(server.ask(LONG), energy=5e6, time=3000.0, energy_source="estimate")
+    server.close()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    code, out, _ = command(*arguments)
+
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", out).splitlines()]
+    assert code == 0
+    assert "trials" in arguments or any(line.startswith(LONG) for line in lines)
+    # Below the width of the columns that always stay, lines are longer than the terminal, but whole.
+    assert max(map(len, lines)) <= max(width, 80)
+
+
+def test_the_beginning_of_an_id_is_enough_to_look_but_not_to_destroy(command: Command) -> None:
+    assert command("jobs", "show", "nig")[1].startswith("nightly\n")
+    assert command("trials", "show", "nig", "3")[0] == 0
+    for final in (("jobs", "delete", "nig", "--yes"), ("jobs", "reset", "nig", "--yes"), ("trials", "end", "nig", "3")):
+        code, _, err = command(*final)
+        assert (code, err) == (1, "zeus-bso: There is no job 'nig'. Did you mean 'nightly'?\n")
+    assert command("jobs", "show", "nightyl")[2] == "zeus-bso: There is no job 'nightyl'. Did you mean 'nightly'?\n"
+
+
+def test_a_beginning_that_several_ids_share_names_them(command: Command, file: Path) -> None:
+    server = Server(file)
+    server.start()
+    server.register(job_id="night-shift")
+    server.close()
+
+    assert "several begin with it: night-shift, nightly." in command("jobs", "show", "night")[2]
+
+
+def test_a_job_is_shown_with_its_costs_beliefs_and_next_run(command: Command) -> None:
+    shown = command("jobs", "show", "nightly")[1]
+
+    assert "The next run " in shown
+    head = next(line for line in shown.splitlines() if "batch size  " in line)
+    assert "cost" in head.split()
+    assert "believed cost" in head
+    assert re.search(r" \d\S* to \d\S* (kWh|Wh|J) ", shown)
+
+
+def test_the_file_of_a_local_server_needs_no_second_variable(
+    command: Command, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ZEUS_BSO_SERVER_URL")
+    monkeypatch.setenv("ZEUS_BSO_DATABASE_URL", f"sqlite+aiosqlite:///{file}")
+
+    assert "nightly" in command("jobs", "list")[1]
+
+
 def test_without_a_server_it_says_both_ways(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ZEUS_BSO_SERVER_URL")
+    monkeypatch.setattr(remote, "LOCAL_SERVER", "http://127.0.0.1:9")
 
     code, _, err = command("jobs", "list")
 
     assert code == 2
-    assert "http://127.0.0.1:8000" in err
+    assert "none answers at http://127.0.0.1:9" in err
+    assert "http://HOST:8000" in err
     assert "sqlite:///" in err
+    assert "server_url" not in err
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])

@@ -123,3 +123,16 @@ def _piped(arguments: list[str], given: bytes = b"") -> bytes:
     )
     assert (done.returncode, done.stderr) == (0, b"")
     return done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["simulate", "--help"], ["completion", "bash"]])
+def test_a_reader_that_leaves_ends_a_command_without_a_traceback(arguments: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "zeus_bso", *arguments], stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(write)
+
+    assert done.stderr == ""
+    assert done.returncode == 141 or "--help" in arguments

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from prometheus_client.parser import text_string_to_metric_families
 
 import zeus_bso
-from zeus_bso.cli.main import _COMMANDS, _build_parser
+from zeus_bso.cli.main import COMMANDS, build_parser
 from zeus_bso.savings import Saving
 from zeus_bso.server.config import Settings
 from zeus_bso.server.instruments import Instruments
@@ -45,7 +45,7 @@ def variables() -> set[str]:
 @cache
 def commands() -> frozenset[str]:
     """Every command with each of its actions."""
-    parser, _ = _build_parser(list(_COMMANDS))
+    parser, _ = build_parser(list(COMMANDS))
     return frozenset(_commands_of(parser, "zeus-bso"))
 
 

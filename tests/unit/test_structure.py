@@ -63,7 +63,7 @@ def test_neither_files_nor_packages_import_each_other_in_a_circle() -> None:
 
 def test_a_module_that_is_loaded_by_name_is_imported_for_whoever_follows_imports() -> None:
     graph = grimp.build_graph("zeus_bso", cache_dir=None)
-    commands = {f"zeus_bso.cli.{main._MODULES.get(name, name)}" for name in main._COMMANDS}
+    commands = {f"zeus_bso.cli.{main._MODULES.get(name, name)}" for name in main.COMMANDS}
     assert commands <= graph.find_modules_directly_imported_by("zeus_bso.cli.main")
     assert set(zeus_bso._HOMES.values()) <= graph.find_modules_directly_imported_by("zeus_bso")
     loading = [path.relative_to(SOURCE).as_posix() for path in FILES if "import_module" in path.read_text()]

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from zeus_bso.cli.errors import BAD_USE, INTERRUPTED, CommandError
+from zeus_bso.cli.errors import INTERRUPTED, CommandError
 from zeus_bso.cli.own_command import own_command, shown_path
+from zeus_bso.cli.parser import whole_number
 
 if TYPE_CHECKING:
     from zeus_bso.cli.job_report import JobReport
@@ -46,7 +47,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = _DESCRIPTION
     parser.add_argument(
-        "--recurrences", type=int, metavar="N", help="train exactly N times (default: until the batch size is settled)"
+        "--recurrences",
+        type=whole_number(1),
+        metavar="N",
+        help="train exactly N times (default: until the batch size is settled)",
     )
     parser.add_argument(
         "--dir", type=Path, default=Path(".demo"), help="folder for the database and logs (default: %(default)s)"
@@ -57,8 +61,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo."""
-    if args.recurrences is not None and args.recurrences < 1:
-        raise CommandError("--recurrences must be at least 1.", BAD_USE)
     if find_spec("sklearn") is None:  # rather than in the first training process
         raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
 

@@ -59,7 +59,7 @@ def _action(
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     if job:
-        parser.add_argument("job_id", metavar="JOB_ID", help="the id of the job")
+        parser.add_argument("job_id", metavar="JOB_ID", help="the id of the job, or the beginning of it")
     return parser
 
 
@@ -79,7 +79,7 @@ def _list(remote: Remote, args: argparse.Namespace) -> int:
 
 
 def _show(remote: Remote, args: argparse.Namespace) -> int:
-    job = remote.job(args.job_id)
+    job = remote.job(remote.find_id(args.job_id))
     if args.json:
         print(job.model_dump_json(indent=2))
     else:
@@ -90,7 +90,8 @@ def _show(remote: Remote, args: argparse.Namespace) -> int:
 
 
 def _delete(remote: Remote, args: argparse.Namespace) -> int:
-    job = remote.job(args.job_id)
+    # Whoever answers the question has read the whole id; --yes answers none.
+    job = remote.job(remote.find_id(args.job_id, whole=args.yes))
     if not confirm(f"Delete job {job.job_id!r} with {_trials(job)}?", yes=args.yes):
         return FAILED
     remote.delete(job.job_id)
@@ -99,7 +100,7 @@ def _delete(remote: Remote, args: argparse.Namespace) -> int:
 
 
 def _reset(remote: Remote, args: argparse.Namespace) -> int:
-    job = remote.job(args.job_id)
+    job = remote.job(remote.find_id(args.job_id, whole=args.yes))
     if not confirm(f"Forget what job {job.job_id!r} has learned from {_trials(job)}?", yes=args.yes):
         return FAILED
     remote.reset(job.job_id)
@@ -108,18 +109,19 @@ def _reset(remote: Remote, args: argparse.Namespace) -> int:
 
 
 def _export(remote: Remote, args: argparse.Namespace) -> int:
+    job_id = remote.find_id(args.job_id)
     if args.output == _STANDARD_STREAM:
-        remote.export(args.job_id, sys.stdout.buffer)
+        remote.export(job_id, sys.stdout.buffer)
         return 0
     target = Path(args.output)
     try:
         # As a whole, because a broken connection must neither leave half an export nor damage an older one.
         with written_whole(target) as file:
-            remote.export(args.job_id, file)
+            remote.export(job_id, file)
     except OSError as error:
         raise CommandError(f"{target} cannot be written: {error.strerror}.") from None
     if target.is_file():  # a pipe may be standard output
-        _say(args, f"Wrote job {args.job_id!r} to {target}.")
+        _say(args, f"Wrote job {job_id!r} to {target}.")
     return 0
 
 

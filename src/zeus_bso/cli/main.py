@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
+from zeus_bso._version import __version__
 from zeus_bso.cli.errors import CLOSED_OUTPUT, FAILED, INTERRUPTED, CommandError
+from zeus_bso.cli.parser import CommandParser
 from zeus_bso.exceptions import ZeusBSOError
 
 if TYPE_CHECKING:
     # Loaded by name below; here, what follows imports finds them.
+    from zeus_bso.cli import completion as completion
     from zeus_bso.cli import db as db
     from zeus_bso.cli import demo as demo
     from zeus_bso.cli import doctor as doctor
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from zeus_bso.cli import try_script as try_script
     from zeus_bso.cli import version as version
 
-_COMMANDS = {
+COMMANDS = {
     "serve": "run the server",
     "db": "migrate the server's database, or check its state",
     "demo": "run a real recurring training job on this machine until it finds its batch size",
@@ -42,6 +45,7 @@ _COMMANDS = {
     "runs": "tell a job of runs that were recorded elsewhere",
     "simulate": "show what each policy would cost on recorded traces or made-up workloads",
     "record": "record traces from your own training script for the simulator",
+    "completion": "print what lets your shell complete this command",
     "version": "print the version",
 }
 
@@ -61,13 +65,18 @@ _EXTRAS = {
     "prometheus_client": "server",
     "psycopg": "postgres",
     "pydantic_settings": "server",
-    "rich": "server",
+    "rich": "cli",
+    "shtab": "completion",
     "sklearn": "demo",
     "sqlalchemy": "server",
     "starlette": "server",
     "torch": "optuna",
     "uvicorn": "server",
 }
+
+
+_EXTRAS_OF_COMMANDS = {"demo": "demo", "try": "server", "simulate": "simulate"}
+"""What these commands need in any case."""
 
 
 class _Command(Protocol):
@@ -90,35 +99,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _allow_any_terminal()
-    parser, commands = _build_parser(arguments)
-    args = parser.parse_args(arguments)
     try:
-        return _run(commands[args.command], args)
+        return _run(arguments)
+    except BrokenPipeError:
+        _write_nowhere()
+        return CLOSED_OUTPUT
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run a command and write all its output. The reader may have left, as in ``zeus-bso jobs list --csv | head``."""
+    parser, commands = build_parser(arguments)
+    try:
+        args = parser.parse_args(arguments)
+    except SystemExit:
+        sys.stdout.flush()  # --help and --version
+        raise
+    try:
+        exit_code = commands[args.command].run(args)
+        sys.stdout.flush()
     except CommandError as error:
         return _fail(str(error), error.exit_code)
     except ZeusBSOError as error:
         return _fail(str(error))
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRAS:
             raise
+        extra = _EXTRAS_OF_COMMANDS.get(args.command, _EXTRAS[missing])
         return _fail(f'`zeus-bso {args.command}` needs {error.name}: pip install "zeus-bso[{extra}]"')
     except KeyboardInterrupt:
         return INTERRUPTED
-
-
-def _run(command: _Command, args: argparse.Namespace) -> int:
-    """Run a command and write all its output. The reader may have left, as in ``zeus-bso jobs list --csv | head``."""
-    try:
-        exit_code = command.run(args)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The interpreter flushes once more when it exits.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-        return CLOSED_OUTPUT
     return exit_code
+
+
+def _write_nowhere() -> None:
+    """Send what is left of the output nowhere, because the interpreter flushes once more when it exits."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _allow_any_terminal() -> None:
@@ -128,21 +146,27 @@ def _allow_any_terminal() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _build_parser(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, _Command]]:
-    """Build the parser. It loads only the command that the arguments name, so that ``--help`` answers at once."""
-    parser = argparse.ArgumentParser(
+def build_parser(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, dict[str, _Command]]:
+    """Build the parser. It loads only the command that the arguments name, so that ``--help`` answers at once.
+
+    To complete a shell's command line, all commands are needed.
+    """
+    loaded = COMMANDS if "completion" in arguments else arguments
+    parser = CommandParser(
         prog="zeus-bso",
         description="Finds the batch size of least energy and time for a recurring training job.",
         epilog="`zeus-bso COMMAND --help` lists the options of a command.",
     )
+    parser.add_argument("--version", action="version", version=f"zeus-bso {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     commands: dict[str, _Command] = {}
-    for name, summary in _COMMANDS.items():
+    for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        if name in arguments:
+        if name in loaded:
             module = _MODULES.get(name, name)
             commands[name] = cast(_Command, import_module(f"zeus_bso.cli.{module}"))
             commands[name].configure(subparser)
+    parser.set_defaults(whole_parser=parser)
     return parser, commands
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeus_bso.cli.errors import BAD_USE, CommandError
+from zeus_bso.cli.parser import whole_number
 from zeus_bso.exceptions import ZeusBSOError
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = _DESCRIPTION
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write the traces to")
-    parser.add_argument("--runs", type=int, default=3, metavar="N", help="runs of each batch size (default: 3)")
+    parser.add_argument(
+        "--runs", type=whole_number(1), default=3, metavar="N", help="runs of each batch size (default: 3)"
+    )
     parser.add_argument(
         "--batch-sizes",
         type=int,
@@ -61,8 +64,6 @@ def run(args: argparse.Namespace) -> int:
     command = args.command_line[1:] if args.command_line[:1] == ["--"] else args.command_line
     if not command:
         raise CommandError("give the command to run: zeus-bso record --out traces -- python train.py", BAD_USE)
-    if args.runs < 1:
-        raise CommandError("--runs must be at least 1.", BAD_USE)
     _Recorder(args, command).record()
     return 0
 

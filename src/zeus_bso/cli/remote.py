@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO
 
 from zeus_bso.cli.errors import BAD_USE, CommandError
+from zeus_bso.cli.parser import closest
 from zeus_bso.client.connection.connect import SERVER_URL_VARIABLE, missing_file, transport_for
 from zeus_bso.client.connection.read_api import ReadApi
 from zeus_bso.exceptions import ZeusBSOConfigError, ZeusBSOServerUnreachableError
@@ -23,6 +26,18 @@ from zeus_bso.protocol.urls import (
 )
 from zeus_bso.protocol.views import ImportedJob, ImportProgress, JobView, TrialView
 
+DATABASE_URL_VARIABLE = "ZEUS_BSO_DATABASE_URL"
+LOCAL_SERVER = "http://127.0.0.1:8000"
+"""Where `zeus-bso serve` listens."""
+
+_WAYS = (
+    f"give --server-url, or set {SERVER_URL_VARIABLE}, as one of\n"
+    "  http://HOST:8000           a server\n"
+    "  sqlite:///zeus-bso.db      the file of a server or of a script without one\n"
+    "or start a server here: zeus-bso serve"
+)
+_API_WORDS = {"as=NEW_ID": "--as NEW_ID", "replace=true": "--replace"}
+_SHOWN = 5
 _TRANSFER_S = 600.0
 
 
@@ -36,7 +51,8 @@ def add_server_options(parser: argparse.ArgumentParser, *, table: bool = False) 
     parser.add_argument(
         "--server-url",
         metavar="URL",
-        help=f"http(s)://..., or sqlite:///path for a file without a server (default: {SERVER_URL_VARIABLE})",
+        help=f"http(s)://..., or sqlite:///path for a file without a server (default: {SERVER_URL_VARIABLE}, else an "
+        f"SQLite file in {DATABASE_URL_VARIABLE}, else {LOCAL_SERVER})",
     )
     parser.add_argument(
         "--token", help="the token for the server (default: ZEUS_BSO_TOKEN, or the file ZEUS_BSO_TOKEN_FILE)"
@@ -58,20 +74,35 @@ def connected(args: argparse.Namespace, *, may_create: bool = False) -> Iterator
     Raises:
         CommandError: The arguments name no server, or the file does not exist.
     """
+    url = _given_url(args.server_url)
     try:
-        transport = transport_for(args.server_url, args.token) if may_create else _existing(args)
+        transport = transport_for(url or LOCAL_SERVER, args.token) if may_create else _existing(url, args.token)
     except ZeusBSOConfigError as error:
-        raise CommandError(str(error), BAD_USE) from None
+        raise CommandError(str(error).replace("give server_url", "give --server-url"), BAD_USE) from None
     try:
         yield Remote(transport)
+    except ZeusBSOServerUnreachableError:
+        if url:
+            raise
+        raise CommandError(f"No server is given, and none answers at {LOCAL_SERVER}: {_WAYS}", BAD_USE) from None
     finally:
         transport.close()
 
 
-def _existing(args: argparse.Namespace) -> FileTransport:
-    if (url := missing_file(args.server_url)) is not None:
-        raise CommandError(f"{url}: there is no such file.")
-    return transport_for(args.server_url, args.token)
+def _given_url(option: str | None) -> str | None:
+    """The URL of the option or of the environment. The file of a local server is as good as the server."""
+    url = option or os.environ.get(SERVER_URL_VARIABLE, "").strip()
+    if url:
+        return url
+    database = os.environ.get(DATABASE_URL_VARIABLE, "").strip()
+    scheme, separator, path = database.partition("://")
+    return f"sqlite://{path}" if separator and scheme.partition("+")[0] == "sqlite" else None
+
+
+def _existing(url: str | None, token: str | None) -> FileTransport:
+    if (missing := missing_file(url or LOCAL_SERVER)) is not None:
+        raise CommandError(f"{missing}: there is no such file.")
+    return transport_for(url or LOCAL_SERVER, token)
 
 
 class Remote(ReadApi):
@@ -84,6 +115,29 @@ class Remote(ReadApi):
     def __init__(self, transport: FileTransport) -> None:
         super().__init__(transport, "Give a token with --token or ZEUS_BSO_TOKEN.")
         self._files = transport
+
+    def find_id(self, given: str, *, whole: bool = False) -> str:
+        """The id of the job that a person means: the id itself, or the beginning of one id alone.
+
+        Args:
+            given: What the person gave.
+            whole: Whether the beginning of an id is not enough.
+
+        Raises:
+            CommandError: There is no such job, or there are several. The message names those that may be meant.
+        """
+        if self.find_job(given) is not None:
+            return given
+        ids = [job.job_id for job in self.jobs()]
+        meant = [job_id for job_id in ids if given and job_id.startswith(given)]
+        if len(meant) == 1 and not whole:
+            return meant[0]
+        near = meant[:_SHOWN] or [job_id for job_id in [closest(given, ids)] if job_id]
+        if len(near) < 2:
+            suggestion = f"Did you mean {near[0]!r}?" if near else "`zeus-bso jobs list` lists all jobs."
+            raise CommandError(f"There is no job {given!r}. {suggestion}")
+        more = f", and {len(meant) - _SHOWN} more" if len(meant) > _SHOWN else ""
+        raise CommandError(f"There is no job {given!r}, and several begin with it: {', '.join(near)}{more}.")
 
     def end(self, trial: TrialView, reason: str) -> TrialView:
         """End a trial without a result."""
@@ -131,4 +185,13 @@ class Remote(ReadApi):
             answer = self._files.transfer(method, path, params=params, body=body, into=into, timeout_s=_TRANSFER_S)
         except TransportError as error:
             raise ZeusBSOServerUnreachableError(str(error)) from None
+        if answer.status >= 400 and answer.message:
+            answer = replace(answer, body={"message": _in_options(answer.message)})
         return self._accepted(answer)
+
+
+def _in_options(message: str) -> str:
+    """A message of the server, with options in place of the parameters of its API."""
+    for parameter, option in _API_WORDS.items():
+        message = message.replace(parameter, option)
+    return message

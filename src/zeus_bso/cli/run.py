@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from zeus_bso.cli.errors import BAD_USE, COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND, CommandError
+from zeus_bso.cli.parser import whole_number
 from zeus_bso.client.launcher import OUTCOME_FILE_VARIABLE
 from zeus_bso.protocol.words import FailReason, Outcome
 
@@ -30,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options."""
     parser.add_argument(
         "--relaunch",
-        type=_count,
+        type=whole_number(0),
         default=3,
         metavar="N",
         help="launch it again at most N times (default: 3) when it failed to converge or ran out of memory",
@@ -157,10 +158,3 @@ def _is_in_foreground() -> bool:
         return False
     finally:
         os.close(terminal)
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise argparse.ArgumentTypeError("must be 0 or more")
-    return count

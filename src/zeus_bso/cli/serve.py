@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from zeus_bso.cli.errors import BAD_USE, FAILED, CommandError
 from zeus_bso.cli.loading import loading_code
+from zeus_bso.cli.parser import whole_number
 from zeus_bso.cli.settings import is_loopback, read_settings
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="allow a --host other than 127.0.0.1 without tokens, so that everyone who can reach it has full access",
     )
     parser.add_argument(
-        "--workers", type=positive, default=1, metavar="N", help="worker processes behind the port (default: 1)"
+        "--workers", type=whole_number(1), default=1, metavar="N", help="worker processes behind the port (default: 1)"
     )
     parser.add_argument(
         "--root-path", metavar="PATH", help="path prefix under which a proxy shows the server, such as /team/zeus"
@@ -88,14 +89,6 @@ def run(args: argparse.Namespace) -> int:
         drain_when_told_to_end(app, settings.drain_s)
         stand_behind_proxies(app, settings.root_path)
         return _serve(app, listener, announcement, args.access_log)
-
-
-def positive(text: str) -> int:
-    """Parse a positive integer from an argument."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeus_bso.cli.errors import CommandError
+from zeus_bso.cli.parser import share, whole_number
 from zeus_bso.cli.simulation_options import (
     LIST,
     add_power_options,
@@ -44,15 +45,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--policy", nargs="+", choices=_POLICIES, default=["zeus", "surrogate"], metavar="POLICY",
         help=f"any of {', '.join(_POLICIES)} (default: zeus surrogate)",
     )  # fmt: skip
-    parser.add_argument("--seeds", type=_positive, default=24, metavar="N", help="simulations of each (default: 24)")
-    parser.add_argument("--first-seed", type=_count, default=0, metavar="N", help="the first seed (default: 0)")
     parser.add_argument(
-        "--recurrences", type=_positive, metavar="T", help="default: 2 x (batch sizes) x (power limits)"
+        "--seeds", type=whole_number(1), default=24, metavar="N", help="simulations of each (default: 24)"
     )
-    parser.add_argument("--eta", type=_share, help="weight of energy against time (default: 0.5)")
+    parser.add_argument(
+        "--first-seed", type=whole_number(0), default=0, metavar="N", help="the first seed (default: 0)"
+    )
+    parser.add_argument(
+        "--recurrences", type=whole_number(1), metavar="T", help="default: 2 x (batch sizes) x (power limits)"
+    )
+    parser.add_argument("--eta", type=share, help="weight of energy against time (default: 0.5)")
     parser.add_argument("--beta", type=float, help="cost bound; 0: none (default: 2)")
     parser.add_argument("--no-curve-stop", action="store_true", help="surrogate: stop no run by its learning curve")
-    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--jobs", type=whole_number(1), default=1, metavar="N", help="processes (default: 1)")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="draw figures into this folder, as PNG and SVG")
     add_power_options(parser)
@@ -181,24 +186,3 @@ def _number(value: float | None, digits: int) -> str:
 
 def _change(saved: float | None) -> str:
     return "-" if saved is None else f"{-100 * saved:+.0f} %"
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return number
-
-
-def _share(text: str) -> float:
-    number = float(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return number

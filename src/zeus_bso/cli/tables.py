@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from zeus_bso import units
+from zeus_bso.cli.fitted_table import Column, FittedTable, plain_text
 from zeus_bso.protocol import wording
 from zeus_bso.protocol.views import (
     BatchSizeView,
@@ -23,50 +22,70 @@ from zeus_bso.protocol.views import (
 from zeus_bso.protocol.words import EnergySource
 
 _WIDTH_OF_A_FILE = 250
-"""Width if the output is not a terminal [characters], so that nothing is cut off."""
+"""Width if the output is not a terminal [characters], so that no column leaves."""
 
-_NOTHING = "-"
 
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-"""Replaces a character that a terminal would execute instead of showing it."""
+class Heading(str):
+    """A line that is never broken, such as an id."""
+
+    __slots__ = ()
+
 
 _TRIAL_COLUMNS = (
-    *(">trial", ">batch size", "type", "state"),
-    *(">epoch", ">metric", ">energy", ">time", ">limit", "started"),
+    Column("trial", right=True),
+    Column("batch size", right=True),
+    Column("type", drop=1),
+    Column("state"),
+    Column("epoch", right=True, drop=5),
+    Column("metric", right=True, drop=4),
+    Column("energy", right=True),
+    Column("time", right=True, drop=6),
+    Column("limit", right=True, drop=2),
+    Column("started", drop=3),
 )
-"""Columns of trials. Names that begin with > are aligned to the right."""
 
 
 def show_jobs(jobs: Sequence[JobSummary]) -> None:
     """Print one line per job."""
-    table = table_of("job", "stage", "policy", "GPU", ">runs", ">running", ">default", ">chosen", ">energy saved", "")
+    table = FittedTable(
+        Column("job"),
+        Column("stage", drop=5),
+        Column("policy", drop=1),
+        Column("GPU", drop=2),
+        Column("runs", right=True, drop=6),
+        Column("running", right=True, drop=3),
+        Column("default", right=True, drop=4),
+        Column("chosen", right=True),
+        Column("energy saved", right=True),
+        Column(""),
+    )
     for job in jobs:
         table.add_row(
-            *cells(
-                job.job_id,
-                wording.stage_of(exploring=job.exploring),
-                job.policy,
-                _gpus(job),
-                job.trials,
-                job.open_trials,
-                job.default_batch_size,
-                job.chosen_batch_size,
-                _saved(job.savings),
-                "ALARM" if job.savings and job.savings.alarm else "",
-            )
+            job.job_id,
+            wording.stage_of(exploring=job.exploring),
+            job.policy,
+            _gpus(job),
+            job.trials,
+            job.open_trials,
+            job.default_batch_size,
+            job.chosen_batch_size,
+            _saved(job.savings),
+            "ALARM" if job.savings and job.savings.alarm else "",
         )
     print_parts(table, units.plain(units.counted(len(jobs), "job")))
 
 
 def show_job(job: JobView) -> None:
-    """Print a job with its savings and its batch sizes."""
+    """Print a job with its next run, its savings, and its batch sizes with what is believed of them."""
     chosen = f"{job.chosen_batch_size} chosen" if job.chosen_batch_size else "none chosen yet"
     limit = f" at {_limit(job.chosen_power_limit)} per GPU" if job.chosen_power_limit else ""
     lines = [
-        f"{job.job_id}: {job.policy}, {wording.stage_of(exploring=job.exploring)}, generation {job.generation}",
+        f"policy {job.policy}, {wording.stage_of(exploring=job.exploring)}, generation {job.generation}",
         units.plain(f"{_gpus(job)}; {units.counted(job.trials, 'run')}, {units.count(job.open_trials)} running"),
         f"batch size {chosen}{limit}, {job.default_batch_size} by default",
     ]
+    if job.next_run:
+        lines.append(job.next_run)
     if job.savings is not None:
         lines += [job.savings.message, *([job.savings.alarm] if job.savings.alarm else [])]
     if job.left_out:
@@ -77,26 +96,39 @@ def show_job(job: JobView) -> None:
         lines.append(known)
     if job.no_size_converges:
         lines.append("No batch size reaches the target within max_epochs.")
+    print_parts(Heading(job.job_id), *lines, "", _sizes(job))
+
+
+def _sizes(job: JobView) -> FittedTable:
     profiles = {profile.batch_size: profile for profile in job.power_profiles}
-    left_out = [">not learnt from"] if job.left_out else []
-    limits = [">best limit"] if profiles else []
-    table = table_of(
-        ">batch size", ">runs", ">converged", ">not", ">failed", *left_out, ">energy", ">time", *limits, ""
+    table = FittedTable(
+        Column("batch size", right=True),
+        Column("runs", right=True),
+        Column("converged", right=True, drop=3),
+        Column("not", right=True, drop=2),
+        Column("failed", right=True, drop=4),
+        *([Column("not learnt from", right=True, drop=1)] if job.left_out else []),
+        Column("energy", right=True, drop=6),
+        Column("time", right=True, drop=5),
+        Column("cost", right=True),
+        Column("believed cost", right=True, drop=7),
+        *([Column("best limit", right=True)] if profiles else []),
+        Column(""),
     )
     for size in job.batch_sizes:
         table.add_row(
-            *cells(size.batch_size, size.trials, size.converged, size.unconverged, size.failed),
-            *(cells(size.left_out) if left_out else []),
-            *cells(_energy(size.mean_energy), _duration(size.mean_time)),
-            *(cells(_best_limit(profiles.get(size.batch_size))) if limits else []),
-            *cells(_note(size, job.chosen_batch_size)),
+            *(size.batch_size, size.trials, size.converged, size.unconverged, size.failed),
+            *([size.left_out] if job.left_out else []),
+            *(_energy(size.mean_energy), _duration(size.mean_time), _energy(size.mean_cost), _believed(size)),
+            *([_best_limit(profiles.get(size.batch_size))] if profiles else []),
+            _note(size, job),
         )
-    print_parts(*lines, table)
+    return table
 
 
 def show_trials(trials: Sequence[TrialView]) -> None:
     """Print one line per trial."""
-    table = table_of(*_TRIAL_COLUMNS)
+    table = FittedTable(*_TRIAL_COLUMNS)
     for trial in trials:
         table.add_row(*_trial(trial))
     print_parts(table)
@@ -104,24 +136,28 @@ def show_trials(trials: Sequence[TrialView]) -> None:
 
 def show_trial(trial: TrialView, reports: Sequence[ReportView]) -> None:
     """Print a trial with its learning curve."""
-    heads = table_of(*_TRIAL_COLUMNS)
+    heads = FittedTable(*_TRIAL_COLUMNS)
     heads.add_row(*_trial(trial))
-    curve = table_of(">epoch", ">metric", ">energy", ">time", "reported")
+    curve = FittedTable(
+        Column("epoch", right=True),
+        Column("metric", right=True),
+        Column("energy", right=True),
+        Column("time", right=True, drop=2),
+        Column("reported", drop=1),
+    )
     for report in reports:
         curve.add_row(
-            *cells(
-                report.epoch,
-                _number(report.metric),
-                _energy(report.energy),
-                _duration(report.time),
-            ),
+            report.epoch,
+            _number(report.metric),
+            _energy(report.energy),
+            _duration(report.time),
             _when(report.reported_at),
         )
-    print_parts(heads, *([trial.message] if trial.message else []), *_profiling(trial), curve)
+    print_parts(heads, "", *([trial.message, ""] if trial.message else []), *_profiling(trial), curve)
 
 
 def _gpus(job: JobSummary) -> str:
-    return f"{job.number_of_gpus} x {job.gpu_model}"
+    return f"{job.number_of_gpus} x {job.gpu_model}" if job.number_of_gpus else job.gpu_model
 
 
 def _saved(savings: JobSavings | None) -> str:
@@ -134,8 +170,23 @@ def _saved(savings: JobSavings | None) -> str:
     return f"{_energy(energy.saved)} ({units.plain(units.less(energy.fraction))}){estimated}"
 
 
-def _note(size: BatchSizeView, chosen: int | None) -> str:
-    return "chosen" if size.batch_size == chosen else f"retired: {size.retired}" if size.retired else ""
+def _note(size: BatchSizeView, job: JobView) -> str:
+    notes = []
+    if size.batch_size == job.chosen_batch_size:
+        notes.append("chosen")
+    if size.batch_size == job.default_batch_size:
+        notes.append("default")
+    if size.retired:
+        notes.append(wording.not_given_because(size.retired))
+    return ", ".join(notes)
+
+
+def _believed(size: BatchSizeView) -> str | None:
+    if size.believed_cost is None or size.believed_cost_low is None or size.believed_cost_high is None:
+        return None
+    unit = units.energy_unit([size.believed_cost_high])
+    low, high = (units.number(end / units.JOULES[unit], 2) for end in (size.believed_cost_low, size.believed_cost_high))
+    return units.plain(f"{low} to {high} {unit}")
 
 
 def _best_limit(profile: PowerProfileView | None) -> str | None:
@@ -148,9 +199,9 @@ def _limit(limit_w: float | None) -> str:
     return units.plain(units.watts(limit_w))
 
 
-def _trial(trial: TrialView) -> list[Text]:
+def _trial(trial: TrialView) -> list[object]:
     estimated = " estimated" if trial.energy_source is EnergySource.ESTIMATE else ""
-    return cells(
+    return [
         trial.trial_number,
         trial.batch_size,
         wording.TYPES[trial.type],
@@ -161,7 +212,7 @@ def _trial(trial: TrialView) -> list[Text]:
         _duration(trial.time),
         _limit(trial.power_limit),
         _when(trial.started_at),
-    )
+    ]
 
 
 def _profiling(trial: TrialView) -> list[str]:
@@ -169,25 +220,6 @@ def _profiling(trial: TrialView) -> list[str]:
         return []
     beyond = f"{_duration(trial.profiling_time)} and {_energy(trial.profiling_energy)}"
     return [f"Measuring power limits took {beyond} beyond these figures."]
-
-
-def table_of(*columns: str) -> Table:
-    """A table without lines. Names that begin with > are aligned to the right."""
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        right = column.startswith(">")
-        table.add_column(column.removeprefix(">"), justify="right" if right else "left", overflow="fold")
-    return table
-
-
-def cells(*values: object) -> list[Text]:
-    """Plain texts, because a name may contain characters that rich reads as markup."""
-    return [_text(_NOTHING if value is None else str(value)) for value in values]
-
-
-def _text(text: str) -> Text:
-    """A text without control characters for the terminal. The message of an imported trial may contain anything."""
-    return Text("".join(letter if letter.isprintable() or letter == "\n" else REPLACEMENT for letter in text))
 
 
 def _energy(value_j: float | None) -> str:
@@ -206,12 +238,11 @@ def _when(stamp: str) -> str:
     return f"{stamp[:10]} {stamp[11:16]}"
 
 
-def print_parts(*parts: str | Text | Table) -> None:
-    """Print lines and tables."""
+def print_parts(*parts: str | Heading | FittedTable) -> None:
+    """Print lines and tables, which fit the terminal."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
-    for part in _plain(parts):
-        console.print(part)
-
-
-def _plain(parts: Iterable[str | Text | Table]) -> Iterable[Text | Table]:
-    return (_text(part) if isinstance(part, str) else part for part in parts)
+    for part in parts:
+        if isinstance(part, FittedTable):
+            console.print(part.fitted(console), soft_wrap=True)
+        else:
+            console.print(plain_text(part), soft_wrap=isinstance(part, Heading))

@@ -6,12 +6,19 @@ import argparse
 import json
 from collections.abc import Callable
 
+from zeus_bso.cli.parser import whole_number
 from zeus_bso.cli.remote import Remote, add_server_options, connected
 from zeus_bso.protocol import wording
 from zeus_bso.protocol.views import TrialView
 from zeus_bso.protocol.words import FailReason, TrialStatus
 
 _LATEST = 20
+
+_STATUSES = {
+    "running": TrialStatus.DISPATCHED,
+    "decided": TrialStatus.SUCCEEDED,
+    "failed": TrialStatus.FAILED,
+}
 
 _REASONS = [reason.value for reason in FailReason if reason is not FailReason.EXPIRED]
 
@@ -20,19 +27,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the actions and their options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="list the trials of a job, newest first")
-    listing.add_argument("job_id", metavar="JOB_ID", help="the id of the job")
-    listing.add_argument("--status", choices=[status.value for status in TrialStatus], help="only this status")
+    listing.add_argument("job_id", metavar="JOB_ID", help="the id of the job, or the beginning of it")
+    listing.add_argument(
+        "--status",
+        type=_status,
+        metavar="STATUS",
+        help="only trials that are running, decided (converged, missed or stopped), or failed (crashed, out of memory, "
+        "interrupted or given up)",
+    )
     listing.add_argument("--batch-size", type=int, metavar="N", help="only this batch size")
     count = listing.add_mutually_exclusive_group()
     count.add_argument(
-        "--limit", type=_positive, default=_LATEST, metavar="N", help=f"list at most N trials (default: {_LATEST})"
+        "--limit",
+        type=whole_number(1),
+        default=_LATEST,
+        metavar="N",
+        help=f"list at most N trials (default: {_LATEST})",
     )
     count.add_argument("--all", action="store_true", help="list all trials")
     show = actions.add_parser("show", help="show a trial with its learning curve")
     end = actions.add_parser("end", help="end a trial whose process is gone, without a result")
     for parser_of_one in (show, end):
-        parser_of_one.add_argument("job_id", metavar="JOB_ID", help="the id of the job")
-        parser_of_one.add_argument("trial_number", type=_positive, metavar="TRIAL", help="the number of the trial")
+        parser_of_one.add_argument("job_id", metavar="JOB_ID", help="the id of the job, or the beginning of it")
+        parser_of_one.add_argument(
+            "trial_number", type=whole_number(1), metavar="TRIAL", help="the number of the trial"
+        )
     end.add_argument(
         "--reason",
         choices=_REASONS,
@@ -53,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(remote: Remote, args: argparse.Namespace) -> None:
     limit = None if args.all else args.limit
-    trials = remote.trials(args.job_id, limit=limit, status=args.status, batch_size=args.batch_size)
+    job_id = remote.find_id(args.job_id)
+    trials = remote.trials(job_id, limit=limit, status=args.status, batch_size=args.batch_size)
     if args.json:
         print(json.dumps([trial.model_dump(mode="json") for trial in trials], indent=2))
     elif args.csv:
@@ -67,8 +87,8 @@ def _list(remote: Remote, args: argparse.Namespace) -> None:
 
 
 def _show(remote: Remote, args: argparse.Namespace) -> None:
-    trial = remote.trial(args.job_id, args.trial_number)
-    reports = remote.reports(args.job_id, args.trial_number)
+    trial = remote.trial(remote.find_id(args.job_id), args.trial_number)
+    reports = remote.reports(trial.job_id, args.trial_number)
     if args.json:
         curve = [report.model_dump(mode="json") for report in reports]
         print(json.dumps(trial.model_dump(mode="json") | {"reports": curve}, indent=2))
@@ -79,7 +99,7 @@ def _show(remote: Remote, args: argparse.Namespace) -> None:
 
 
 def _end(remote: Remote, args: argparse.Namespace) -> None:
-    before = remote.trial(args.job_id, args.trial_number)
+    before = remote.trial(remote.find_id(args.job_id, whole=True), args.trial_number)
     after = remote.end(before, args.reason)
     state = wording.state_of(after.outcome, after.reason)
     if args.json:
@@ -90,11 +110,14 @@ def _end(remote: Remote, args: argparse.Namespace) -> None:
         print(f"Trial {after.trial_number} has ended: {state}.")
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+def _status(text: str) -> str:
+    """The API's word for a status, from the word for people or from that word itself."""
+    known = {status.value.lower(): status.value for status in TrialStatus}
+    known |= {word: status.value for word, status in _STATUSES.items()}
+    status = known.get(text.lower())
+    if status is None:
+        raise argparse.ArgumentTypeError(f"must be one of {', '.join(_STATUSES)}, not {text!r}")
+    return status
 
 
 _ACTIONS: dict[str, Callable[[Remote, argparse.Namespace], None]] = {"list": _list, "show": _show, "end": _end}

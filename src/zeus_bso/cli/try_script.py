@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from zeus_bso.cli.errors import BAD_USE, INTERRUPTED, CommandError
 from zeus_bso.cli.own_command import own_command, shown_path
+from zeus_bso.cli.parser import whole_number
 
 if TYPE_CHECKING:
     from zeus_bso.cli.job_report import JobReport
@@ -50,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-runs",
-        type=int,
+        type=whole_number(1),
         default=MOST_RUNS,
         metavar="N",
         help="launch it at most N times (default: %(default)s)",
@@ -66,8 +67,6 @@ def run(args: argparse.Namespace) -> int:
     command = args.launched[1:] if args.launched[:1] == ["--"] else args.launched
     if not command:
         raise CommandError("say what to launch: zeus-bso try -- python train.py", BAD_USE)
-    if args.max_runs < 1:
-        raise CommandError("--max-runs must be at least 1.", BAD_USE)
     file: Path = args.file.resolve()
     if not file.parent.is_dir():
         raise CommandError(f"there is no folder {file.parent} for --file.", BAD_USE)

@@ -8,7 +8,7 @@ import pytest
 
 import zeus_bso
 from zeus_bso import __version__
-from zeus_bso.cli.main import main
+from zeus_bso.cli.main import COMMANDS, main
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,7 +40,36 @@ def test_bad_use_exits_with_2(arguments: list[str]) -> None:
 
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
-    assert capsys.readouterr().out == f"zeus-bso {__version__}\n"
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == 2 * f"zeus-bso {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["jbos"], "Did you mean 'jobs'?"),
+        (["serve", "--port", "many"], "must be a whole number, not 'many'"),
+        (["trials", "list", "x", "--limit", "0"], "must be a whole number of at least 1, not '0'"),
+        (["simulate", "--eta", "half"], "must be a number, not 'half'"),
+        (["simulate", "--eta", "2"], "must be a number between 0 and 1, not '2'"),
+        (["run", "--relaunch", "-1"], "must be a whole number of at least 0, not '-1'"),
+        (["trials", "list", "x", "--status", "done"], "must be one of running, decided, failed, not 'done'"),
+    ],
+)
+def test_bad_use_is_named_in_plain_words(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+
+    assert said in capsys.readouterr().err
+
+
+def test_a_shell_can_complete_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "bash"]) == 0
+
+    script = capsys.readouterr().out
+    assert all(name in script for name in COMMANDS)
+    assert "--relaunch" in script
 
 
 @pytest.mark.parametrize(

@@ -73,5 +73,6 @@ def test_a_browser_opens_only_where_a_person_sits_at_the_screen(monkeypatch: pyt
 
 
 def test_no_recurrences_are_bad_use(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", "--recurrences", "0"]) == 2
+    with pytest.raises(SystemExit):
+        main(["demo", "--recurrences", "0"])
     assert "--recurrences" in capsys.readouterr().err

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from zeus_bso.cli.tables import cells, print_parts, table_of
+from zeus_bso.cli.fitted_table import Column, FittedTable
+from zeus_bso.cli.tables import print_parts
 from zeus_bso.protocol.past_runs import PastRunsTaken, PastRunUse
 from zeus_bso.units import counted, duration, energy, number, plain
 
@@ -16,14 +17,13 @@ _USES = {
 
 def show_past_runs(answer: PastRunsTaken) -> None:
     """Print what was learnt, or what would be."""
-    table = table_of(">batch size", ">runs", ">reached", ">epochs", ">energy", ">time", "")
+    figures = ("batch size", "runs", "reached", "epochs", "energy", "time")
+    table = FittedTable(*(Column(name, right=True) for name in figures), Column(""))
     for size in answer.batch_sizes:
         estimated = f"{size.estimated} estimated" if size.estimated else ""
         table.add_row(
-            *cells(
-                *(size.batch_size, size.runs, size.reached, plain(number(size.mean_epochs))),
-                *(plain(energy(size.mean_energy)), plain(duration(size.mean_time)), estimated),
-            )
+            *(size.batch_size, size.runs, size.reached, plain(number(size.mean_epochs))),
+            *(plain(energy(size.mean_energy)), plain(duration(size.mean_time)), estimated),
         )
     print_parts(*([table] if answer.batch_sizes else []), *_lines(answer))
 

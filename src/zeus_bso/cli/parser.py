@@ -1,0 +1,66 @@
+"""The parser of command lines, whose errors are in plain words."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import math
+import re
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+_CHOICE = re.compile(r"invalid choice: '(?P<given>.*?)' \(choose from (?P<choices>.*)\)$")
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that suggests what may have been meant, and speaks of numbers rather than of types of Python."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.register("type", int, whole_number())
+        self.register("type", float, number)
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the error, and exit with 2."""
+        if (wrong := _CHOICE.search(message)) is not None:
+            choices = re.findall(r"[^\s,']+", wrong["choices"])
+            if near := closest(wrong["given"], choices):
+                message = f"{message}. Did you mean {near!r}?"
+        super().error(message)
+
+
+def closest(given: str, known: list[str]) -> str | None:
+    """The name that may have been meant by a misspelt one."""
+    return next(iter(difflib.get_close_matches(given, known, n=1)), None)
+
+
+def whole_number(least: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers that are not below a bound."""
+    bound = "" if least is None else f" of at least {least}"
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or (least is not None and value < least):
+            raise argparse.ArgumentTypeError(f"must be a whole number{bound}, not {text!r}")
+        return value
+
+    return parse
+
+
+def number(text: str) -> float:
+    """A number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1."""
+    value = number(text)
+    if math.isnan(value) or not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, not {text!r}")
+    return value
