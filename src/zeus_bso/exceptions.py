@@ -7,6 +7,7 @@
     ├── ZeusBSOOrderError              methods were called in the wrong order
     ├── ZeusBSODistributedError        the processes of a training have lost each other
     ├── ZeusBSOConfigError             raised before training starts; the message says what to do
+    │   ├── InvalidJobSpecError        also a ValueError
     │   ├── ZeusBSOServerUnreachableError
     │   ├── ZeusBSOSpecConflictError   the job id is taken by another spec
     │   ├── ZeusBSORequestError        the server refused the request
@@ -111,6 +112,10 @@ class ZeusBSOConfigError(ZeusBSOError):
         ...     print(type(error).__name__)
         ZeusBSOConfigError
     """
+
+
+class InvalidJobSpecError(ZeusBSOConfigError, ValueError):
+    """A field of a ``JobSpec`` is missing or wrong. The message names each of them."""
 
 
 class ZeusBSOServerUnreachableError(ZeusBSOConfigError):

@@ -56,7 +56,9 @@ def test_a_size_that_fails_to_converge_is_followed_by_another(tmp_path: Path) ->
     done = run(tmp_path, *script(tmp_path, metric="0.95 if size == 8 else 0.1"))
     assert done.returncode == 0
     assert (done.stdout.split()[0], done.stdout.split()[-1]) == ("32", "8")
-    assert "batch size 32 failed to converge (target-missed); launching it again (1 of 3)" in done.stderr
+    assert "batch size 32 missed the target; launching it again (1 of 3)" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "zeus-bso: Stopped: the target was not reached" in done.stderr
 
 
 def test_it_is_launched_again_so_often_and_no_more(tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_another_program_is_run_once_and_its_exit_code_is_ours(tmp_path: Path) -
     ("arguments", "code", "said"),
     [
         ([], 2, "zeus-bso run -- python train.py"),
-        (["--relaunch", "-1", "true"], 2, "0 or more"),
+        (["--relaunch", "-1", "true"], 2, "at least 0"),
         (["--", "no-such-command-here"], 127, "no-such-command-here"),
         (["--", "/"], 126, "/"),
     ],

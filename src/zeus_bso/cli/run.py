@@ -16,6 +16,7 @@ from types import FrameType, TracebackType
 from zeus_bso.cli.errors import BAD_USE, COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND, CommandError
 from zeus_bso.cli.parser import whole_number
 from zeus_bso.client.launcher import OUTCOME_FILE_VARIABLE
+from zeus_bso.protocol import wording
 from zeus_bso.protocol.words import FailReason, Outcome
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -134,7 +135,7 @@ class _Launcher:
         # Who has the model need not train it again, however dear it was.
         if outcome in (None, Outcome.CONVERGED.value) or told.get("target_reached"):
             return None
-        return f"batch size {size} failed to converge ({outcome})"
+        return f"batch size {size} {wording.end_of(outcome)}"
 
     def _forward(self, number: int, frame: FrameType | None) -> None:
         self.told_to_end = self.told_to_end or number in _ENDING

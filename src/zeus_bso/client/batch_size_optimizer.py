@@ -19,6 +19,7 @@ from zeus_bso.client.distributed import TIMEOUT_S, Ranks
 from zeus_bso.client.end_reasons import is_imported_by_child
 from zeus_bso.client.job_registration import known_job, rules_of
 from zeus_bso.client.launch import AskResult, Launch
+from zeus_bso.client.launcher import shorten_failures
 from zeus_bso.client.live_run import RESULT_S, LiveRun, warn_of_failure
 from zeus_bso.client.meter import Meter, number
 from zeus_bso.client.power.control import control_of, no_control
@@ -331,6 +332,7 @@ class BatchSizeOptimizer(LogsToTrackers, ScalesWithBatchSize, StepHooks, Referen
         transport = self._api.transport
         self._live.place = (transport.address if self._owns_transport else id(transport), self.job_id)
         self._live.end_others()
+        self._trackers.transport = transport
         if explore:
             self._trackers.before_ask(self.job_id)
         asked = self._launch.ask(self.job_id, self._guard, explore=explore)
@@ -361,7 +363,7 @@ class BatchSizeOptimizer(LogsToTrackers, ScalesWithBatchSize, StepHooks, Referen
     def _report(self, metric: float) -> ReportResponse | None:
         """Let rank 0 report an evaluation, and tell every rank the decision."""
         run, epoch = self._live.run, self._live.epoch
-        return self._ranks.share(lambda: None if run is None else run.report(metric, epoch))
+        return self._ranks.share(lambda: None if run is None else self._told(run.report(metric, epoch)))
 
     def _apply(self, said: ReportResponse | None) -> None:
         """Carry out a decision, on every rank.
@@ -376,10 +378,11 @@ class BatchSizeOptimizer(LogsToTrackers, ScalesWithBatchSize, StepHooks, Referen
             self._live.on_result(said.outcome, RESULT_S)
         self._live.release()
         if said.converged:
-            logger.info("%s", said.message)
-        elif said.target_reached or self._options.on_fail == "stop" or not self._live.reported:
+            return
+        if said.target_reached or self._options.on_fail == "stop" or not self._live.reported:
             logger.warning("%s", said.message)
         else:
+            shorten_failures()
             raise ZeusBSOTrainFailError(said.message)
 
     def _finish(self, call: str) -> None:
@@ -393,6 +396,6 @@ class BatchSizeOptimizer(LogsToTrackers, ScalesWithBatchSize, StepHooks, Referen
         self._over = True
         self._ranks.call = call
         with self._guard("end the run"):
-            self._apply(self._ranks.share(self._live.finish))
+            self._apply(self._ranks.share(lambda: self._told(self._live.finish())))
             if not self._ranks.leads:
                 self._live.finish()

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 from pathlib import Path
+from types import TracebackType
 
+from zeus_bso.exceptions import ZeusBSOTrainFailError
 from zeus_bso.protocol.messages import ReportResponse, TrialId
 from zeus_bso.protocol.words import FailReason
 
@@ -14,6 +17,22 @@ logger = logging.getLogger("zeus_bso")
 
 OUTCOME_FILE_VARIABLE = "ZEUS_BSO_OUTCOME_FILE"
 """Variable for the file from which ``zeus-bso run`` reads the end of the run. Unset: nothing is written."""
+
+
+def shorten_failures() -> None:
+    """Under ``zeus-bso run``, show a run that failed to converge in one line in place of a traceback."""
+    if OUTCOME_FILE_VARIABLE not in os.environ or getattr(sys.excepthook, "shortens_failures", False):
+        return
+    show_whole = sys.excepthook
+
+    def show(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        if isinstance(error, ZeusBSOTrainFailError):
+            print(f"zeus-bso: {error}", file=sys.stderr)
+        else:
+            show_whole(kind, error, traceback)
+
+    show.shortens_failures = True  # type: ignore[attr-defined]
+    sys.excepthook = show
 
 
 def tell_launcher(trial: TrialId, said: ReportResponse | None, reason: FailReason | None) -> None:

@@ -31,10 +31,12 @@ class UnreportedRun:
 
     Attributes:
         unfinished: Whether something is left to send.
+        away: Whether the server does not answer.
         name: Name of the run in messages.
     """
 
     unfinished = False
+    away = True
     name = "a run that no server knows"
 
     def __init__(self, rules: LocalStopRules, meter: Meter) -> None:
@@ -103,6 +105,11 @@ class TrainingRun:
         self._sender = ReportSender(api, spool, self._log_refusal)
         self._heartbeat_s: float | None = None
         self._heartbeat_thread: HeartbeatThread | None = None
+
+    @property
+    def away(self) -> bool:
+        """Whether the server failed to answer the last time."""
+        return self._superseded or self._sender.away
 
     @property
     def unfinished(self) -> bool:

@@ -95,14 +95,14 @@ def explain_zeus(choice_input: ChoiceInput) -> Explanation:
     size = choice.batch_size
     if choice.trial_type is TrialType.EXPLORATION:
         rounds = max(choice_input.knobs.num_pruning_rounds, 1)
-        walk = f"round {choice.round} of {rounds} of pruning, which begins at {choice.progress.round_start}"
+        walk = f"round {choice.round} of {rounds}, which begins at {choice.progress.round_start}"
         return _explain_choice(choice, f"The next run explores {size}, in {walk} and goes down, then up.")
     if choice.trial_type is TrialType.CONCURRENT:
         held = [place.batch_size for place in choice_input.slots if place.state is SlotState.OPEN]
         beside = f" beside the run that explores {held[0]}" if held else ""
         return _explain_choice(choice, f"The next run takes {size}{beside}.")
     if choice.uncapped:
-        return _explain_choice(choice, f"The next run takes {size}, the arm of the best mean.")
+        return _explain_choice(choice, f"The next run takes {size}, the best by the mean of its costs.")
     arms = {each: state for each, state in choice.sizes.items() if state.is_arm and state.live}
     if len(arms) < 2:
         return _explain_choice(choice, f"The next run takes {size}, the only batch size left.")
@@ -159,7 +159,7 @@ def _chances(chances: Mapping[int, float], new: list[int]) -> str:
         return f"The next run takes one of the batch sizes that have had too few runs to be judged: {sizes}{more}."
     likeliest = list(chances)[:_LIKELIEST_SHOWN]
     shown = ", ".join(f"{size} ({chances[size]:.0%})" for size in likeliest if chances[size] >= 0.005)
-    return f"The next run is drawn by Thompson sampling, with a chance of about: {shown}."
+    return f"The next run's size is drawn, the likelier the better it seems, with a chance of about: {shown}."
 
 
 def _figure(believed: BelievedCost) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from zeus_bso.exceptions import InvalidJobSpecError
 from zeus_bso.protocol.power import Watts
 from zeus_bso.protocol.words import Count, Integer, Number, PositiveCount, Text
 
@@ -125,6 +126,15 @@ class SettingsChange(JobSettings):
         return given
 
 
+def _in_sentences(name: str, error: ValidationError) -> str:
+    """The errors of a spec, each with the name of its field."""
+    found = []
+    for each in error.errors(include_url=False, include_input=False):
+        field, message = ".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")
+        found.append(f"{field}: {message}" if field else message)
+    return f"{name}: {'; '.join(found)}."
+
+
 class JobSpec(JobSettings):
     """A user's description of a recurring training job, with the settings of :class:`JobSettings`.
 
@@ -162,6 +172,22 @@ class JobSpec(JobSettings):
     higher_is_better_metric: bool = True
     policy: Literal["zeus", "surrogate"] = "surrogate"
     similar_to: Text | None = None
+
+    if not TYPE_CHECKING:  # Type checkers know the fields as arguments.
+
+        def __init__(self, **fields: Any) -> None:
+            """Check the fields.
+
+            Raises:
+                InvalidJobSpecError: A field is missing or wrong.
+            """
+            try:
+                super().__init__(**fields)
+            except ValidationError as error:
+                raise InvalidJobSpecError(_in_sentences(type(self).__name__, error)) from None
+
+        # Validation of a request does not come through here, and answers with the errors of pydantic.
+        __init__.__pydantic_base_init__ = True
 
     @model_validator(mode="after")
     def _sizes_are_consistent(self) -> JobSpec:

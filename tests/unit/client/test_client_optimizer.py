@@ -359,7 +359,7 @@ class TestDecisions:
     def test_a_failed_run_raises_the_servers_message(self, server: ScriptedTransport) -> None:
         bso = training(server)
         server.answers[REPORT_RESULT_URL] = (200, TOO_DEAR)
-        with pytest.raises(ZeusBSOTrainFailError, match=r"^over the cost bound$"):
+        with pytest.raises(ZeusBSOTrainFailError, match=r"^over the cost bound This is exploring"):
             bso.on_evaluate(0.1)
         assert bso.training_finished
         bso.on_evaluate(0.1)

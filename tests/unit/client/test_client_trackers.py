@@ -100,7 +100,8 @@ class TestWhatIsLogged:
         assert told.last("summary")["saved_energy_j"] == savings["energy"]["saved"]
         assert {"saved_time_s", "saved_cost_j"} <= set(told.last("summary"))
 
-    def test_after_the_ask_it_is_logged_too_but_not_why(self) -> None:
+    def test_after_the_ask_it_is_logged_too_but_not_why(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ZEUS_BSO_QUIET", "1")
         told = Recorder()
         bso = optimizer(InMemoryServer())
         bso.get_batch_size()

@@ -73,9 +73,7 @@ def test_the_best_size_is_live_and_has_converged(policy: str, knobs: Knobs, stor
 
 
 def test_an_exploration_is_told_with_its_round() -> None:
-    assert said(pruning()) == (
-        "The next run explores 32, in round 1 of 2 of pruning, which begins at 32 and goes down, then up."
-    )
+    assert said(pruning()) == ("The next run explores 32, in round 1 of 2, which begins at 32 and goes down, then up.")
 
 
 def test_a_run_beside_an_exploration_is_told_as_such() -> None:
@@ -110,7 +108,10 @@ def test_the_chances_of_the_arms_are_those_of_the_draws() -> None:
 def test_chances_are_told_the_likeliest_first() -> None:
     job = playing()
 
-    assert said(job) == "The next run is drawn by Thompson sampling, with a chance of about: 32 (100%)."
+    assert (
+        said(job)
+        == "The next run's size is drawn, the likelier the better it seems, with a chance of about: 32 (100%)."
+    )
 
 
 def test_a_suspicion_of_drift_is_told() -> None:
@@ -119,8 +120,8 @@ def test_a_suspicion_of_drift_is_told() -> None:
         job.miss(a_run_of(job, size), Outcome.COST_BOUND, 201.0)
 
     assert said(job) == (
-        "The next run takes 16, the arm of the best mean. The last runs were stopped by their cost; this one runs "
-        "without a bound, to see whether costs have changed."
+        "The next run takes 16, the best by the mean of its costs. The last runs were stopped by their cost; this one "
+        "runs without a bound, to see whether costs have changed."
     )
 
 

@@ -1,4 +1,4 @@
-"""What the trackers of a run are told: its trial at the ask, each evaluation, and its end."""
+"""What people and trackers are told of a run: its trial at the ask, each evaluation, and its end."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from zeus_bso.client.live_run import LiveRun
 from zeus_bso.client.meter import Meter
 from zeus_bso.client.stop_rules import JobRules
 from zeus_bso.client.tracking.feed import TrackerFeed
+from zeus_bso.client.tracking.run_lines import advice_after, lines_wanted, log_end, log_launch
 from zeus_bso.client.tracking.targets import Tracker, tracker_for
 from zeus_bso.client.training_guard import TrainingGuard
 from zeus_bso.cost import zeus_cost
-from zeus_bso.protocol.messages import TrialOffer
+from zeus_bso.protocol.messages import ReportResponse, TrialOffer
 from zeus_bso.protocol.transport import CALL_S, Transport, TransportError
 from zeus_bso.protocol.urls import JOB_URL, SAVINGS_URL, TRIALS_URL
 from zeus_bso.protocol.words import FailReason, Outcome
+
+END_S = 1.0
+"""How long the end of a run waits for what the server knows of its job [s]."""
 
 _SAVED = {"energy": "saved_energy_j", "time": "saved_time_s", "cost": "saved_cost_j"}
 
@@ -30,7 +34,7 @@ class Trackers:
         meter: Its time and energy.
 
     Attributes:
-        transport: The way to the server. None before there is a tracker.
+        transport: The way to the server. None before the ask and before there is a tracker.
     """
 
     def __init__(self, guard: TrainingGuard, live: LiveRun, meter: Meter) -> None:
@@ -43,6 +47,7 @@ class Trackers:
         self._rules: JobRules | None = None
         self._next: Mapping[str, object] = {}
         self._why: str | None = None
+        self._offer: TrialOffer | None = None
         self._ended: Outcome | FailReason | None = None
 
     def add(self, target: object) -> None:
@@ -62,7 +67,7 @@ class Trackers:
 
     def before_ask(self, job_id: str | None) -> None:
         """Read what the next run will get, and why. After the ask, nobody knows any more."""
-        if self._feeds:
+        if self._feeds or lines_wanted():
             body = self._read(JOB_URL, {"job_id": str(job_id)}, CALL_S, "body")
             self._next = body if isinstance(body, dict) else {}
 
@@ -71,6 +76,29 @@ class Trackers:
         why, size = self._next.get("next_run"), self._next.get("next_batch_size")
         if isinstance(why, str) and not offer.resumed and size in (None, offer.batch_size):
             self._why = why.replace("The next run", "This run", 1) or None
+        self._offer = offer
+        if self.transport is not None and not offer.finished and lines_wanted():
+            log_launch(offer, self._next, self._why, self.transport.address)
+
+    def note_end(self, said: ReportResponse, cost_j: float, *, away: bool) -> ReportResponse:
+        """Say how the run has ended, and add to a failure what to do next.
+
+        Args:
+            said: The decision.
+            cost_j: Cost of the run [J].
+            away: Whether the server does not answer.
+        """
+        failed = not said.converged and not said.target_reached
+        if self._offer is None or not (failed or lines_wanted()):
+            return said
+        params = {"job_id": self._offer.job_id}
+        body = None if away else self._read(JOB_URL, params, END_S, "body")
+        job = body if isinstance(body, dict) else {}
+        if lines_wanted():
+            log_end(self._offer, said, cost_j, self._meter, job)
+        if not failed:
+            return said
+        return said.model_copy(update={"message": f"{said.message} {advice_after(self._offer, said, job)}"})
 
     def asked(self, trial: Mapping[str, str | int | None], rules: JobRules) -> None:
         """Log the trial.

@@ -13,6 +13,7 @@ import numpy as np
 
 from zeus_bso.exceptions import RefusedResultError, SupersededError
 from zeus_bso.policy.state import RunState
+from zeus_bso.protocol import wording
 from zeus_bso.protocol.messages import AskForTrial, Checkpoint, Heartbeat, TrainingResult, TrialEnd
 from zeus_bso.protocol.power import PowerProfile
 from zeus_bso.protocol.words import FailReason, Outcome, TrialStatus
@@ -340,7 +341,7 @@ def fail(job: LockedJob, trial: Trial, reason: FailReason) -> Decision:
         return Decision(job, trial, Step.KEEP)
     if trial.reason is not None:
         job = job_rules.forgive_failure(job, trial, trial.reason)
-    message = f"The trial has ended without a result ({reason.value})."
+    message = f"The run has ended without a result: {wording.REASONS[reason]}."
     failed = replace(trial, status=TrialStatus.FAILED, reason=reason, message=message, ended_at=job.now)
     job = job_rules.count_failure(job, trial, reason).with_trial(failed)
     return Decision(job, failed, Step.FAIL)
