@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Plays recurring jobs on recorded traces or made-up workloads: every policy chooses batch sizes and pays for what the
 runs cost, failed tries included. Regret is what it paid beyond an oracle that knew the best batch size (with `--power
-optimize`, and its best power limit) from the start, in units of one run of the oracle. `zeus-bso record` records traces
-from a training script of your own.
+optimize`, and its best power limit) from the start, in units of one run of the oracle. First it says what the best size
+would save, and what finding it would have cost. `zeus-bso record` records traces from a training script of your own.
 """
 _POLICIES = ("zeus", "surrogate", "default", "oracle", "grid", "random", "optuna-tpe", "optuna-gp")
 _WIDTH_OF_A_FILE = 220
@@ -58,6 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--beta", type=float, help="cost bound; 0: none (default: 2)")
     parser.add_argument("--no-curve-stop", action="store_true", help="surrogate: stop no run by its learning curve")
     parser.add_argument("--jobs", type=whole_number(1), default=1, metavar="N", help="processes (default: 1)")
+    parser.add_argument("--verbose", action="store_true", help="also print the table that compares the policies")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="draw figures into this folder, as PNG and SVG")
     add_power_options(parser)
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"rows": [row.as_json() for row in rows]}, indent=2))
     else:
-        _print(rows)
+        _print(rows, simulations, with_table=args.verbose)
     if args.figures is not None:
         from zeus_bso.simulator.figures import draw_all
 
@@ -117,12 +118,21 @@ def _progress(simulations: int) -> Iterator[Callable[[Simulated], None]]:
         yield lambda done: bar.advance(task)
 
 
-def _print(rows: Sequence[ReportRow]) -> None:
+def _print(rows: Sequence[ReportRow], simulations: Sequence[Simulated], *, with_table: bool) -> None:
     from rich.console import Console
+
+    from zeus_bso.cli.simulation_answer import answers_of
 
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_WIDTH_OF_A_FILE)
+    for sentence in answers_of(rows, simulations):
+        console.print(sentence, markup=False)
+    if not with_table:
+        console.print(
+            "A cost is eta * energy + (1 - eta) * max_power * time. --verbose compares the policies in a table."
+        )
+        return
     console.print(_table(rows))
     console.print(
         "cost: paid so far over the oracle's; regret: paid beyond the oracle, in its runs, mean of the seeds after T "

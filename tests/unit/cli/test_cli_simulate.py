@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -17,12 +18,33 @@ def traces(tmp_path: Path) -> str:
 
 
 def test_a_table_is_printed(traces: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["simulate", "--traces", traces, "--seeds", "2"]) == 0
+    assert main(["simulate", "--traces", traces, "--seeds", "2", "--verbose"]) == 0
 
     said = capsys.readouterr().out
     assert "shapes/mlp" in said
     for title in ("cost at 20", "at 50", "at T", "95 % interval", "x zeus", "worst run", "within 5 %"):
         assert title in said
+
+
+def test_the_first_answer_is_what_the_best_size_saves_and_what_finding_it_costs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["simulate", "--seeds", "2", "--policy", "surrogate", "default"]) == 0
+
+    sizes, policy, hint = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"digits/mlp on cpu: today's 256: \S+ J a run; best 32: \d+ % less \((-?\d+) to (\d+)\)\.", sizes
+    )
+    assert policy.startswith("  With surrogate, exploring would have cost ")
+    assert " runs of the best size. It settled after " in policy
+    assert "exploring included, 16 runs would have cost " in policy
+    assert "--verbose" in hint
+
+
+def test_a_default_that_is_the_best_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "--made-up", "default=64", "--seeds", "1", "--policy", "oracle"]) == 0
+
+    assert "today's 64: 85.3 Wh a run; this is the best size." in capsys.readouterr().out
 
 
 def test_json_has_a_row_for_each_policy(traces: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,12 +102,13 @@ def test_a_scenario_runs_on_its_made_up_workload(capsys: pytest.CaptureFixture[s
 
 
 def test_a_scenario_is_laid_over_traces(traces: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["simulate", "--scenario", "cliffs/high", "--traces", traces, "--seeds", "1"]) == 0
+    assert main(["simulate", "--scenario", "cliffs/high", "--traces", traces, "--seeds", "1", "--verbose"]) == 0
 
     said = capsys.readouterr().out
+    assert "shapes/mlp on tiny, cliffs/high: today's " in said
     assert "scenario" in said
     assert said.count("cliffs/high  ") == 2
-    assert said.count("shapes/mlp") == 2
+    assert said.count("shapes/mlp  ") == 2
 
 
 def test_options_change_what_a_scenario_says(capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +159,7 @@ def test_power_limits_can_be_asked_for(traces: str, capsys: pytest.CaptureFixtur
     assert row["energy_saved_last5"] > row["energy_saved_last5_full_power"]
     assert row["profiling"]["energy"] > 0
 
-    assert main([*command, "--max-slowdown", "1.05", "--power-goal", "cost"]) == 0
+    assert main([*command, "--max-slowdown", "1.05", "--power-goal", "cost", "--verbose"]) == 0
 
     said = capsys.readouterr().out
     assert "size alone" in said
