@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Literal, get_args, get_origin
 
-from zeus_bso.cli.main import _COMMANDS, _build_parser
+from zeus_bso.cli.main import COMMANDS, build_parser
 from zeus_bso.server.config import Settings
 
 PUBLIC_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -85,7 +85,7 @@ def cli_page() -> str:
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = str(_WIDTH)
     try:
-        parser, _ = _build_parser(list(_COMMANDS))
+        parser, _ = build_parser(list(COMMANDS))
         helps = [_help(command) for command in _parsers(parser)]
     finally:
         del os.environ["COLUMNS"]
