@@ -101,8 +101,7 @@ class BatchSizeOptimizer(LogsToTrackers, ScalesWithBatchSize, StepHooks, Referen
     Examples:
         >>> from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor
         >>> job = JobSpec(job_id_prefix="nightly", batch_sizes=[32, 64], default_batch_size=64, target_metric=0.9)
-        >>> monitor = ReplayMonitor([(10.0, 500.0)] * 5)  # in a training: EnergyMonitor()
-        >>> with BatchSizeOptimizer(monitor, "sqlite:///jobs.db", job) as bso:
+        >>> with BatchSizeOptimizer(ReplayMonitor([(10.0, 500.0)] * 5), "sqlite:///jobs.db", job) as bso:
         ...     batch_size = bso.get_batch_size()
         ...     bso.on_train_begin()
         ...     bso.on_evaluate(0.95)  # in a training: after each epoch, until training_finished

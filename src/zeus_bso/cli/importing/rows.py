@@ -62,7 +62,7 @@ class SourceRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class RecordedColumn:
     """Where a field is found.
 
     Attributes:
@@ -86,7 +86,7 @@ class RunReader:
         believes_reached: Whether the source's own word counts; it does not if it is about another target.
     """
 
-    columns: Mapping[str, Column]
+    columns: Mapping[str, RecordedColumn]
     decimal_comma: bool = False
     all_reached: bool = False
     believes_reached: bool = True
@@ -119,7 +119,7 @@ class RunReader:
         """Where a run stands that was read before."""
         return self._places.get(run_id)
 
-    def _value(self, name: str, column: Column, text: str) -> object:
+    def _value(self, name: str, column: RecordedColumn, text: str) -> object:
         try:
             return _READERS[name](text, column.unit, self.decimal_comma)
         except ValueError as error:
@@ -137,7 +137,9 @@ class RunReader:
             raise ValueError(f"run_id: {shown(run_id)} is that of {before} too")
 
 
-def columns_of(names: Sequence[str], told: Mapping[str, str], guessed: Sequence[str] = FIELDS) -> dict[str, Column]:
+def columns_of(
+    names: Sequence[str], told: Mapping[str, str], guessed: Sequence[str] = FIELDS
+) -> dict[str, RecordedColumn]:
     """Find where each field stands.
 
     Args:
@@ -191,22 +193,22 @@ def improvements(
     return kept
 
 
-def _columns_for(name: str, names: Sequence[str]) -> Iterator[Column]:
+def _columns_for(name: str, names: Sequence[str]) -> Iterator[RecordedColumn]:
     """Columns that hold a field by their name: its own, with a unit, or another one for it."""
     lower = {each.strip().lower(): each for each in reversed(names)}
     for known in (name, *_ALIASES[name]):
         if known in lower:
-            yield Column(lower[known])
+            yield RecordedColumn(lower[known])
         for unit in _units_of(name):
             if f"{known}_{unit}" in lower:
-                yield Column(lower[f"{known}_{unit}"], unit)
+                yield RecordedColumn(lower[f"{known}_{unit}"], unit)
 
 
-def _told_column(name: str, told: str, names: Sequence[str]) -> Column:
+def _told_column(name: str, told: str, names: Sequence[str]) -> RecordedColumn:
     if told not in names:
         raise CommandError(f"There is no column {shown(told)} for {name}: {_listed(names)}.")
     unit = told.lower().rpartition("_")[2]
-    return Column(told, unit if unit in _units_of(name) else "")
+    return RecordedColumn(told, unit if unit in _units_of(name) else "")
 
 
 def _units_of(name: str) -> Mapping[str, float]:

@@ -166,7 +166,7 @@ def _posterior(
     places = octaves_of(tuple(observed), default)
     seen, values, noise = _taken_together(places, tuple(observed.values()))
     extent = float(asked.min()), float(asked.max())
-    fits = [Fit(hypothesis, seen, values, noise, *extent) for hypothesis in hypotheses]
+    fits = [FittedHypothesis(hypothesis, seen, values, noise, *extent) for hypothesis in hypotheses]
     beliefs = dict(zip(sizes, _mixed(fits, asked), strict=True))
     if len(seen) == len(places):
         return beliefs
@@ -174,8 +174,10 @@ def _posterior(
     return {size: _with(belief, observed[size]) if size in observed else belief for size, belief in beliefs.items()}
 
 
-def fit(hypothesis: Hypothesis, default: int, observed: Mapping[int, Observation], least: float, most: float) -> Fit:
-    """Fit a hypothesis to observations.
+def fit(
+    hypothesis: Hypothesis, default: int, observed: Mapping[int, Observation], least: float, most: float
+) -> FittedHypothesis:
+    """FittedHypothesis a hypothesis to observations.
 
     Args:
         hypothesis: What is expected, and how far that may be missed.
@@ -185,10 +187,10 @@ def fit(hypothesis: Hypothesis, default: int, observed: Mapping[int, Observation
         most: The largest.
     """
     places = octaves_of(tuple(observed), default)
-    return Fit(hypothesis, *_taken_together(places, tuple(observed.values())), least, most)
+    return FittedHypothesis(hypothesis, *_taken_together(places, tuple(observed.values())), least, most)
 
 
-class Fit:
+class FittedHypothesis:
     """A hypothesis that was fitted to observations: every supposition with every kernel, weighed by their evidence.
 
     Args:
@@ -271,7 +273,7 @@ class Fit:
         return means
 
 
-def _mixed(fits: Sequence[Fit], asked: Vector) -> list[CostBelief]:
+def _mixed(fits: Sequence[FittedHypothesis], asked: Vector) -> list[CostBelief]:
     """The mixture of all suppositions of all hypotheses, each weighed by its evidence."""
     highest = max(fit.evidence.max() for fit in fits)
     weights = [np.exp(fit.evidence - highest) for fit in fits]

@@ -16,7 +16,7 @@ import numpy as np
 from zeus_bso.policy.ancestor import Ancestor, Kinship
 from zeus_bso.policy.surrogate import hypotheses
 from zeus_bso.policy.surrogate.gaussian_process import (
-    Fit,
+    FittedHypothesis,
     Hypothesis,
     Kernel,
     Matrix,
@@ -54,7 +54,7 @@ class _Deviation:
         weight: See :class:`~zeus_bso.policy.surrogate.gaussian_process.Covariance`.
     """
 
-    source: Fit
+    source: FittedHypothesis
     shift: float
     otherwise: Kernel
     weight: float = 1.0

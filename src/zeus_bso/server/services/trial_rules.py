@@ -392,8 +392,7 @@ def _step_by(trial: Trial, event: Event, instance: str | None) -> Step:
 
 
 def _refuse_while_alive(job: LockedJob, trial: Trial) -> None:
-    left_s = job.silence_left_s(trial)
-    if left_s > 0:
+    if (left_s := job.silence_left_s(trial)) > 0:
         raise SupersededError(
             f"Another process still runs trial {trial.trial_number} under run id {trial.run_id!r}. "
             "Use a run id of your own, or wait until it has ended.",
