@@ -58,7 +58,7 @@ def test_a_table_is_read_and_what_has_not_finished_is_passed_over(tmp_path: Path
         "metric": 0.95,
     }
     assert [run["run_id"] for run in runs] == ["bright-sun-1", "calm-sea-3"]
-    assert notes == ["1 runs have not finished and were passed over."]
+    assert notes == ["1 run has not finished and is passed over."]
 
 
 @pytest.mark.parametrize("by_line", [True, False])

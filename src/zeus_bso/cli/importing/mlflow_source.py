@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from zeus_bso.cli.errors import BAD_USE, CommandError
 from zeus_bso.cli.importing.csv_source import RowError
-from zeus_bso.cli.importing.rows import Curve, SourceRun
+from zeus_bso.cli.importing.rows import SourceRun, passed_over
 from zeus_bso.cli.importing.tracker_curves import as_epochs
 from zeus_bso.cli.importing.written_figures import shown
 
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 PREFIX = "mlflow:"
 
 _PAGE = 1000
+_TOGETHER = 200
+"""So many histories are in memory at a time."""
+
+_MOST_POINTS = 2**31 - 1
 _AT_ONCE = 8
-"""Histories are asked for by so many threads: most of the time a server is waited for."""
+"""A server is asked for histories by so many threads: most of the time they wait for it."""
 
 _FINISHED = "FINISHED"
 _RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
@@ -62,37 +66,51 @@ class MlflowRuns:
     def runs(self) -> Iterator[SourceRun | RowError]:
         """The finished runs; of those, histories only of the metric that is the curve."""
         page = self._first
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            while True:
-                finished = [run for run in page if run.info.status == _FINISHED]
-                self._unfinished += len(page) - len(finished)
-                yield from pool.map(self._run, finished)
-                if not page.token:
-                    return
-                page = self._page(page.token)
+        while True:
+            finished = [run for run in page if run.info.status == _FINISHED]
+            self._unfinished += len(page) - len(finished)
+            for start in range(0, len(finished), _TOGETHER):
+                yield from self._with_curves(finished[start : start + _TOGETHER])
+            if not page.token:
+                return
+            page = self._page(page.token)
 
     def notes(self) -> list[str]:
         """How many runs were passed over."""
-        return [f"{self._unfinished} runs have not finished and were passed over."] if self._unfinished else []
+        return passed_over(self._unfinished)
 
     def _page(self, token: str | None) -> Any:
         with _named(self.where):
             return self._client.search_runs([self._experiment], max_results=_PAGE, page_token=token)
 
-    def _run(self, run: Run) -> SourceRun:
-        texts = _texts(run)
-        if self._curve is None:
-            return SourceRun(f"run {run.info.run_id}", texts)
-        # The column of the curve holds the last value of its metric.
-        texts.pop(self._curve, None)
-        return SourceRun(f"run {run.info.run_id}", texts, self._history(run, self._curve))
+    def _with_curves(self, runs: Sequence[Run]) -> Iterator[SourceRun]:
+        metric = self._curve
+        curves = {} if metric is None else self._histories([r for r in runs if metric in r.data.metrics], metric)
+        for run in runs:
+            texts = _texts(run)
+            if metric is not None:
+                # The column of the curve holds the last value of its metric.
+                texts.pop(metric, None)
+            curve = as_epochs(curves.get(run.info.run_id, ()), self._max_epochs)
+            yield SourceRun(f"run {run.info.run_id}", texts, curve)
 
-    def _history(self, run: Run, metric: str) -> Curve:
-        if metric not in run.data.metrics:
-            return ()
+    def _histories(self, runs: Sequence[Run], metric: str) -> Mapping[str, list[tuple[int, float]]]:
+        """Steps and values of a metric, by run."""
+        ids = [run.info.run_id for run in runs]
+        found: dict[str, list[tuple[int, float]]] = {}
+        # Stores in a database answer for many runs at once, which MLflow's client does not pass on.
+        together: Any = getattr(getattr(self._client, "_tracking_client", None), "store", None)
         with _named(self.where):
-            points = self._client.get_metric_history(run.info.run_id, metric)
-        return as_epochs([(point.step, point.value) for point in points], self._max_epochs)
+            if hasattr(together, "get_metric_history_bulk"):
+                for point in together.get_metric_history_bulk(ids, metric, _MOST_POINTS):
+                    found.setdefault(point.run_id, []).append((point.step, point.value))
+                return found
+            with ThreadPoolExecutor(_AT_ONCE) as pool:
+                histories = pool.map(lambda run_id: self._client.get_metric_history(run_id, metric), ids)
+                return {
+                    run_id: [(each.step, each.value) for each in history]
+                    for run_id, history in zip(ids, histories, strict=True)
+                }
 
 
 @contextmanager

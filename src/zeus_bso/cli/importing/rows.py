@@ -193,6 +193,12 @@ def improvements(
     return kept
 
 
+def passed_over(unfinished: int) -> list[str]:
+    """What is said of runs that have not finished; nothing if there are none."""
+    have = "run has not finished and is" if unfinished == 1 else "runs have not finished and are"
+    return [f"{unfinished} {have} passed over."] if unfinished else []
+
+
 def _columns_for(name: str, names: Sequence[str]) -> Iterator[RecordedColumn]:
     """Columns that hold a field by their name: its own, with a unit, or another one for it."""
     lower = {each.strip().lower(): each for each in reversed(names)}

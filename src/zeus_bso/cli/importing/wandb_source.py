@@ -11,7 +11,7 @@ from typing import Any
 from zeus_bso.cli.errors import BAD_USE, CommandError
 from zeus_bso.cli.importing import csv_source
 from zeus_bso.cli.importing.csv_source import RowError
-from zeus_bso.cli.importing.rows import Curve, SourceRun
+from zeus_bso.cli.importing.rows import Curve, SourceRun, passed_over
 from zeus_bso.cli.importing.tracker_curves import as_epochs
 from zeus_bso.cli.importing.written_figures import shown
 
@@ -63,7 +63,7 @@ class WandbRuns:
 
     def notes(self) -> list[str]:
         """How many runs were passed over."""
-        return [f"{self._unfinished} runs have not finished and were passed over."] if self._unfinished else []
+        return passed_over(self._unfinished)
 
     def _run(self, place: str, run: Any) -> SourceRun | RowError | None:
         if not isinstance(run, dict):
@@ -121,8 +121,7 @@ class WandbTable:
 
     def notes(self) -> list[str]:
         """How many runs were passed over, and a word about an encoding that was guessed."""
-        passed = [f"{self._unfinished} runs have not finished and were passed over."] if self._unfinished else []
-        return [*self._file.notes(), *passed]
+        return [*self._file.notes(), *passed_over(self._unfinished)]
 
 
 @contextmanager
