@@ -104,6 +104,16 @@ def test_a_command_that_needs_an_extra_names_it(bare_python: Path, tmp_path: Pat
     assert 'pip install "zeus-bso[server]"' in done.stderr
 
 
+def test_a_machine_without_a_server_needs_one_small_extra_to_list_jobs(bare_python: Path, tmp_path: Path) -> None:
+    command = bare_python.with_name("zeus-bso")
+    with ServerProcess(tmp_path / "jobs.db") as server:
+        bare = run(command, "jobs", "list", "--server-url", server.url, cwd=tmp_path)
+        as_json = run(command, "jobs", "list", "--json", "--server-url", server.url, cwd=tmp_path)
+
+    assert 'pip install "zeus-bso[cli]"' in bare.stderr
+    assert (as_json.returncode, as_json.stdout) == (0, "[]\n")
+
+
 def test_the_wheel_carries_the_demo_script_and_the_type_marker(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()

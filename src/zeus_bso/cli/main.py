@@ -126,7 +126,9 @@ def _run(arguments: Sequence[str]) -> int:
         if missing not in _EXTRAS:
             raise
         extra = _EXTRAS_OF_COMMANDS.get(args.command, _EXTRAS[missing])
-        return _fail(f'`zeus-bso {args.command}` needs {error.name}: pip install "zeus-bso[{extra}]"')
+        named = f'"zeus-bso[{extra}]"'
+        by_uv = f", or: uvx --from {named} zeus-bso {args.command}" if "UV" in os.environ else ""
+        return _fail(f"`zeus-bso {args.command}` needs {error.name}: pip install {named}{by_uv}")
     except KeyboardInterrupt:
         return INTERRUPTED
     return exit_code
