@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.support.extras import extras, named_extras, unknown_extras
-from tests.support.pages import ROOT, TRAINING, Block, PageRun, blocks_of, run_page
+from tests.support.pages import PATIENCE_S, ROOT, TRAINING, Block, PageRun, blocks_of, run_page
 
 from zeus_bso import connect
 from zeus_bso.cli.main import _EXTRAS
+
+pytestmark = pytest.mark.timeout(PATIENCE_S)
 
 ELSEWHERE = {
     "docs/tutorial.md": "tests/frameworks",

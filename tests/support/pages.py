@@ -23,7 +23,7 @@ from benchmarks.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = Path(__file__).with_name("commands")
-PATIENCE_S = 240
+PATIENCE_S = 600
 
 TRAINING = """
 import itertools, json, os, signal
