@@ -161,6 +161,7 @@ def run(number: int, batch_size: int, cost: float | None, **changes: Any) -> Tri
         "energy": 30.0,
         "energy_source": EnergySource.COUNTER,
         "cost": cost,
+        "power_limit": None,
         "target_reached": not failed,
         "started_at": datetime(2026, 1, number, tzinfo=timezone.utc),
     }
@@ -205,6 +206,14 @@ def test_a_run_whose_energy_has_another_source_is_in_no_area() -> None:
     chart = told(points=[run(1, 32, 40.0, energy_source=EnergySource.ESTIMATE)])
 
     assert "saved against the default" not in [trace["name"] for trace in chart.data]
+
+
+def test_runs_of_the_default_batch_size_are_in_an_area_only_at_a_power_limit_or_without_a_result() -> None:
+    names = [trace["name"] for trace in told(points=[run(1, 16, 90.0), run(2, 16, 110.0)]).data]
+    limited = told(points=[run(1, 16, 60.0, power_limit=200.0), run(2, 16, None)]).data
+
+    assert not {"saved against the default", "lost"} & set(names)
+    assert [area(trace) for trace in limited if trace.get("fill") and trace["name"] != "exploring"] == [40.0, 30.0]
 
 
 def test_each_mark_tells_of_its_run() -> None:

@@ -81,7 +81,7 @@ def runs_chart(runs: Runs, baseline: Baseline, colours: Colours, *, quantity: Qu
     unit = TimeUnit.of([most]) if quantity == "time" else EnergyUnit.of([most])
     edges = _edges([point.trial_number for point in runs.points])
     top = _HEADROOM * (unit(most) or 1.0)
-    traces = _tints(runs, edges, top) + _areas(runs, baseline.mean, edges, unit) + _marks(runs, colours, unit)
+    traces = _tints(runs, edges, top) + _areas(runs, baseline, edges, unit) + _marks(runs, colours, unit)
     if baseline.mean is not None:
         traces.append(_line(baseline, edges, unit, quantity))
     return Chart(
@@ -167,13 +167,14 @@ def _tints(runs: Runs, edges: _Edges, top: float) -> list[Trace]:
     return _filled("exploring", outline, EXPLORING)
 
 
-def _areas(runs: Runs, mean: float | None, edges: _Edges, unit: EnergyUnit | TimeUnit) -> list[Trace]:
+def _areas(runs: Runs, baseline: Baseline, edges: _Edges, unit: EnergyUnit | TimeUnit) -> list[Trace]:
     """The area that was saved, and the area that was lost: above the line, or used by a run without a result."""
+    mean = baseline.mean
     if mean is None:
         return []
     saved: _Outline = []
     lost: _Outline = []
-    for side, group in groupby(runs.points, key=lambda point: _side(point, runs, mean)):
+    for side, group in groupby(runs.points, key=lambda point: _side(point, runs, baseline)):
         members = list(group)
         if side == "saved":
             saved += _steps(members, runs.used, edges, unit, mean)
@@ -184,12 +185,14 @@ def _areas(runs: Runs, mean: float | None, edges: _Edges, unit: EnergyUnit | Tim
     return _filled("saved against the default", saved, SAVED) + _filled("lost", lost, LOST)
 
 
-def _side(point: TrialPoint, runs: Runs, mean: float) -> str:
+def _side(point: TrialPoint, runs: Runs, baseline: Baseline) -> str:
     if point.status is TrialStatus.DISPATCHED or wording.why_left_out(point.energy_source, runs.energy_source):
         return "not compared"
     if not point.converged:
         return "wasted"
-    return "saved" if runs.used[point.trial_number] <= mean else "lost"
+    if point.batch_size == baseline.batch_size and point.power_limit is None:
+        return "not compared"  # The line is the mean of these runs, which save and lose nothing.
+    return "saved" if runs.used[point.trial_number] <= (baseline.mean or 0.0) else "lost"
 
 
 def _steps(

@@ -86,6 +86,9 @@ def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, es
     if not points:
         default = units.count(default_batch_size)
         return Chart(f"Not enough data yet: no run with the default batch size {default} has converged.")
+    if points[-1].energy_kwh.is_zero:
+        default = units.count(default_batch_size)
+        return Chart(f"Nothing is saved yet: the job has stayed on its default batch size {default}.")
     saved, low, high = (
         [getattr(point.energy_kwh, name) * JOULES_PER_KWH for point in points] for name in ("saved", "low", "high")
     )
@@ -102,10 +105,6 @@ def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, es
         f"Energy saved up to trial {points[-1].trial_number}: {units.energy(saved[-1])}{mark}, "
         f"95 % interval {units.energy(low[-1])} to {units.energy(high[-1])}."
     )
-    if points[-1].energy_kwh.is_zero:
-        summary = (
-            f"Nothing is saved yet: the job has stayed on its default batch size {units.count(default_batch_size)}."
-        )
     return Chart(
         summary=summary,
         columns=("After trial", "Ended", "Saved (J)", "Low (J)", "High (J)", "Time saved (s)"),

@@ -47,6 +47,7 @@ class TrialPoint:
         energy: Energy used so far [J].
         energy_source: Source of the energy readings.
         cost: Cost [J], or None before the trial is decided.
+        power_limit: Power limit of each device [W], or None at full power.
     """
 
     trial_number: int
@@ -60,6 +61,7 @@ class TrialPoint:
     energy: float
     energy_source: EnergySource | None
     cost: float | None
+    power_limit: float | None
     target_reached: bool
     started_at: datetime
 
@@ -161,7 +163,6 @@ class TrialRow(TrialPoint):
 
     Attributes:
         wasted_energy: Energy of work that was discarded at a restart [J].
-        power_limit: Power limit of each device [W], or None at full power.
         profiling_energy: Extra energy to measure power limits [J].
         last_seen_at: Time of the last message from its client.
         given_up: Whether its lease has ended, and no ask has noted that yet.
@@ -171,7 +172,6 @@ class TrialRow(TrialPoint):
     current_epoch: int
     metric: float | None
     wasted_energy: float
-    power_limit: float | None
     profiling_energy: float
     run_id: str | None
     last_seen_at: datetime
