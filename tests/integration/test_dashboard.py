@@ -141,7 +141,12 @@ def test_whatever_a_job_is_called_it_is_shown_and_found_and_nothing_else_happens
     assert own_server.call("GET", link).status_code == 200
     assert job_id in jobs.text
     assert job_id in job.text
-    for shown in (jobs, job):
+    trial = page(own_server, "/job/trial", job_id=job_id, number=1)
+    compared = page(own_server, "/compare", job_id=job_id, other="plain")
+    assert link in [*trial.values("a", "href"), *compared.values("a", "href")]
+    assert job_id in compared.text
+    assert f"/compare?job_id={quote(job_id)}" in page(own_server, "/compare").values("a", "href")
+    for shown in (jobs, job, trial, compared):
         assert shown.values("script", "src") == expected.values("script", "src")
         assert not shown.values("img", "src")
         assert not [attrs for _, attrs in shown.elements if any(name.startswith("on") for name in attrs)]
