@@ -129,8 +129,10 @@ def first_run(ancestor: Ancestor, default: int, sizes: tuple[int, ...], live: Se
         live: Those that may be given.
     """
     least, most = ancestor.sizes[0].batch_size, ancestor.sizes[-1].batch_size
-    known = [size for size in live if least <= size <= most]
-    if ancestor.kinship is not Kinship.IDENTICAL or not known:
+    within = [size for size in live if least <= size <= most]
+    # Whatever lies beyond, the job is to leave its default only for a size that is believed to be cheaper.
+    known = sorted({*within, default} & set(live))
+    if ancestor.kinship is not Kinship.IDENTICAL or not within:
         return None
     both = pace_hypotheses(ancestor, default, sizes), epochs_hypotheses(ancestor, default, sizes)
     if any(len(every) < 2 for every in both):
