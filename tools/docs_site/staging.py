@@ -97,6 +97,7 @@ def _with_pictures(text: str, path: Path) -> str:
     def drawn(found: re.Match[str]) -> str:
         picture = path.with_name(f"{path.stem}-{next(numbers)}.svg")
         picture.write_text(mermaidx.render(found[1], config={"htmlLabels": False}).svg())
-        return f"![Diagram]({picture.name})"
+        heading = re.findall(r"^#+ (.+)$", text[: found.start()], re.MULTILINE)[-1]
+        return f"![{heading}, as a diagram]({picture.name})"
 
     return _DIAGRAM.sub(drawn, text)
