@@ -245,11 +245,11 @@ def _table(report: JobReport) -> FittedTable:
     table = FittedTable(
         Column("batch size", right=True),
         Column("runs", right=True),
-        Column("failed", right=True, drop=2),
-        Column(f"energy{mark}", right=True, drop=3),
-        Column("time", right=True, drop=4),
+        Column("failed", right=True, drop=1),
+        Column(f"energy{mark}", right=True, drop=2),
+        Column("time", right=True, drop=3),
         Column(f"cost{mark}", right=True),
-        Column("", drop=1),
+        Column("", drop=4),
     )
     for row in report.sizes:
         table.add_row(
