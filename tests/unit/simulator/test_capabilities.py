@@ -81,6 +81,7 @@ OPTIONS = {
     "first_seed": EXPERIMENT,
     "jobs": EXPERIMENT,
     "json": EXPERIMENT,
+    "verbose": EXPERIMENT,
     "figures": EXPERIMENT,
 }
 """By option of ``zeus-bso simulate``: the field of a scenario that it sets, or the same as there."""
