@@ -21,7 +21,7 @@ EPOCHS = {8: 9, 16: 3, 32: 8}
 job = JobSpec(job_id_prefix="tried", batch_sizes=list(EPOCHS), default_batch_size=32, target_metric=0.9, max_epochs=20)
 bso = BatchSizeOptimizer(ReplayMonitor([(100.0, 1000.0)] * 30), job=job)
 size = bso.get_batch_size()
-print("size", size, flush=True)
+print("given", size, flush=True)
 bso.on_train_begin()
 for epoch in range(1, 21):
     time.sleep(float(sys.argv[1]) if len(sys.argv) > 1 else 0)
@@ -61,7 +61,7 @@ def test_a_script_is_launched_until_settled_and_its_own_launches_go_on_from_the_
     assert '  server_url="sqlite:///' in done.stdout
     launch = next(line for line in done.stdout.splitlines() if line.startswith("  ZEUS_BSO_SERVER_URL="))
     again = subprocess.run(launch, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert again.stdout == "size 16\n"
+    assert again.stdout == "given 16\n"
     for shown in re.findall(r"^  (\S.* jobs show .*)$", done.stdout, re.MULTILINE):
         job = subprocess.run(shown, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
         assert f"{len(runs) + 1} runs" in job.stdout
@@ -74,7 +74,7 @@ def test_max_runs_and_json_serve_scripts(tmp_path: Path) -> None:
     assert (report["recurrences"], report["settled"], report["default_batch_size"]) == (2, False, 32)
     assert report["server_url"] == f"sqlite:///{tmp_path / 'kept.db'}"
     assert "2/2" in done.stderr
-    assert (tmp_path / "kept.log").read_text().count("size ") == 2
+    assert (tmp_path / "kept.log").read_text().count("given ") == 2
 
 
 def test_ctrl_c_cancels_the_run_and_says_how_to_go_on(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_ctrl_c_cancels_the_run_and_says_how_to_go_on(tmp_path: Path) -> None:
         while "1/40" not in process.stdout.readline():
             assert process.poll() is None
         log = tmp_path / "zeus-bso.log"
-        while log.read_text().count("size ") < 2:
+        while log.read_text().count("given ") < 2:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=60)

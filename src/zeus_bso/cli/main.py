@@ -109,11 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     """Run a command and write all its output. The reader may have left, as in ``zeus-bso jobs list --csv | head``."""
     parser, commands = build_parser(arguments)
-    try:
-        args = parser.parse_args(arguments)
-    except SystemExit:
-        sys.stdout.flush()  # --help and --version
-        raise
+    args = _parsed(parser, arguments)
     try:
         exit_code = commands[args.command].run(args)
         sys.stdout.flush()
@@ -132,6 +128,15 @@ def _run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return exit_code
+
+
+def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+    """The arguments. ``--help`` and ``--version`` end here, with all their output written."""
+    try:
+        return parser.parse_args(arguments)
+    except SystemExit:
+        sys.stdout.flush()
+        raise
 
 
 def _write_nowhere() -> None:
