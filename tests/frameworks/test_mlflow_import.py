@@ -31,9 +31,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
         run = client.create_run(experiment, start_time=begin)
         curve = [Metric("acc", best * min(1.0, (at + 1) / epochs), begin, at) for at in range(10)]
         energy = [Metric("energy_kwh", 1.0 / (number + 1), begin, 0)]
-        client.log_batch(
-            run.info.run_id, metrics=curve + energy, params=[Param("bs", str(size)), Param("epochs", "99")]
-        )
+        params = [Param("bs", str(size)), Param("epochs", "99")]
+        client.log_batch(run.info.run_id, metrics=curve + energy, params=params)
         client.set_terminated(run.info.run_id, status, end_time=begin + 1_000_000)
     return uri
 

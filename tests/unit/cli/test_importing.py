@@ -208,7 +208,9 @@ def test_of_a_million_wrong_lines_the_first_are_named(tmp_path: Path, monkeypatc
 
     assert message.count("is no number") == checked.NAMED
     assert message.endswith("and 2980 more")
-    assert "more than 3000 runs" in refused(written(tmp_path, "batch_size,epochs\n" + "x,1\n" * 3001))
+    assert refused(written(tmp_path, "batch_size,epochs\n" + "x,1\n" * 4000)).endswith("and 3980 more")
+    right = written(tmp_path, "batch_size,epochs\n" + "8,1\n" * 3001)
+    assert "more than 3000 runs" in refused(right, all_reached=True)
 
 
 def test_chunks_are_bounded_in_number_and_size(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from itertools import islice
 from types import TracebackType
 from typing import IO, Any
 
@@ -20,6 +21,9 @@ from zeus_bso.units import counted, plain
 
 MOST_IMPORTED = 100_000
 """An import has at most so many runs."""
+
+MOST_READ = 1_000_000
+"""Where some runs are wrong, so many are read to count them."""
 
 NAMED = 20
 """So many wrong rows are named; of the others only their number."""
@@ -92,16 +96,16 @@ def check(found: Iterable[SourceRun | RowError], reader: RunReader, job: JobSpec
     """
     with ExitStack() as stack:
         runs, wrong = stack.enter_context(CheckedRuns()), _WrongRuns(where)
-        for number, each in enumerate(found, start=1):
-            if number > MOST_IMPORTED:
+        for number, each in enumerate(islice(found, MOST_READ), start=1):
+            read = _read(each, reader, job)
+            if isinstance(read, str):
+                wrong.add(read)
+            elif number <= MOST_IMPORTED:
+                runs.add(read)
+            elif not wrong:
                 raise CommandError(
                     f"Nothing is imported: {where} has more than {MOST_IMPORTED} runs. Give the latest ones."
                 )
-            read = _read(each, reader, job)
-            if isinstance(read, PastRun):
-                runs.add(read)
-            else:
-                wrong.add(read)
         wrong.refuse()
         if not runs.count:
             raise CommandError(f"{where} has no runs.")
@@ -122,6 +126,9 @@ class _WrongRuns:
         self._count += 1
         if len(self._named) < NAMED:
             self._named.append(message)
+
+    def __bool__(self) -> bool:
+        return self._count > 0
 
     def refuse(self) -> None:
         """End the command if there are any.
