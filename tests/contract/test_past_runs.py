@@ -67,6 +67,14 @@ class TestWhatIsLearnt:
     def test_ids_that_differ_in_case_only_are_two_runs(self, server: Server) -> None:
         assert tell(server, run("a"), run("A"))["added"] == 2
 
+    def test_two_imports_at_once_take_each_run_once(self, server: Server) -> None:
+        body = {"job_id": "job", "source": "csv", "runs": [run(str(number)) for number in range(20)]}
+        answers = server.gather([("POST", OBSERVATIONS, body)] * 4)
+
+        assert [answer.status_code for answer in answers] == [200] * 4
+        assert sum(answer.json()["added"] for answer in answers) == 20
+        assert server.job("job")["past_runs"] == {"csv": 20}
+
     def test_one_id_twice_in_a_request_is_one_run(self, server: Server) -> None:
         told = tell(server, run("a"), run("a", 8))
 
@@ -196,6 +204,14 @@ class TestWhereTheyAreSeen:
         assert job["next_run"].endswith("3 past runs from csv and mlflow are known.")
         assert job["trials"] == 0
 
+    @pytest.mark.usefixtures("surrogate")
+    def test_the_page_of_the_job_says_it_too(self, server: Server) -> None:
+        tell(server, run("a"), run("b"))
+
+        page = server.call("GET", "/job", job_id="job").text
+
+        assert "2 past runs known, from <bdi>csv</bdi>" in page.replace("\N{NO-BREAK SPACE}", " ")
+
     @pytest.mark.parametrize("policy", ["zeus", "surrogate"])
     def test_the_savings_have_a_baseline_from_day_one(self, server: Server, policy: str) -> None:
         server.register(policy=policy)
@@ -214,7 +230,7 @@ class TestWhereTheyAreSeen:
         told = tell(server, run("a", 64, energy=1.0))
 
         assert told["learnt"] == {"cost": 1}
-        assert "The policy zeus learns from trials only" in told["message"]
+        assert told["note"].startswith("The policy zeus learns from its own trials only.")
         assert server.ask().batch_size == 16
 
 

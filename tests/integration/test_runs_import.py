@@ -116,6 +116,15 @@ def test_what_is_wrong_is_said_and_nothing_is_stored(
     assert command.job()["past_runs"] == {}
 
 
+def test_a_job_of_the_policy_zeus_is_told_what_it_does_not_learn(command: Import) -> None:
+    server = Server(command.folder / "jobs.db")
+    server.start()
+    server.register(job_id="reference")
+    server.close()
+
+    assert "The policy zeus learns from its own trials only." in command(LINES, job="reference")[1]
+
+
 def test_a_job_or_a_file_that_is_not_there_is_named(command: Import) -> None:
     assert "no job 'gone'" in command(LINES, job="gone")[2]
     assert "cannot be read: No such file" in command.run("/no/such/file.csv")[2]

@@ -147,6 +147,7 @@ class PastRunsTaken(BaseModel):
         estimated: Number of new runs whose energy or time is estimated.
         batch_sizes: What the new runs say about each batch size.
         message: The same in words.
+        note: A sentence on what the policy of the job does not learn. Null if there is none.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -159,3 +160,4 @@ class PastRunsTaken(BaseModel):
     estimated: int
     batch_sizes: list[PastSizeView]
     message: str
+    note: str | None = None

@@ -32,6 +32,8 @@ def _lines(answer: PastRunsTaken) -> list[str]:
     would = "would be added to" if answer.dry_run else "added to"
     lines = [plain(f"{counted(answer.added, 'past run')} {would} job {answer.job_id!r}.")]
     lines += [f"  {answer.learnt[use]} {what}" for use, what in _USES.items() if answer.learnt.get(use)]
+    if answer.note:
+        lines.append(answer.note)
     if answer.known:
         lines.append(plain(f"{counted(answer.known, 'run')} known already, passed over."))
     if answer.dry_run:

@@ -59,8 +59,11 @@ def past_runs_taken(taken: Taken, *, dry_run: bool) -> PastRunsTaken:
         estimated=sum(each.estimated for each in taken.observations),
         batch_sizes=past_run_rules.by_size(taken.observations),
         message=_lessons_message(taken, learnt, dry_run=dry_run),
+        note=_FOR_ZEUS if taken.job.state.spec.policy == "zeus" else None,
     )
 
+
+_FOR_ZEUS = "The policy zeus learns from its own trials only. Past runs serve the baseline of its savings."
 
 _LESSONS = {
     PastRunUse.RUN: "as a run of the job",
@@ -77,7 +80,4 @@ def _lessons_message(taken: Taken, learnt: Counter[PastRunUse], *, dry_run: bool
         return f"No run is new.{known}"
     used = "; ".join(f"{learnt[lesson]} {what}" for lesson, what in _LESSONS.items() if learnt[lesson])
     would = "would be added" if dry_run else "added"
-    zeus = ""
-    if taken.job.state.spec.policy == "zeus":
-        zeus = " The policy zeus learns from trials only; past runs serve the baseline of its savings."
-    return f"{plain(counted(len(taken.observations), 'run'))} {would}: {used}.{known}{zeus}"
+    return f"{plain(counted(len(taken.observations), 'run'))} {would}: {used}.{known}"
