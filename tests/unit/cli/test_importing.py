@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,6 +22,7 @@ from zeus_bso.cli.importing.rows import RunReader, columns_of, improvements, tol
 from zeus_bso.cli.importing.tracker_curves import as_epochs
 from zeus_bso.cli.importing.written_figures import ENERGY_UNITS, read_moment, read_number, read_time, read_truth
 from zeus_bso.protocol.job_spec import JobSpecFromClient
+from zeus_bso.protocol.past_runs import PastRuns
 
 JOB = JobSpecFromClient(
     job_id="job",
@@ -33,11 +35,14 @@ JOB = JobSpecFromClient(
 )
 
 
-def imported(path: Path, told: str = "", **options: Any) -> list[dict[str, Any]]:
+PAGE = Path(__file__).parents[3] / "docs" / "past-runs.md"
+
+
+def imported(path: Path, told: str = "", job: JobSpecFromClient = JOB, **options: Any) -> list[dict[str, Any]]:
     """What would be sent of a file."""
     with csv_source.opened(path) as source:
         reader = RunReader(columns_of(source.names, told_columns(told)), decimal_comma=source.decimal_comma, **options)
-        runs = check(source.runs(), reader, JOB, "runs.csv")
+        runs = check(source.runs(), reader, job, "runs.csv")
     with runs:
         return list(itertools.chain.from_iterable(runs.chunks()))
 
@@ -61,6 +66,20 @@ def test_a_file_is_read_however_it_is_encoded_and_separated(tmp_path: Path, enco
     path = written(tmp_path, "\r\n".join(map(separator.join, lines)), encoding)
 
     assert imported(path) == [{"run_id": "Übung é", "batch_size": 16, "epochs": 3, "reached": True}]
+
+
+def test_the_examples_of_the_page_are_right(tmp_path: Path) -> None:
+    lines, body = (block.group(1) for block in re.finditer(r"```(?:csv|json)\n(.*?)```", PAGE.read_text(), re.DOTALL))
+    job = JOB.model_copy(update={"batch_sizes": [64, 512]})
+    first, second, third = imported(written(tmp_path, lines), job=job)
+
+    assert (first["run_id"], first["time"], first["energy"]) == (
+        "nightly-0412",
+        pytest.approx(7110.0),
+        pytest.approx(2_232_000.0),
+    )
+    assert ("energy" in second, third["reached"]) == (False, False)
+    assert PastRuns.model_validate_json(body).runs[0].energy == 2_232_000.0
 
 
 def test_an_encoding_that_was_guessed_is_named(tmp_path: Path) -> None:
