@@ -234,3 +234,13 @@ def test_another_eta_weighs_past_runs_and_trials_alike() -> None:
     job.save(changed)
     assert believed(job) == pytest.approx(believed(fresh))
     assert job.state.progress.surrogate.spent == 0.0
+
+
+def test_an_estimate_beyond_all_bounds_is_none() -> None:
+    job = job_in_memory()
+    (far,) = tell(job, past_run(DEFAULT, energy=None), mean_power=1e308)
+    (none,) = tell(job, past_run(32, time=None), mean_power=1e-300)
+
+    assert [(record.cost, record.estimated, record.lesson.value) for record in (far, none)] == [
+        (None, False, "epochs")
+    ] * 2

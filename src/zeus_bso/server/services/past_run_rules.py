@@ -10,7 +10,7 @@ from statistics import fmean
 from zeus_bso.exceptions import RefusedRunsError
 from zeus_bso.policy.state import Curve, Knobs, RunState
 from zeus_bso.protocol.past_runs import PastRun, PastRuns, PastRunUse, PastSizeView
-from zeus_bso.protocol.words import Outcome
+from zeus_bso.protocol.words import MAX_TOTAL, Outcome
 from zeus_bso.server.observations.models import KnownRuns, PastRunRecord
 from zeus_bso.server.services.locked_job import LockedJob
 
@@ -193,12 +193,14 @@ def _mean_power(figures: Sequence[_Figures]) -> float | None:
 
 
 def _completed(found: _Figures, mean_power: float) -> _Figures:
-    """The run with the energy, or the time, that it lacks."""
+    """The run with the energy, or the time, that it lacks, unless that comes out beyond all bounds."""
     if mean_power <= 0.0 or (found.time is None) == (found.energy is None):
         return found
     if found.energy is None:
-        return replace(found, energy=(found.time or 0.0) * mean_power, estimated=True)
-    return replace(found, time=found.energy / mean_power, estimated=True)
+        energy = (found.time or 0.0) * mean_power
+        return replace(found, energy=energy, estimated=True) if energy <= MAX_TOTAL else found
+    time = found.energy / mean_power
+    return replace(found, time=time, estimated=True) if time <= MAX_TOTAL else found
 
 
 def _learn(job: LockedJob, source: str, number: int, run: PastRun, found: _Figures) -> tuple[LockedJob, PastRunRecord]:
