@@ -45,6 +45,10 @@ def run(server: Server, epochs: int = 4, energy: float = 25.0) -> Trial:
     return trial
 
 
+NO_CURVE_STOP: Json = {"curve_stop": False, "transfer": True}
+"""The options as they come back."""
+
+
 class TestWhichPolicy:
     def test_a_registration_that_names_none_is_of_the_reference_algorithm(self, server: Server) -> None:
         answer = server.register()
@@ -55,8 +59,8 @@ class TestWhichPolicy:
     def test_a_registration_that_names_one_has_it(self, server: Server) -> None:
         answer = server.register(policy="surrogate", policy_options={"curve_stop": False})
 
-        assert (answer["policy"], answer["policy_options"]) == ("surrogate", {"curve_stop": False})
-        assert server.job()["spec"]["policy_options"] == {"curve_stop": False}
+        assert (answer["policy"], answer["policy_options"]) == ("surrogate", NO_CURVE_STOP)
+        assert server.job()["spec"]["policy_options"] == NO_CURVE_STOP
         assert server.trial(server.ask())["type"] == "MAB"
 
     @pytest.mark.parametrize("job_id", ["job", None])
@@ -75,7 +79,7 @@ class TestWhichPolicy:
 
         assert (again["policy"], again["policy_options"], again["message"]) == (
             "surrogate",
-            {"curve_stop": False},
+            NO_CURVE_STOP,
             None,
         )
 
@@ -89,15 +93,15 @@ class TestWhichPolicy:
     def test_options_are_settings(self, server: Server) -> None:
         server.register(**SURROGATE)
         server.change(policy_options={"curve_stop": False})
-        assert server.job()["spec"]["policy_options"] == {"curve_stop": False}
+        assert server.job()["spec"]["policy_options"] == NO_CURVE_STOP
         server.change(max_epochs=7)
-        assert server.job()["spec"]["policy_options"] == {"curve_stop": False}
+        assert server.job()["spec"]["policy_options"] == NO_CURVE_STOP
 
         conflict = server.call("POST", "/jobs", spec(**SURROGATE | {"max_epochs": 7}))
         assert conflict.status_code == 200, "who names no options says nothing about them"
         body = spec(**SURROGATE | {"max_epochs": 7, "policy_options": {}})
         conflict = server.call("POST", "/jobs", body)
-        assert_refused(conflict, 409, "policy_options is {'curve_stop': False}, but {'curve_stop': True} was sent")
+        assert_refused(conflict, 409, "policy_options is {'curve_stop': False, 'transfer': True}, but")
 
     def test_an_option_that_does_not_exist_is_refused_in_a_change_and_ignored_in_a_registration(
         self, server: Server
@@ -106,7 +110,7 @@ class TestWhichPolicy:
         refused = server.call("PATCH", "/api/v1/jobs", {"policy_options": {"curve": False}}, job_id="job")
 
         assert_refused(refused, 422, "policy_options.curve")
-        assert server.job()["spec"]["policy_options"] == {"curve_stop": False}
+        assert server.job()["spec"]["policy_options"] == NO_CURVE_STOP
 
     def test_a_reset_keeps_the_policy_and_forgets_what_it_knew(self, server: Server) -> None:
         server.register(**SURROGATE)

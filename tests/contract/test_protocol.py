@@ -563,7 +563,7 @@ class TestOurOwnCalls:
             **SPEC,
             "max_epochs": 77,
             "policy": "zeus",
-            "policy_options": {"curve_stop": True},
+            "policy_options": {"curve_stop": True, "transfer": True},
             "power_limit": "off",
             "power_goal": None,
             "max_slowdown": None,

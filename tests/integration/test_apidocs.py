@@ -61,7 +61,9 @@ def test_the_page_has_every_operation_and_every_model(own_server: Server, page: 
 
     assert operations | set(api["components"]["schemas"]) <= set(page.places)
     groups = [place for place in page.places if place.startswith("group-")]
-    assert groups == [f"group-{name}" for name in ("reference-protocol", "trials", "jobs", "savings", "operation")]
+    assert groups == [
+        f"group-{name}" for name in ("reference-protocol", "trials", "observations", "jobs", "savings", "operation")
+    ]
 
 
 def test_every_operation_says_what_it_does_and_how_it_refuses(own_server: Server) -> None:
