@@ -564,6 +564,7 @@ class TestOurOwnCalls:
             "max_epochs": 77,
             "policy": "zeus",
             "policy_options": {"curve_stop": True, "transfer": True},
+            "similar_to": None,
             "power_limit": "off",
             "power_goal": None,
             "max_slowdown": None,
