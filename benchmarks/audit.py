@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from zeus_bso.server.database.engine import open_database
 from zeus_bso.server.database.restored import SKIPPED
-from zeus_bso.server.database.schema import batch_size_state, job, trial, trial_report
+from zeus_bso.server.database.schema import batch_size_state, job, observation, trial, trial_report
 
 
 def audit(url: str, acknowledged: Iterable[tuple[str, int, int]] = ()) -> list[str]:
@@ -19,8 +19,8 @@ def audit(url: str, acknowledged: Iterable[tuple[str, int, int]] = ()) -> list[s
 
     Checked are: trial numbers run from 1 without a gap, except the one that the restoration of a backup leaves; at
     most one exploration is open per job; the least cost is that of the trials since it was last replaced; every arm is
-    what its rewards make it (1e-9); every acknowledged report (job, trial, epoch) is stored; every trial with a
-    decision has a cost.
+    what its rewards, those of past runs too, make it (1e-9); every acknowledged report (job, trial, epoch) is stored;
+    every trial with a decision has a cost.
     """
 
     async def read() -> list[str]:
@@ -39,8 +39,11 @@ def _faults(connection: Connection, acknowledged: set[tuple[str, int, int]]) -> 
     trials: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(select(trial).order_by(trial.c.job_id, trial.c.trial_number)).mappings():
         trials.setdefault(row["job_id"], []).append(dict(row))
+    past: dict[str, list[dict[str, Any]]] = {}
+    for row in connection.execute(select(observation).where(observation.c.reward.is_not(None))).mappings():
+        past.setdefault(row["job_id"], []).append(dict(row))
     for row in connection.execute(select(job)).mappings():
-        faults += _job_faults(connection, dict(row), trials.get(row["job_id"], []))
+        faults += _job_faults(connection, dict(row), trials.get(row["job_id"], []), past.get(row["job_id"], []))
     keys = select(trial_report.c.job_id, trial_report.c.trial_number, trial_report.c.epoch)
     stored = {(row.job_id, row.trial_number, row.epoch) for row in connection.execute(keys)}
     lost = acknowledged - stored
@@ -49,7 +52,9 @@ def _faults(connection: Connection, acknowledged: set[tuple[str, int, int]]) -> 
     return faults
 
 
-def _job_faults(connection: Connection, row: dict[str, Any], trials: list[dict[str, Any]]) -> list[str]:
+def _job_faults(
+    connection: Connection, row: dict[str, Any], trials: list[dict[str, Any]], past: list[dict[str, Any]]
+) -> list[str]:
     name, faults = row["job_id"], []
     numbers = [found["trial_number"] for found in trials]
     last = row["last_trial_number"]
@@ -62,12 +67,13 @@ def _job_faults(connection: Connection, row: dict[str, Any], trials: list[dict[s
     if len(exploring) > 1:
         faults.append(f"{name}: {len(exploring)} explorations are open")
     decided = sorted((found for found in now if found["reward"] is not None), key=lambda found: found["decision"])
-    least = _least_cost(decided)
+    learnt = [found for found in past if found["generation"] == row["generation"]]
+    least = _least_cost(sorted((*decided, *learnt), key=lambda found: found["decision"]))
     if row["min_cost"] != least:
         faults.append(f"{name}: min_cost is {row['min_cost']}, the trials say {least}")
     states = connection.execute(select(batch_size_state).where(batch_size_state.c.job_id == name)).mappings()
     for state in states:
-        rewards = [found["reward"] for found in decided if found["batch_size"] == state["batch_size"]]
+        rewards = [found["reward"] for found in (*decided, *learnt) if found["batch_size"] == state["batch_size"]]
         mean = math.fsum(rewards) / len(rewards) if rewards else 0.0
         m2 = math.fsum((reward - mean) ** 2 for reward in rewards)
         scale = max((reward**2 for reward in rewards), default=1.0)
@@ -85,5 +91,5 @@ def _least_cost(decided: list[dict[str, Any]]) -> float | None:
     least: float | None = None
     for found in decided:
         if found["outcome"] == "converged":
-            least = found["cost"] if found["uncapped"] or least is None else min(least, found["cost"])
+            least = found["cost"] if found.get("uncapped") or least is None else min(least, found["cost"])
     return least

@@ -7,7 +7,6 @@ from dataclasses import replace
 from statistics import fmean
 
 from benchmarks.policy_traces import Run, Verdict, drifting, regret_of, worst_of
-from zeus_bso.policy.ancestor import Kinship
 from zeus_bso.simulator.report import EARLY, ReportRow
 from zeus_bso.simulator.scenario import Scenario
 from zeus_bso.simulator.traces import Pair, RecordedRun, Workload
@@ -19,8 +18,6 @@ SOURCE_RUNS, FEW_SOURCE_RUNS = 30, 8
 MOST_REGRET, MOST_REGRET_AFTER_FEW = 0.16, 0.20
 MOST_OF_A_PAIR, MOST_WORST = 1.5, 5.0
 MOST_MISLED = 1.2
-
-IDENTICAL, SIMILAR = Kinship.IDENTICAL, Kinship.SIMILAR
 
 Sources = Callable[[SimulatedWorkload, Sequence[Pair]], Iterator[SourceJob]]
 
@@ -103,24 +100,24 @@ def _other_gpu(runs: int) -> Sources:
     def sources(world: SimulatedWorkload, pairs: Sequence[Pair]) -> Iterator[SourceJob]:
         for pair in pairs:
             if pair.workload == world.pair.workload and pair.gpu != world.pair.gpu:
-                yield SourceJob(SimulatedWorkload(pair, world.scenario), runs, IDENTICAL)
+                yield SourceJob(SimulatedWorkload(pair, world.scenario), runs)
 
     return sources
 
 
 def _easier_target(world: SimulatedWorkload, pairs: Sequence[Pair]) -> Iterator[SourceJob]:
-    yield SourceJob(SimulatedWorkload(eased(world.pair), world.scenario), SOURCE_RUNS, SIMILAR)
+    yield SourceJob(SimulatedWorkload(eased(world.pair), world.scenario), SOURCE_RUNS)
 
 
 def _other_workload(world: SimulatedWorkload, pairs: Sequence[Pair]) -> Iterator[SourceJob]:
     for pair in pairs:
         if pair.workload != world.pair.workload and pair.gpu == world.pair.gpu:
-            yield SourceJob(SimulatedWorkload(pair, world.scenario), SOURCE_RUNS, SIMILAR)
+            yield SourceJob(SimulatedWorkload(pair, world.scenario), SOURCE_RUNS)
 
 
 def _other_eta(eta: float) -> Sources:
     def sources(world: SimulatedWorkload, pairs: Sequence[Pair]) -> Iterator[SourceJob]:
-        yield SourceJob(SimulatedWorkload(world.pair, replace(world.scenario, eta_knob=eta)), SOURCE_RUNS, IDENTICAL)
+        yield SourceJob(SimulatedWorkload(world.pair, replace(world.scenario, eta_knob=eta)), SOURCE_RUNS)
 
     return sources
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
+from tests.support.access import SETTING, TOKENS
 from tests.support.exports import export, file_of, lines_of, rows, send
 from tests.support.jobs import Json, Trial
 from tests.support.server import Server
@@ -122,6 +123,22 @@ class TestWhoIsAnAncestor:
         assert found is not None
         assert (found["job_id"], found["kind"]) == ("named", "similar")
 
+    def test_a_named_job_whose_metric_goes_the_other_way_is_similar(self, server: Server) -> None:
+        learnt(server)
+        other(server, similar_to="job", higher_is_better_metric=False)
+
+        found = ancestor(server)
+        assert found is not None
+        assert found["kind"] == "similar"
+
+    def test_a_job_of_the_reference_policy_has_none(self, server: Server) -> None:
+        learnt(server)
+        answer = other(server, policy="zeus", similar_to="job")
+
+        assert answer["message"] == (
+            "similar_to: only a job of the policy 'surrogate' begins with the results of another job."
+        )
+
     @pytest.mark.parametrize("name", ["not there", "of zeus", "not run", "other"])
     def test_a_named_job_that_has_nothing_to_hand_on_is_said(self, server: Server, name: str) -> None:
         server.register(job_id="of zeus", job_id_prefix="something else")
@@ -170,7 +187,7 @@ class TestTheFirstRun:
         offer = server.offer("other")
 
         assert offer["batch_size"] == explained["next_batch_size"] == CHEAPEST
-        assert "Job job found this batch size the cheapest for the same task." in explained["next_run"]
+        assert "found this batch size the cheapest for the same task." in explained["next_run"]
         assert 2 * NEEDED[CHEAPEST] <= offer["epoch_bound"] <= 2 * NEEDED[CHEAPEST] + 2
         assert server.offer("other")["batch_size"] == CHEAPEST
 
@@ -229,6 +246,27 @@ class TestTheFirstRun:
         assert taken[:2] == [32, 16]
         assert all(bound["epoch_bound"] is None for bound in (server.offer("other") for _ in range(2)))
 
+    def test_comes_once_also_if_nothing_is_learnt_from_it(self, server: Server) -> None:
+        learnt(server)
+        other(server)
+        first = server.offer("other")
+        for epoch in range(1, first["epoch_bound"] + 1):
+            server.report(Trial.of(first), current_epoch=epoch, metric=0.1, energy_source="partial")
+
+        assert server.trials("other")[0]["outcome"] == "cost-bound"
+        assert server.offer("other")["epoch_bound"] is None
+
+    def test_comes_again_to_a_job_that_was_deleted_and_registered_again(self, server: Server) -> None:
+        learnt(server)
+        other(server)
+        finish(server, server.ask("other"))
+        server.delete("other")
+        other(server)
+        offer = server.offer("other")
+
+        assert offer["batch_size"] == CHEAPEST
+        assert offer["epoch_bound"] is not None
+
     def test_does_not_come_again_after_a_reset(self, server: Server) -> None:
         learnt(server)
         other(server)
@@ -241,6 +279,50 @@ class TestTheFirstRun:
 
 
 class TestWhatIsKept:
+    def test_of_a_job_of_a_thousand_sizes_the_nearest_fit_into_every_database(self, server: Server) -> None:
+        sizes = list(range(1, 1001))
+        server.register(policy="surrogate", batch_sizes=sizes, default_batch_size=500)
+        past = [
+            {
+                "run_id": str(size),
+                "batch_size": size,
+                "epochs": 7,
+                "energy": 12.345678,
+                "time": 3.456789,
+                "reached": True,
+            }
+            for size in sizes
+        ]
+        told = server.call("POST", "/api/v1/observations", {"job_id": "job", "source": "csv", "runs": past})
+        assert told.json()["added"] == 1000
+        other(server, batch_sizes=sizes, default_batch_size=900)
+        other(server, job_id="third", batch_sizes=[1, 1000], default_batch_size=1)
+
+        assert ancestor(server) == {"job_id": "job", "kind": "identical", "runs": 256}
+        lines = lines_of(export(server, "third"))
+        kept = [size["batch_size"] for size in rows(lines, "job")[0]["inheritance"]["sizes"]]
+        assert (kept[0], kept[-1], len(kept)) == (1, 1000, 256)
+        assert send(server, file_of(lines), replace=True).status_code == 201
+
+    def test_figures_beyond_all_bounds_are_handed_on_within_them(self, server: Server) -> None:
+        server.register(policy="surrogate", eta_knob=1.0)
+        past = [
+            {
+                "run_id": str(size),
+                "batch_size": size,
+                "epochs": 2**31 - 1,
+                "energy": 1e15,
+                "time": 1e-9,
+                "reached": True,
+            }
+            for size in (16, 32)
+        ]
+        server.call("POST", "/api/v1/observations", {"job_id": "job", "source": "csv", "runs": past})
+
+        for number, eta in enumerate((0.0, 0.5, 1.0)):
+            other(server, job_id=f"other-{number}", eta_knob=eta, similar_to="job")
+            assert server.offer(f"other-{number}")["batch_size"] in (8, 16, 32, 64)
+
     def test_the_ancestor_may_be_deleted(self, server: Server) -> None:
         learnt(server)
         other(server)
@@ -294,3 +376,24 @@ class TestWhatIsKept:
 
         assert answer.status_code == 422
         assert answer.json()["message"] == "Line 2: job holds an invalid value."
+
+
+def test_a_team_is_not_told_the_id_of_another_teams_job(own_server: Server) -> None:
+    learnt(own_server, job_id="team-b-secret")
+    own_server.register(job_id="team-a-job", policy="surrogate", gpu_model="H200")
+    own_server.restart(api_tokens=SETTING)
+
+    def seen_by(token: str) -> str:
+        headers = {"Authorization": f"Bearer {TOKENS[token]}"}
+        answers = [
+            own_server.send("GET", "/api/v1/job", params={"job_id": "team-a-job"}, headers=headers),
+            own_server.send("GET", "/job", params={"job_id": "team-a-job"}, headers=headers),
+            own_server.send("GET", "/jobs/batch_size", params={"job_id": "team-a-job"}, headers=headers),
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200, 200]
+        return "".join(answer.text for answer in answers)
+
+    assert "team-b-secret" in seen_by("boss")
+    told = seen_by("team-a")
+    assert "team-b-secret" not in told
+    assert "It began with the results of another job, 7 runs of the same task" in told

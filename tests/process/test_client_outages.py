@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -336,15 +337,16 @@ class TestJudgingMeanwhile:
     def the_rest(
         self, bso: BatchSizeOptimizer, metrics: list[float], caplog: pytest.LogCaptureFixture
     ) -> tuple[int, str]:
-        """After how many evaluations the run ended, and what was said."""
+        """After how many evaluations the run ended, and what was said, but for what only the server knows."""
         for number, metric in enumerate(metrics, start=1):
             try:
                 bso.on_evaluate(metric)
             except ZeusBSOTrainFailError as error:
-                return number, f"raised {error}"
+                return number, f"raised {re.sub('; the next run takes [0-9]+', '', str(error))}"
             if bso.training_finished:
-                said = [record.getMessage() for record in caplog.records if "target" in record.getMessage()]
-                return number, f"{logging.getLevelName(caplog.records[-1].levelno)} {said[-1]}"
+                ends = [each for each in caplog.records if re.search("target|: converged;", each.getMessage())]
+                said = re.sub("Job .*, trial [0-9]+, (.*?);.*", r"\1", ends[-1].getMessage())
+                return number, f"{ends[-1].levelname} {said}"
         return 0, "nothing"
 
     def test_judging_loads_no_numpy(self) -> None:

@@ -12,7 +12,6 @@ import pytest
 from tests.support.process import ServerProcess
 from tests.support.traces import WORKLOADS, tiny_pair
 
-from zeus_bso.policy.ancestor import Kinship
 from zeus_bso.protocol.job_spec import JobSpecFromClient, PolicyOptions
 from zeus_bso.protocol.words import FailReason, Outcome
 from zeus_bso.simulator.job import PolicyJob, knobs_of
@@ -155,7 +154,7 @@ def test_it_does_so_for_a_job_that_begins_with_what_another_has_learnt(
     simulate(earlier, source, SEED)
     simulate(earlier, ServedJob(client, earlier, "surrogate", prefix), SEED)
     served_job = ServedJob(client, world, "surrogate", prefix)
-    simulated = simulate(world, PolicyJob(world, "surrogate", SEED, source.hand_on(Kinship.IDENTICAL)), SEED)
+    simulated = simulate(world, PolicyJob(world, "surrogate", SEED, source.hand_on(world)), SEED)
     served = simulate(world, served_job, SEED)
 
     assert served_job.began_with_another

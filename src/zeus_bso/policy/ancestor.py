@@ -44,6 +44,7 @@ class Ancestor:
         noise_variance: Variance of log epochs-to-target from run to run.
         pace_variance: Variance of the log cost per epoch from run to run.
         sizes: The sizes that it has tried, ascending; at least one.
+        advises: Its best size may be the first to run: no run of the job was decided since it took the beliefs over.
     """
 
     job_id: str
@@ -52,3 +53,4 @@ class Ancestor:
     noise_variance: float
     pace_variance: float
     sizes: tuple[AncestorSize, ...]
+    advises: bool = True

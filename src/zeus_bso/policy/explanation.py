@@ -127,7 +127,7 @@ def explain_surrogate(choice_input: ChoiceInput) -> Explanation:
     if not choice.sizes[size].live:
         return _explain_choice(choice, f"The next run takes {size}.")
     best = surrogate_algorithm.incumbent_of(knobs, choice.progress, choice.sizes)
-    if best is None and surrogate_algorithm.first_run_of(knobs, choice.progress, choice.sizes) is not None:
+    if best is None and surrogate_algorithm.first_run_of(knobs, choice.sizes) is not None:
         return _explain_choice(choice, f"The next run takes {size}.")
     if best is None:
         near = "the default" if size == knobs.default_batch_size else "a live one near the default"

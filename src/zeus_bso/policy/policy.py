@@ -212,7 +212,7 @@ class SurrogatePolicy:
 
     def advised(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
         """The size that the job's ancestor has found best, while the job itself has not run; None: there is none."""
-        first = surrogate_algorithm.first_run_of(knobs, progress, sizes)
+        first = surrogate_algorithm.first_run_of(knobs, sizes)
         return first.batch_size if first else None
 
     def is_exploring(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> bool:

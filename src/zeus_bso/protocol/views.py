@@ -328,7 +328,7 @@ class AncestorView(BaseModel):
     """The job with whose results another one began.
 
     Attributes:
-        job_id: Its id. It may have been deleted since.
+        job_id: Its id. It may have been deleted since. Null if the caller cannot reach such a job.
         kind: ``identical`` if its task is the same, so that it needs the same epochs to the target. Otherwise
             ``similar``.
         runs: Number of its runs that its results rest on, of each batch size the latest 20 at most.
@@ -336,7 +336,7 @@ class AncestorView(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    job_id: str
+    job_id: str | None
     kind: Literal["identical", "similar"]
     runs: int
 
@@ -346,7 +346,7 @@ class JobView(JobSummary):
 
     Attributes:
         next_batch_size: The batch size that the next ask would get if no run ends before. Null if chance decides.
-        next_run: One sentence with this size, or with the chances, and the reason.
+        next_run: This size, or the chances, and the reason, in sentences.
         left_out: One sentence on the runs that are not learnt from, with the reasons. Null if there are none.
         ancestor: The job with whose results this one began. Null if there is none.
         began_with: One sentence about it. Null if there is none.

@@ -74,17 +74,18 @@ def left_out_runs(runs: Mapping[EnergySource, int], of_job: EnergySource | None)
     return f"{those}: the energy comes from {', '.join(parts)}{ours}."
 
 
-def began_with(job_id: str, runs: int, *, identical: bool, in_use: bool) -> str:
+def began_with(job_id: str | None, runs: int, *, identical: bool, in_use: bool) -> str:
     """A sentence on the job with whose results another job began.
 
     Args:
-        job_id: Id of the former job.
+        job_id: Id of the former job, or None if it is not to be told.
         runs: Number of its runs.
         identical: Whether both have the same task.
         in_use: Whether the settings of the new job still let it believe them.
     """
     task = "the same task" if identical else "a similar task"
-    begun = f"It began with the results of job {job_id}, {counted(runs, 'run')} of {task}"
+    whose = f"job {job_id}" if job_id else "another job"
+    begun = f"It began with the results of {whose}, {counted(runs, 'run')} of {task}"
     doubt = "it believes them less and less, the more its own runs differ"
     return f"{begun}; {doubt if in_use else 'its policy option transfer=false leaves them out'}."
 

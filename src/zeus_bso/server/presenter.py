@@ -51,8 +51,8 @@ def show_job(service: ZeusService, job_id: str) -> JobView:
         next_batch_size=following.batch_size,
         next_run=" ".join(filter(None, [following.sentence, wording.past_runs(past_runs)])),
         left_out=wording.left_out_runs(_left_out(totals.values()), job.energy_source),
-        ancestor=_ancestor(job),
-        began_with=_began_with(job),
+        ancestor=_ancestor(service, job),
+        began_with=_began_with(service, job),
         power_profiles=[show_power_profile(job, size, profile) for size, profile in profiles.items()],
         past_runs=dict(past_runs),
     )
@@ -180,17 +180,21 @@ def show_trial(trial: Trial, of_job: EnergySource | None = None) -> TrialView:
     )
 
 
-def _ancestor(job: JobState) -> AncestorView | None:
+def _ancestor(service: ZeusService, job: JobState) -> AncestorView | None:
     begun = job.inheritance
-    return None if begun is None else AncestorView(job_id=begun.job_id, kind=begun.kinship.value, runs=begun.runs)
+    if begun is None:
+        return None
+    return AncestorView(job_id=service.told_id(begun.job_id), kind=begun.kinship.value, runs=begun.runs)
 
 
-def _began_with(job: JobState) -> str | None:
+def _began_with(service: ZeusService, job: JobState) -> str | None:
     begun = job.inheritance
     if begun is None:
         return None
     identical = begun.kinship is Kinship.IDENTICAL
-    return wording.began_with(begun.job_id, begun.runs, identical=identical, in_use=job.ancestor is not None)
+    return wording.began_with(
+        service.told_id(begun.job_id), begun.runs, identical=identical, in_use=job.ancestor is not None
+    )
 
 
 def _message(trial: Trial, of_job: EnergySource | None) -> str:

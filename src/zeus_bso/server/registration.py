@@ -74,6 +74,8 @@ def _created(job: JobState, spec: JobSpecFromClient) -> Registration:
             f"The job is new, and begins with what job {job.inheritance.job_id!r} has learnt. "
             "The policy option transfer=false switches that off."
         )
+    elif spec.similar_to is not None and spec.policy != "surrogate":
+        message = "similar_to: only a job of the policy 'surrogate' begins with the results of another job."
     elif spec.similar_to is not None:
         message = (
             f"similar_to: job {spec.similar_to!r} has nothing to hand on, so this job begins without. It is not there, "

@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 
-from zeus_bso.policy.ancestor import Kinship
 from zeus_bso.policy.state import Knobs, Progress, Sizes
 from zeus_bso.protocol.job_spec import JobSpecFromClient, PolicyOptions
 from zeus_bso.protocol.messages import AskForTrial, TrainingResult
@@ -66,9 +65,9 @@ class PolicyJob:
         """What was given so far, in order."""
         return list(self._rows.trials.values())
 
-    def hand_on(self, kinship: Kinship) -> Inheritance | None:
-        """What a new job takes over from this one; None: it has learnt nothing."""
-        return inherit(self._rows.state, self._rows.states, self._rows.used(), kinship)
+    def hand_on(self, world: SimulatedWorkload) -> Inheritance | None:
+        """What the job of another world takes over from this one; None: this one has learnt nothing."""
+        return inherit(self._rows.state, self._rows.states, self._rows.used(), spec_of(world, "surrogate"))
 
     def ask(self) -> GivenTrial:
         """Ask the policy what the next try runs."""
@@ -109,7 +108,7 @@ def spec_of(world: SimulatedWorkload, policy: PolicyName) -> JobSpecFromClient:
     # Traces are checked when they are read.
     return JobSpecFromClient.model_construct(
         job_id=_JOB_ID,
-        job_id_prefix=_JOB_ID,
+        job_id_prefix=workload.name,
         batch_sizes=list(world.pair.batch_sizes),
         default_batch_size=world.pair.default_batch_size,
         eta_knob=world.scenario.eta_knob,

@@ -23,4 +23,4 @@ def inherited(world: SimulatedWorkload, seed: int) -> Inheritance | None:
     source = world.source.world
     job = PolicyJob(source, "surrogate", seed + OTHER_SEED)
     simulate(source, job, seed + OTHER_SEED, world.source.recurrences)
-    return job.hand_on(world.source.kinship)
+    return job.hand_on(world)

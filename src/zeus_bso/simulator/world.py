@@ -11,7 +11,6 @@ import numpy as np
 
 from zeus_bso.cost import zeus_cost
 from zeus_bso.exceptions import ZeusBSOConfigError
-from zeus_bso.policy.ancestor import Kinship
 from zeus_bso.power.goal import PowerGoal, goal_of
 from zeus_bso.power.measured import add_window
 from zeus_bso.power.search import limits_w
@@ -56,12 +55,10 @@ class SourceJob:
     Attributes:
         world: Its workload, GPU and scenario.
         recurrences: How many it has run.
-        kinship: How its task is related to that of the job that begins with its results.
     """
 
     world: SimulatedWorkload
     recurrences: int
-    kinship: Kinship
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,7 @@ def _posterior(
 def fit(
     hypothesis: Hypothesis, default: int, observed: Mapping[int, Observation], least: float, most: float
 ) -> FittedHypothesis:
-    """FittedHypothesis a hypothesis to observations.
+    """Fit a hypothesis to observations.
 
     Args:
         hypothesis: What is expected, and how far that may be missed.

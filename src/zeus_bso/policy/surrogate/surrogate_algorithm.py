@@ -78,9 +78,9 @@ def choose(choice_input: ChoiceInput) -> Choice:
     begun = _begun(progress, _with_incumbent(progress.surrogate, sizes, beliefs), choice_input.in_flight)
     state = begun.surrogate
     if state.incumbent is None:
-        inherited = first_run_of(knobs, progress, sizes)
+        inherited = first_run_of(knobs, sizes)
         if inherited is not None:
-            return _begin_as_ancestor(knobs, inherited, begun, sizes)
+            return _begin_as_ancestor(inherited, begun, sizes)
         first = before_any_converged(state, live, progress.round_start, choice_input.in_flight)
         return Choice(first, TrialType.MAB, begun, sizes, message=message)
     if progress.surrogate.retries_owed > 0:
@@ -94,19 +94,16 @@ def choose(choice_input: ChoiceInput) -> Choice:
     return _look_at(looked_at, begun, sizes)
 
 
-def first_run_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> FirstRun | None:
+def first_run_of(knobs: Knobs, sizes: Sizes) -> FirstRun | None:
     """What the job's ancestor says that it should run first; None: it has run, begun anew, or has no such ancestor."""
-    if knobs.ancestor is None or progress.generation > 1:
-        return None
-    if any(state.arm.num_observations for state in sizes.values()):
+    if knobs.ancestor is None or not knobs.ancestor.advises:
         return None
     live = [size for size, state in sizes.items() if state.live]
     return first_run(knobs.ancestor, knobs.default_batch_size, tuple(sizes), live)
 
 
-def _begin_as_ancestor(knobs: Knobs, first: FirstRun, begun: Progress, sizes: Sizes) -> Choice:
-    assert knobs.ancestor is not None
-    message = f"Job {knobs.ancestor.job_id} found this batch size the cheapest for the same task."
+def _begin_as_ancestor(first: FirstRun, begun: Progress, sizes: Sizes) -> Choice:
+    message = "The job with whose results this one began found this batch size the cheapest for the same task."
     return Choice(first.batch_size, TrialType.MAB, begun, sizes, epoch_bound=first.epoch_bound, message=message)
 
 

@@ -51,6 +51,7 @@ class Inheritance:
         noise_variance: Variance of log epochs-to-target from run to run.
         pace_variance: Variance of the log cost per epoch from run to run.
         sizes: The sizes that it had tried, ascending; at least one.
+        generation: The generation in which the job began.
     """
 
     job_id: Text
@@ -59,14 +60,21 @@ class Inheritance:
     noise_variance: _Variance
     pace_variance: _Variance
     sizes: Annotated[tuple[InheritedSize, ...], Field(min_length=1)]
+    generation: PositiveCount = 1
 
     @property
     def runs(self) -> int:
         """Runs that it rests on."""
         return sum(size.runs for size in self.sizes)
 
-    def priced(self, eta_knob: float, max_power_w: float) -> Ancestor:
-        """The beliefs under the settings of the new job."""
+    def priced(self, eta_knob: float, max_power_w: float, *, advises: bool) -> Ancestor:
+        """The beliefs under the settings of the new job.
+
+        Args:
+            eta_knob: Its weight of energy against time.
+            max_power_w: Its ``max_power`` [W].
+            advises: Whether its first run is still to come.
+        """
         return Ancestor(
             job_id=self.job_id,
             kinship=self.kinship,
@@ -77,6 +85,7 @@ class Inheritance:
                 AncestorSize(size.batch_size, size.runs, _log(_cost(size, eta_knob, max_power_w)), size.log_epochs)
                 for size in self.sizes
             ),
+            advises=advises,
         )
 
 

@@ -79,7 +79,8 @@ class JobState:
         """The job whose beliefs this one begins with. None if there is none, or its settings switch that off."""
         if self.inheritance is None or not self.spec.policy_options.transfer:
             return None
-        return self.inheritance.priced(self.spec.eta_knob, self.spec.max_power)
+        advises = self.last_decision == 0 and self.progress.generation == self.inheritance.generation
+        return self.inheritance.priced(self.spec.eta_knob, self.spec.max_power, advises=advises)
 
     @property
     def policy(self) -> Policy:

@@ -107,6 +107,10 @@ class JobStateRepository:
         found = [job_of(row) for row in rows if self._reach.covers(row["job_id"])]
         return sorted(found, key=lambda state: state.job_id)
 
+    def reaches(self, job_id: str) -> bool:
+        """Whether the caller can reach a job of this id, whether it exists or not."""
+        return self._reach.covers(job_id)
+
     def relative(self, command: FindRelative) -> JobState | None:
         """Read the job that has most to hand on to a new one of the same prefix. None if there is no such job.
 

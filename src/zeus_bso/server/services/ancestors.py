@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from zeus_bso.policy.ancestor import Kinship
-from zeus_bso.policy.state import SizeState, SurrogateState
+from zeus_bso.policy.state import SizeState, SurrogateState, distance
 from zeus_bso.policy.surrogate.beliefs import cost_per_epoch, noise_variance, pace_variance
 from zeus_bso.protocol.job_spec import JobSpecFromClient
 from zeus_bso.server.batch_size_state.models import Used
@@ -19,6 +19,15 @@ LEAST_CONVERGED = 5
 
 LEAST_IN_COMMON = 2
 """A job that has fewer batch sizes in common with the new one is not found by itself."""
+
+MOST_SIZES = 256
+"""So many batch sizes are handed on at most, so that they fit into a column of every database."""
+
+_SAME_TASK = ("job_id_prefix", "target_metric", "higher_is_better_metric", "max_epochs")
+"""What two jobs of an identical task agree in."""
+
+_MOST = 1e40
+"""No figure that is handed on is larger."""
 
 _DIGITS = 7
 """Significant digits of what is handed on."""
@@ -41,12 +50,17 @@ def kinship_of(spec: JobSpecFromClient, source: JobSpecFromClient) -> Kinship:
     The epochs to a target follow from the batch size, whatever the device and the weight of energy are. They change
     with the target, and a schedule that ends with ``max_epochs`` changes them too.
     """
-    same = (spec.target_metric, spec.max_epochs) == (source.target_metric, source.max_epochs)
-    return Kinship.IDENTICAL if same and spec.job_id_prefix == source.job_id_prefix else Kinship.SIMILAR
+    same = all(getattr(spec, name) == getattr(source, name) for name in _SAME_TASK)
+    return Kinship.IDENTICAL if same else Kinship.SIMILAR
 
 
 def inherit(
-    source: JobState, sizes: Mapping[int, SizeState], used: Mapping[int, Used], kinship: Kinship
+    source: JobState,
+    sizes: Mapping[int, SizeState],
+    used: Mapping[int, Used],
+    spec: JobSpecFromClient,
+    *,
+    generation: int = 1,
 ) -> Inheritance | None:
     """What a new job takes over; None: the source has learnt nothing in its generation.
 
@@ -54,20 +68,29 @@ def inherit(
         source: The ancestor.
         sizes: What it knows about each batch size.
         used: What the runs have used that it has learnt from, by batch size.
-        kinship: How the tasks are related.
+        spec: The spec of the new job.
+        generation: The generation in which the new job begins.
     """
     state = source.progress.surrogate
-    tried = [_size(source, known, used.get(size)) for size, known in sorted(sizes.items()) if _is_known(known)]
+    tried = _nearest([size for size, known in sizes.items() if _is_known(known)], spec)
     if not tried:
         return None
     return Inheritance(
         job_id=source.job_id,
-        kinship=kinship,
+        kinship=kinship_of(spec, source.spec),
         default_batch_size=source.spec.default_batch_size,
         noise_variance=_rounded(noise_variance(state)),
         pace_variance=_rounded(pace_variance(state)),
-        sizes=tuple(tried),
+        sizes=tuple(_size(source, sizes[size], used.get(size)) for size in tried),
+        generation=generation,
     )
+
+
+def _nearest(tried: Sequence[int], spec: JobSpecFromClient) -> list[int]:
+    """Those of the sizes that are handed on, ascending: first those that the new job has, then the nearest."""
+    wanted, default = set(spec.batch_sizes), spec.default_batch_size
+    by_worth = sorted(tried, key=lambda size: (size not in wanted, distance(size, default), size))
+    return sorted(by_worth[:MOST_SIZES])
 
 
 def _is_known(known: SizeState) -> bool:
@@ -79,6 +102,7 @@ def _size(source: JobState, known: SizeState, used: Used | None) -> InheritedSiz
     cost = source.cost(used.energy, used.time) if used else 0.0
     # Scaled to what is believed of an epoch, without warm-ups and drift.
     share = _believed_pace(state, known) / cost if cost > 0.0 and arm.epoch_sum else 0.0
+    share = share if math.isfinite(share) else 0.0
     log_epochs = arm.mean_log_epochs if arm.runs else arm.guess
     return InheritedSize(
         batch_size=known.batch_size,
@@ -95,4 +119,4 @@ def _believed_pace(state: SurrogateState, known: SizeState) -> float:
 
 
 def _rounded(value: float) -> float:
-    return float(f"{value:.{_DIGITS}g}")
+    return float(f"{min(value, _MOST):.{_DIGITS}g}")

@@ -89,14 +89,23 @@ class ZeusService:
                 derived_id=derived_id,
                 progress=progress,
                 last_trial_number=tombstone.last_trial_number,
-                inheritance=self._inheritance(spec),
+                inheritance=self._inheritance(spec, progress.generation),
             )
         )
         self._states.create_sizes(job_id, spec.batch_sizes)
         return self.get_job(job_id)
 
-    def _inheritance(self, spec: JobSpecFromClient) -> Inheritance | None:
-        """What a new job takes over: from the job that it names, or else from one of its prefix."""
+    def told_id(self, job_id: str) -> str | None:
+        """The id of a job that may be gone, as far as the caller may know it. None: it is out of reach."""
+        return job_id if self._jobs.reaches(job_id) else None
+
+    def _inheritance(self, spec: JobSpecFromClient, begun: int) -> Inheritance | None:
+        """What a new job takes over from the job that it names, or else from one of its prefix.
+
+        Args:
+            spec: The spec of the new job.
+            begun: The generation in which it begins.
+        """
         if spec.policy != "surrogate" or not spec.policy_options.transfer:
             return None
         source = self._named_ancestor(spec) if spec.similar_to else self._jobs.relative(ancestors.search_for(spec))
@@ -105,9 +114,7 @@ class ZeusService:
         generation = source.progress.generation
         trials, past = (each.used(source.job_id, generation) for each in (self._states, self._observations))
         used = {size: trials.get(size, NOTHING_USED) + past.get(size, NOTHING_USED) for size in (*trials, *past)}
-        return ancestors.inherit(
-            source, self._states.sizes(source.job_id), used, ancestors.kinship_of(spec, source.spec)
-        )
+        return ancestors.inherit(source, self._states.sizes(source.job_id), used, spec, generation=begun)
 
     def _named_ancestor(self, spec: JobSpecFromClient) -> JobState | None:
         source = self._jobs.get(spec.similar_to or "")
