@@ -12,6 +12,7 @@ import pytest
 from zeus_bso.exceptions import RefusedRunsError
 from zeus_bso.policy.retirement import after_failure
 from zeus_bso.policy.state import Retirement
+from zeus_bso.policy.surrogate import surrogate_algorithm
 from zeus_bso.policy.surrogate.beliefs import beliefs_of
 from zeus_bso.policy.surrogate.selection import candidates_of
 from zeus_bso.protocol.job_spec import JobSpecFromClient
@@ -244,3 +245,81 @@ def test_an_estimate_beyond_all_bounds_is_none() -> None:
     assert [(record.cost, record.estimated, record.lesson.value) for record in (far, none)] == [
         (None, False, "epochs")
     ] * 2
+
+
+def run_own(job: JobInMemory, size: int, epochs: int = 10, pace: float = 20_000.0) -> None:
+    """A run of the job itself that converges, at 100 s an epoch."""
+    asked = trial_rules.ask(job.load(), AskForTrial(job_id="job"), np.random.default_rng(0))
+    trial = replace(asked.trial, batch_size=size)
+    job.save(asked.job.with_trial(trial))
+    result = TrainingResult(
+        job_id="job",
+        batch_size=size,
+        trial_number=trial.trial_number,
+        time=100.0 * epochs,
+        energy=pace * epochs,
+        metric=0.95,
+        current_epoch=epochs,
+    )
+    job.save(trial_rules.report(job.load(), trial, result).job)
+
+
+def short_of_target(size: int, name: str, epochs: int = 30) -> PastRun:
+    return past_run(size, epochs, reached=None, metric=0.85, run_id=name)
+
+
+def test_runs_that_ended_before_max_epochs_without_the_target_retire_no_size() -> None:
+    job = job_in_memory()
+    tell(job, *(short_of_target(size, f"{size}-{turn}") for size in SIZES for turn in range(3)))
+
+    assert all(state.live and state.missed_in_row == 0 for state in job.states.values())
+    assert job.state.progress.generation == 1
+    assert ask(job) == DEFAULT
+
+
+def test_such_a_run_tells_the_cost_per_epoch_and_that_its_size_needs_more_epochs() -> None:
+    job = job_in_memory()
+    tell(job, past_run(DEFAULT), short_of_target(128, "far", 60), short_of_target(128, "near", 20))
+
+    arm = job.states[128].surrogate
+    assert arm.cost_sum / arm.epoch_sum == pytest.approx(25_000.0)
+    assert math.exp(arm.guess or 0.0) == pytest.approx(90.0)
+
+
+def test_past_misses_never_retire_a_size_that_has_converged_in_the_job() -> None:
+    job = job_in_memory()
+    run_own(job, DEFAULT)
+    tell(job, *(past_run(DEFAULT, 100, reached=False, run_id=f"{turn}") for turn in range(3)))
+
+    assert job.states[DEFAULT].live
+    assert job.states[DEFAULT].missed_in_row == 0
+
+
+def test_a_past_run_told_late_is_no_news_of_the_machine() -> None:
+    job = job_in_memory()
+    for turn in range(15):
+        run_own(job, DEFAULT, pace=20_000.0 + turn % 3)
+    before, cost, pace = job.state.progress.surrogate, believed(job)[DEFAULT], job.states[DEFAULT].surrogate.last_pace
+    tell(job, past_run(DEFAULT, energy=2_000.0 * 10, time=10.0 * 10))
+
+    after = job.state.progress.surrogate
+    assert (after.pace_level, after.epochs_level, after.pace_ss) == (
+        before.pace_level,
+        before.epochs_level,
+        before.pace_ss,
+    )
+    assert job.states[DEFAULT].surrogate.last_pace == pace
+    assert believed(job)[DEFAULT] > 0.9 * cost
+
+
+def test_runs_that_missed_cost_no_more_to_learn_than_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked_out = []
+
+    def count(*arguments: Any) -> Any:
+        worked_out.append(1)
+        return beliefs_of(*arguments)
+
+    monkeypatch.setattr(surrogate_algorithm, "beliefs_of", count)
+    tell(job_in_memory(), *(past_run(256, 100, reached=False, run_id=f"{turn}") for turn in range(50)))
+
+    assert len(worked_out) == 1

@@ -8,6 +8,7 @@ learnt slowly. How much each varies is learnt too. Each of the two has a Gaussia
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,18 +109,19 @@ def beliefs_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, LogC
     return {size: LogCost(pace_of[size], epochs_of[size], warm_ups.get(size, 0.0)) for size in sizes}
 
 
-def warm_ups_of(sizes: Sizes) -> dict[int, float]:
-    """What the warm-up of each size is believed to cost [J]; empty: nothing.
+def warm_ups_of(sizes: Sizes, wanted: Sequence[int] = ()) -> dict[int, float]:
+    """What the warm-up of each size, or of those wanted, is believed to cost [J]; empty: nothing.
 
     The mean over the job's runs, in which those of near sizes weigh more.
     """
+    wanted = wanted or tuple(sizes)
     known = {size: state.surrogate for size, state in sizes.items() if state.surrogate.warm_up_runs}
     if not any(arm.warm_up > 0.0 for arm in known.values()):
         return {}
-    apart = np.subtract.outer(np.log2(np.array(list(sizes))), np.log2(np.array(list(known))))
+    apart = np.subtract.outer(np.log2(np.array(wanted)), np.log2(np.array(list(known))))
     weights = np.array([arm.warm_up_runs for arm in known.values()]) * (np.exp(-(apart**2)) + 1e-3)
     means = weights @ np.array([arm.warm_up for arm in known.values()]) / weights.sum(axis=1)
-    return {size: max(0.0, float(mean)) for size, mean in zip(sizes, means, strict=True)}
+    return {size: max(0.0, float(mean)) for size, mean in zip(wanted, means, strict=True)}
 
 
 def noise_variance(state: SurrogateState) -> float:
