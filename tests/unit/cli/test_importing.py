@@ -19,7 +19,7 @@ from zeus_bso.cli.importing import checked_runs as checked
 from zeus_bso.cli.importing import csv_source
 from zeus_bso.cli.importing.checked_runs import check
 from zeus_bso.cli.importing.rows import RunReader, columns_of, improvements, told_columns
-from zeus_bso.cli.importing.tracker_curves import as_epochs
+from zeus_bso.cli.importing.tracker_curves import as_epochs, count_batches
 from zeus_bso.cli.importing.written_figures import ENERGY_UNITS, read_moment, read_number, read_time, read_truth
 from zeus_bso.protocol.job_spec import JobSpecFromClient
 from zeus_bso.protocol.past_runs import PastRuns
@@ -214,10 +214,18 @@ def test_of_a_curve_the_improvements_are_sent() -> None:
 
 
 def test_steps_are_epochs_or_batches() -> None:
-    assert as_epochs([(1, 0.2), (0, 0.1), (1, 0.3), (2, float("nan"))], 10) == [(1, 0.1), (2, 0.3), (3, None)]
-    assert as_epochs([(2, 0.1), (4, 0.2)], 10) == [(2, 0.1), (4, 0.2)]
-    assert as_epochs([(500, 0.1), (1000, 0.2)], 10) == [(1, 0.1), (2, 0.2)]
-    assert as_epochs([(-1, 0.1), (2**40, 0.2)], 10) == ()
+    assert as_epochs([(1, 0.2), (0, 0.1), (1, 0.3), (2, float("nan"))]) == [(1, 0.1), (2, 0.3), (3, None)]
+    assert as_epochs([(2, 0.1), (4, 0.2)]) == [(2, 0.1), (4, 0.2)]
+    assert as_epochs([(500, 0.1), (1000, 0.2)], batches=True) == [(1, 0.1), (2, 0.2)]
+    assert as_epochs([(-1, 0.1), (2**40, 0.2)]) == []
+
+
+def test_one_step_beyond_all_epochs_tells_what_all_steps_are() -> None:
+    short, long, zero_based = [(4, 0.1), (8, 0.2)], [(4, 0.1), (12, 0.2)], [(0, 0.1), (10, 0.2)]
+
+    assert not count_batches([short, []], 10)
+    assert count_batches([short, long], 10)
+    assert count_batches([zero_based], 10)
 
 
 def test_of_a_million_wrong_lines_the_first_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

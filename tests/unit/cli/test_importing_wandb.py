@@ -77,7 +77,18 @@ def test_a_list_of_runs_is_read(tmp_path: Path, by_line: bool) -> None:
         "curve": [[1, 0.4], [3, 0.95]],
         "ended_at": "2026-01-02T03:04:05.500000Z",
     }
-    assert len(notes) == 1
+    assert notes[1:] == ["The steps of all curves are read as epochs."]
+
+
+def test_steps_of_all_runs_count_batches_if_one_is_beyond_all_epochs(tmp_path: Path) -> None:
+    path = tmp_path / "runs.json"
+    histories = [[{"_step": step, "acc": 0.9} for step in steps] for steps in ((4, 8), (4, 104))]
+    runs = [{"id": f"{at}", "config": {"batch_size": 8}, "history": each} for at, each in enumerate(histories)]
+    path.write_text(json.dumps(runs))
+    found, notes = imported(path, "curve=acc")
+
+    assert [run["epochs"] for run in found] == [2, 2]
+    assert "read as batches" in notes[0]
 
 
 def test_the_planned_epochs_are_not_taken_for_those_of_the_run(tmp_path: Path) -> None:

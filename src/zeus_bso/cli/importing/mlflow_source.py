@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zeus_bso.cli.errors import BAD_USE, CommandError
 from zeus_bso.cli.importing.csv_source import RowError
 from zeus_bso.cli.importing.rows import SourceRun, passed_over
-from zeus_bso.cli.importing.tracker_curves import as_epochs
+from zeus_bso.cli.importing.tracker_curves import as_epochs, count_batches, meaning_of_steps
 from zeus_bso.cli.importing.written_figures import shown
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class MlflowRuns:
         self._experiment = experiment
         self._curve = told.get("curve")
         self._max_epochs = max_epochs
+        self._batches = False
         self._unfinished = 0
         self._first = self._page(None)
         found = {name for run in self._first for name in _texts(run)}
@@ -64,20 +65,33 @@ class MlflowRuns:
         self.names: Sequence[str] = sorted(found.union(told.values()))
 
     def runs(self) -> Iterator[SourceRun | RowError]:
-        """The finished runs; of those, histories only of the metric that is the curve."""
+        """The finished runs; of those, histories only of the metric that is the curve.
+
+        Histories are read twice: all of them tell together what a step is.
+        """
+        if self._curve is not None:
+            parts = (self._histories(runs, self._curve) for runs in self._finished())
+            self._batches = count_batches((each for part in parts for each in part.values()), self._max_epochs)
+        self._unfinished = 0
+        for runs in self._finished():
+            yield from self._with_curves(runs)
+
+    def notes(self) -> list[str]:
+        """How many runs were passed over, and what steps were taken for."""
+        steps = [] if self._curve is None else [meaning_of_steps(batches=self._batches)]
+        return [*passed_over(self._unfinished), *steps]
+
+    def _finished(self) -> Iterator[Sequence[Run]]:
+        """The finished runs, some at a time; the others are counted."""
         page = self._first
         while True:
             finished = [run for run in page if run.info.status == _FINISHED]
             self._unfinished += len(page) - len(finished)
             for start in range(0, len(finished), _TOGETHER):
-                yield from self._with_curves(finished[start : start + _TOGETHER])
+                yield finished[start : start + _TOGETHER]
             if not page.token:
                 return
             page = self._page(page.token)
-
-    def notes(self) -> list[str]:
-        """How many runs were passed over."""
-        return passed_over(self._unfinished)
 
     def _page(self, token: str | None) -> Any:
         with _named(self.where):
@@ -85,18 +99,18 @@ class MlflowRuns:
 
     def _with_curves(self, runs: Sequence[Run]) -> Iterator[SourceRun]:
         metric = self._curve
-        curves = {} if metric is None else self._histories([r for r in runs if metric in r.data.metrics], metric)
+        curves = {} if metric is None else self._histories(runs, metric)
         for run in runs:
             texts = _texts(run)
             if metric is not None:
                 # The column of the curve holds the last value of its metric.
                 texts.pop(metric, None)
-            curve = as_epochs(curves.get(run.info.run_id, ()), self._max_epochs)
+            curve = as_epochs(curves.get(run.info.run_id, ()), batches=self._batches)
             yield SourceRun(f"run {run.info.run_id}", texts, curve)
 
     def _histories(self, runs: Sequence[Run], metric: str) -> Mapping[str, list[tuple[int, float]]]:
         """Steps and values of a metric, by run."""
-        ids = [run.info.run_id for run in runs]
+        ids = [run.info.run_id for run in runs if metric in run.data.metrics]
         found: dict[str, list[tuple[int, float]]] = {}
         # Stores in a database answer for many runs at once, which MLflow's client does not pass on.
         together: Any = getattr(getattr(self._client, "_tracking_client", None), "store", None)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from zeus_bso.cli.errors import BAD_USE, CommandError
 from zeus_bso.cli.importing import csv_source
 from zeus_bso.cli.importing.csv_source import RowError
-from zeus_bso.cli.importing.rows import Curve, SourceRun, passed_over
-from zeus_bso.cli.importing.tracker_curves import as_epochs
+from zeus_bso.cli.importing.rows import SourceRun, passed_over
+from zeus_bso.cli.importing.tracker_curves import as_epochs, count_batches, meaning_of_steps
 from zeus_bso.cli.importing.written_figures import shown
 
 PREFIX = "wandb:"
@@ -23,6 +23,7 @@ LARGEST_JSON_BYTES = 2**28
 _FINISHED = "finished"
 _STATE, _RUN_ID = "state", "run_id"
 _PAGE = 500
+_UNREADABLE = (AttributeError, OverflowError, TypeError, ValueError)
 _GUESSED = (_RUN_ID, "batch_size", "time", "energy", "reached", "ended_at")
 
 
@@ -40,30 +41,34 @@ class WandbRuns:
     decimal_comma = False
     guessed = _GUESSED
 
-    def __init__(self, runs: Iterator[Any], where: str, told: Mapping[str, str], max_epochs: int) -> None:
+    def __init__(self, runs: Sequence[Any], where: str, told: Mapping[str, str], max_epochs: int) -> None:
         self.where = where
         self._curve = told.get("curve")
-        self._max_epochs = max_epochs
         self._unfinished = 0
-        self._rest = runs
-        self._first = [run for run, _ in zip(runs, range(_PAGE), strict=False)]
-        found = {name for run in self._first if isinstance(run, dict) for name in _texts(run)}
+        self._runs = runs
+        self._batches = count_batches(self._histories(), max_epochs)
+        found = {name for run in runs[:_PAGE] if isinstance(run, dict) for name in _texts(run)}
         # A name that the user has told may be in later runs only.
         self.names: Sequence[str] = sorted(found.union(told.values()))
 
     def runs(self) -> Iterator[SourceRun | RowError]:
         """The finished runs."""
-        number = 0
-        for part in (self._first, self._rest):
-            for run in part:
-                number += 1
-                found = self._run(f"run {number}", run)
-                if found is not None:
-                    yield found
+        for number, run in enumerate(self._runs, start=1):
+            found = self._run(f"run {number}", run)
+            if found is not None:
+                yield found
 
     def notes(self) -> list[str]:
-        """How many runs were passed over."""
-        return passed_over(self._unfinished)
+        """How many runs were passed over, and what steps were taken for."""
+        steps = [] if self._curve is None else [meaning_of_steps(batches=self._batches)]
+        return [*passed_over(self._unfinished), *steps]
+
+    def _histories(self) -> Iterator[Sequence[tuple[int, float]]]:
+        """Steps and metrics of the finished runs. Those that cannot be read are named when they are read as runs."""
+        for run in self._runs if self._curve is not None else ():
+            if isinstance(run, dict) and run.get(_STATE, _FINISHED) == _FINISHED:
+                with suppress(*_UNREADABLE):
+                    yield self._points(run)
 
     def _run(self, place: str, run: Any) -> SourceRun | RowError | None:
         if not isinstance(run, dict):
@@ -76,17 +81,16 @@ class WandbRuns:
             return SourceRun(place, texts)
         texts.pop(self._curve, None)
         try:
-            return SourceRun(place, texts, self._history(run))
-        except (AttributeError, TypeError, ValueError):
+            return SourceRun(place, texts, as_epochs(self._points(run), batches=self._batches))
+        except _UNREADABLE:
             return RowError(place, "history is no list of objects with _step and numbers")
 
-    def _history(self, run: Mapping[str, Any]) -> Curve:
-        points = [
+    def _points(self, run: Mapping[str, Any]) -> Sequence[tuple[int, float]]:
+        return [
             (int(row.get("_step", number)), float(row[self._curve]))
             for number, row in enumerate(run.get("history") or ())
             if row.get(self._curve) is not None
         ]
-        return as_epochs(points, self._max_epochs)
 
 
 class WandbTable:
@@ -136,7 +140,7 @@ def opened(source: str, told: Mapping[str, str], max_epochs: int) -> Iterator[Wa
         with csv_source.opened(Path(name)) as file:
             yield WandbTable(file)
     elif name.endswith((".json", ".jsonl", ".ndjson")):
-        yield WandbRuns(iter(_in_file(Path(name))), name, told, max_epochs)
+        yield WandbRuns(_in_file(Path(name)), name, told, max_epochs)
     else:
         raise CommandError(f"{source}: write wandb:FILE.csv or wandb:FILE.json, an export of W&B.", BAD_USE)
 
