@@ -96,6 +96,7 @@ def test_a_job_is_shown_with_its_sizes(command: Command) -> None:
 
     assert (code, err) == (0, "")
     assert "batch size 8 chosen, 16 by default" in out
+    assert re.search(r"^batch size +runs +converged +stopped +failed ", out, re.MULTILINE)
     assert "baseline: 1 run, last on " in out
     assert "0.833 kWh" in out
 

@@ -84,19 +84,22 @@ def show_job(job: JobView) -> None:
         units.plain(f"{_gpus(job)}; {units.counted(job.trials, 'run')}, {units.count(job.open_trials)} running"),
         f"batch size {chosen}{limit}, {job.default_batch_size} by default",
     ]
-    if job.next_run:
-        lines.append(job.next_run)
-    if job.savings is not None:
-        lines += [job.savings.message, *([job.savings.alarm] if job.savings.alarm else [])]
-    if job.left_out:
-        lines.append(units.plain(job.left_out))
-    if job.began_with:
-        lines.append(units.plain(job.began_with))
-    if known := wording.past_runs(job.past_runs):
-        lines.append(known)
-    if job.no_size_converges:
-        lines.append("No batch size reaches the target within max_epochs.")
+    lines += filter(None, _told_of(job))
     print_parts(Heading(job.job_id), *lines, "", _sizes(job))
+
+
+def _told_of(job: JobView) -> list[str | None]:
+    """What there may be to say on a job, each a sentence. None or nothing where there is not."""
+    savings = job.savings
+    return [
+        job.next_run,
+        savings.message if savings else None,
+        savings.alarm if savings else None,
+        job.left_out and units.plain(job.left_out),
+        job.began_with and units.plain(job.began_with),
+        wording.past_runs(job.past_runs),
+        "No batch size reaches the target within max_epochs." if job.no_size_converges else None,
+    ]
 
 
 def _sizes(job: JobView) -> FittedTable:
@@ -105,7 +108,7 @@ def _sizes(job: JobView) -> FittedTable:
         Column("batch size", right=True),
         Column("runs", right=True),
         Column("converged", right=True, drop=3),
-        Column("not", right=True, drop=2),
+        Column("stopped", right=True, drop=2),
         Column("failed", right=True, drop=4),
         *([Column("not learnt from", right=True, drop=1)] if job.left_out else []),
         Column("energy", right=True, drop=6),
