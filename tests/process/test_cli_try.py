@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -36,10 +37,11 @@ def command(folder: Path, *options: str, script: str = TRAIN) -> list[str]:
     return [sys.executable, "-m", "zeus_bso", "try", *options, "--", sys.executable, "train.py"]
 
 
-def tried(folder: Path, *options: str, script: str = TRAIN) -> subprocess.CompletedProcess[str]:
+def tried(folder: Path, *options: str, script: str = TRAIN, server_url: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command(folder, *options, script=script),
         cwd=folder,
+        env={**os.environ, "ZEUS_BSO_SERVER_URL": server_url},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -65,6 +67,44 @@ def test_a_script_is_launched_until_settled_and_its_own_launches_go_on_from_the_
     for shown in re.findall(r"^  (\S.* jobs show .*)$", done.stdout, re.MULTILINE):
         job = subprocess.run(shown, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
         assert f"{len(runs) + 1} runs" in job.stdout
+
+    repeated = tried(tmp_path)
+    assert re.findall(r"^ +\d+/40 +batch size +(\d+) ", repeated.stdout, re.MULTILINE) == ["16"]
+    assert "Go on until it is settled" not in repeated.stdout
+
+
+def test_it_stops_once_no_size_can_reach_the_target(tmp_path: Path) -> None:
+    hopeless = TRAIN.replace("max_epochs=20", "max_epochs=2")
+
+    done = tried(tmp_path, script=hopeless)
+
+    assert done.returncode == 1
+    assert "No batch size reached the target within max_epochs (2). A larger max_epochs" in done.stdout
+    assert "Go on" not in done.stdout
+    assert done.stdout.count("/40") <= 2 * 3
+
+
+def test_the_file_of_the_environment_is_used_and_its_spaces_are_quoted(tmp_path: Path) -> None:
+    (tmp_path / "my jobs").mkdir()
+
+    done = tried(tmp_path, "--max-runs", "1", server_url="sqlite:///my jobs/kept.db")
+
+    assert done.returncode == 0, done.stderr
+    assert "at most 1" not in done.stdout
+    assert not (tmp_path / "zeus-bso.db").exists()
+    assert "--file" not in done.stdout
+    launch = next(line for line in done.stdout.splitlines() if line.startswith("  ZEUS_BSO_SERVER_URL="))
+    subprocess.run(launch, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
+    with connect(f"sqlite:///{tmp_path / 'my jobs' / 'kept.db'}") as results:
+        assert [job.trials for job in results.jobs()] == [2]
+
+
+def test_a_script_that_fails_before_it_asks_is_not_told_to_use_the_client(tmp_path: Path) -> None:
+    done = tried(tmp_path, script="raise RuntimeError('boom')", server_url="http://127.0.0.1:9")
+
+    assert done.returncode == 1
+    assert done.stderr == "zeus-bso: the script failed (status 1): RuntimeError: boom (log: zeus-bso.log)\n"
+    assert "The server in ZEUS_BSO_SERVER_URL is not used" in done.stdout
 
 
 def test_max_runs_and_json_serve_scripts(tmp_path: Path) -> None:
@@ -117,7 +157,7 @@ def test_a_script_that_crashes_is_not_launched_for_ever(tmp_path: Path) -> None:
     done = tried(tmp_path, script=TRAIN.replace("for epoch", "raise RuntimeError('no data')\nfor epoch"))
 
     assert done.returncode == 1
-    assert "the training script failed: RuntimeError: no data" in done.stderr
+    assert "the script failed (status 1): RuntimeError: no data" in done.stderr
     assert done.stdout.count("/40") == 3
 
 

@@ -75,6 +75,7 @@ def test_demo_trains_until_settled_and_goes_on_with_the_commands_that_it_prints(
     second = demo(tmp_path, "--recurrences", "2", "--json")
 
     assert second.returncode == 0, second.stdout + second.stderr
+    assert second.stderr.startswith("Training a small network on handwritten digits 2 times. Ctrl-C stops it.\n")
     assert f"(runs so far: {len(runs)})" in second.stderr
     report = json.loads(second.stdout)
     assert report["recurrences"] == len(runs) + 2

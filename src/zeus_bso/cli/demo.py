@@ -37,10 +37,7 @@ server for a batch size. At the end you see the chosen size and what it saves. I
 where it stopped.
 """
 
-_WELCOME = (
-    "Training a small network on handwritten digits again and again, until its batch size is settled: one to two "
-    "minutes. Ctrl-C stops it."
-)
+_WELCOME = "Training a small network on handwritten digits {often}. Ctrl-C stops it."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     )
     with termination_as_interrupt(), ExitStack() as stack:
         display = stack.enter_context(open_display(plan.most_runs, to_stderr=args.json))
-        display.say(_WELCOME)
+        display.say(_WELCOME.format(often=_how_often(args.recurrences)))
         url: str = args.server_url or stack.enter_context(started_server(directory))
         reader = ServerReader(url)
         known = reader.find_job(JOB_ID_PREFIX)
@@ -95,6 +92,12 @@ def run(args: argparse.Namespace) -> int:
         print("Interrupted. Run the demo again to continue from here.", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _how_often(recurrences: int | None) -> str:
+    if recurrences is None:
+        return "again and again, until its batch size is settled: one to two minutes"
+    return "once" if recurrences == 1 else f"{recurrences} times"
 
 
 def training_script() -> Path:
@@ -112,16 +115,16 @@ def _watch(plan: Plan, url: str, reader: ServerReader, display: Display) -> tupl
     from zeus_bso.cli.job_report import make_report
     from zeus_bso.cli.repeated_runs import repeat
 
-    settled = interrupted = False
+    interrupted = False
     try:
-        settled = repeat(plan, url, reader, display)
+        repeat(plan, url, reader, display)
     except KeyboardInterrupt:
         interrupted = True
     summary = reader.find_job(JOB_ID_PREFIX)
     if summary is None:
         return None, interrupted
     job_id = summary.job_id
-    return make_report(reader.job(job_id), reader.trials(job_id), settled=settled), interrupted
+    return make_report(reader.job(job_id), reader.trials(job_id)), interrupted
 
 
 def _address(url: str, job_id: str | None) -> str:

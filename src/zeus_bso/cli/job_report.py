@@ -9,19 +9,28 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from zeus_bso.cli.fitted_table import Column, FittedTable, plain_text
+from zeus_bso.cli.settling import CONFIRMATIONS, is_confirmed, none_converges
 from zeus_bso.protocol.views import BatchSizeView, JobView, TrialView
 from zeus_bso.protocol.wording import not_given_because, stage_of, why_left_out
 from zeus_bso.protocol.words import EnergySource, Outcome, TrialStatus
 from zeus_bso.savings import Noise, Use, noise, spread
 from zeus_bso.units import counted, duration, energy, less, percent, plain
 
+_NARROW = 60
+"""Below this width a table has no room for reasons [characters]."""
+
+_AS_MUCH = 0.005
+"""A smaller part of a cost is called none."""
+
 
 @dataclass(frozen=True, slots=True)
 class SizeRow:
-    """One batch size: its runs, the runs without a model, and the means of the converged runs."""
+    """One batch size: its runs by how they ended, and the means of the converged runs."""
 
     batch_size: int
     runs: int
+    converged: int
+    stopped: int
     failed: int
     mean_energy_j: float | None
     mean_time_s: float | None
@@ -74,8 +83,10 @@ class JobReport:
     """The result of repeated runs.
 
     Attributes:
-        exploring: Whether another size than the chosen one is worth a try.
-        settled: Whether the latest runs have confirmed the chosen size.
+        settled: Whether no other size than the chosen one is worth a try.
+        confirmed: Whether the job is settled, and its latest runs took the chosen size.
+        no_size_converges: Whether every size was tried, and none has reached the target.
+        max_epochs: Most epochs of a run.
         estimated: Whether the energy is an estimate because no sensor measured it.
         saving: The saving, or None if there is not enough data.
         bill: The bill, or None if no size has converged yet.
@@ -86,16 +97,18 @@ class JobReport:
     recurrences: int
     default_batch_size: int
     chosen_batch_size: int | None
-    exploring: bool
     settled: bool
+    confirmed: bool
+    no_size_converges: bool
+    max_epochs: int
     estimated: bool
     sizes: list[SizeRow]
     saving: RunSaving | None
     bill: Bill | None
 
 
-def make_report(job: JobView, trials: Sequence[TrialView], *, settled: bool) -> JobReport:
-    """Summarize a job."""
+def make_report(job: JobView, trials: Sequence[TrialView]) -> JobReport:
+    """Summarize a job with all its trials."""
     views = {view.batch_size: view for view in job.batch_sizes}
     default = views[job.default_batch_size]
     chosen = None if job.chosen_batch_size is None else views[job.chosen_batch_size]
@@ -105,8 +118,10 @@ def make_report(job: JobView, trials: Sequence[TrialView], *, settled: bool) -> 
         recurrences=job.trials,
         default_batch_size=job.default_batch_size,
         chosen_batch_size=job.chosen_batch_size,
-        exploring=job.exploring,
-        settled=settled,
+        settled=not job.exploring,
+        confirmed=is_confirmed(job, trials),
+        no_size_converges=none_converges(job),
+        max_epochs=job.spec.max_epochs,
         estimated=job.energy_source is EnergySource.ESTIMATE,
         sizes=[_row(view) for view in sorted(job.batch_sizes, key=lambda view: view.batch_size)],
         saving=None if chosen is None else _saving(chosen, default, _noise(trials, job.energy_source)),
@@ -118,7 +133,9 @@ def _row(view: BatchSizeView) -> SizeRow:
     return SizeRow(
         batch_size=view.batch_size,
         runs=view.trials,
-        failed=view.unconverged + view.failed,
+        converged=view.converged,
+        stopped=view.unconverged,
+        failed=view.failed,
         mean_energy_j=view.mean_energy,
         mean_time_s=view.mean_time,
         mean_cost_j=view.mean_cost,
@@ -178,8 +195,8 @@ def print_report(report: JobReport) -> None:
     console.print()
     console.print(plain_text(f"Job {report.job_id}: {runs}, {stage_of(exploring=not report.settled)}."), soft_wrap=True)
     console.print()
-    console.print(_table(report).fitted(console), soft_wrap=True)
-    notes = ["Means of the converged runs; a failed run gave no model within the bounds."]
+    console.print(_table(report, narrow=console.width < _NARROW).fitted(console), soft_wrap=True)
+    notes = ["Means of the converged runs."]
     if report.estimated:
         notes.append("* Energy is estimated: this machine has no energy sensor.")
     console.print()
@@ -194,31 +211,65 @@ def print_commands(commands: Sequence[tuple[str, str]]) -> None:
         console.print(f"\n{what}:\n  {command}", markup=False)
 
 
+def none_converges_in_words(report: JobReport) -> str:
+    """That no batch size reaches the target, and what would help."""
+    return (
+        f"No batch size reached the target within max_epochs ({report.max_epochs}). A larger max_epochs or an easier "
+        "target_metric would help."
+    )
+
+
 def sentences(report: JobReport) -> list[str]:
     """The result in words: the chosen size, its saving, and the cost of exploration."""
+    if report.no_size_converges:
+        return [none_converges_in_words(report)]
     if report.chosen_batch_size is None:
         return ["No batch size has converged yet: not enough data."]
     chosen = f"Batch size: {report.chosen_batch_size}."
     if not report.settled:
         chosen = f"Best batch size so far: {report.chosen_batch_size}. It is not settled yet."
-    return [chosen, _saving_in_words(report), *_bill_in_words(report)]
+    elif not report.confirmed:
+        chosen += f" The latest {CONFIRMATIONS} runs have not all confirmed it yet."
+    return [chosen, _saving_in_words(report), *_cheaper_in_words(report), *_bill_in_words(report)]
+
+
+def _cheaper_in_words(report: JobReport) -> list[str]:
+    """A sentence on the size that has cost least so far, if the job does not believe that it is the cheapest."""
+    means = {row.mean_cost_j: row for row in report.sizes if row.mean_cost_j is not None}
+    least = means[min(means)] if means else None
+    if least is None or least.batch_size == report.chosen_batch_size:
+        return []
+    why = "which is not certain yet" if least.retired is None else f"but is {not_given_because(least.retired)}"
+    return [
+        f"{report.chosen_batch_size} is believed to be the cheapest; {least.batch_size} cost less in "
+        f"{_runs(least.converged)}, {why}."
+    ]
 
 
 def _saving_in_words(report: JobReport) -> str:
-    if report.chosen_batch_size == report.default_batch_size:
-        return "This is the default size. No better size is known so far."
+    default = report.default_batch_size
+    if report.chosen_batch_size == default:
+        better = "" if _cheaper_in_words(report) else " No better size is known so far."
+        return f"This is the default size.{better}"
     saving = report.saving
     if saving is None:
-        return f"Saving against the default size {report.default_batch_size}: not enough data, it has never converged."
+        return f"Saving against the default size {default}: not enough data, it has never converged."
+    runs = f"{_runs(saving.chosen_runs)} against {_runs(saving.default_runs)} of the default size"
+    if saving.cost_low < -1:
+        return f"What it saves against your default size {default} is not certain yet, by {runs}."
     mark = " (estimated)" if report.estimated else ""
-    verb, amount = ("save", saving.cost) if saving.cost >= 0 else ("cost", -saving.cost)
-    more = "" if saving.cost >= 0 else " more"
     return (
-        f"Against your default size {report.default_batch_size} it would {verb} {plain(percent(amount))}{more} of the "
-        f"cost of each run from now on{mark}, between {_signed(saving.cost_low)} and {_signed(saving.cost_high)} with "
-        f"95 % confidence: energy {plain(less(saving.energy))}, time {plain(less(saving.time))}, by "
-        f"{_runs(saving.chosen_runs)} against {_runs(saving.default_runs)} of the default size."
+        f"Against your default size {default} it would {_change_in_words(saving.cost)} each run from now on{mark}, "
+        f"between {_signed(saving.cost_low)} and {_signed(saving.cost_high)} with 95 % confidence: energy "
+        f"{plain(less(saving.energy))}, time {plain(less(saving.time))}, by {runs}."
     )
+
+
+def _change_in_words(saved: float) -> str:
+    if abs(saved) < _AS_MUCH:
+        return "cost as much in"
+    verb, more = ("save", "") if saved > 0 else ("cost", " more")
+    return f"{verb} {plain(percent(abs(saved)))}{more} of the cost of"
 
 
 def _signed(share: float) -> str:
@@ -230,49 +281,53 @@ def _bill_in_words(report: JobReport) -> list[str]:
     if bill is None:
         return []
     words = (
-        f"Finding it: {plain(counted(report.recurrences, 'run'))} cost {_joules(bill.cost_j)} and gave "
-        f"{plain(counted(bill.models, 'model'))}, {_joules(bill.exploration_cost_j)} of it for exploring"
+        f"Finding it: {_runs(report.recurrences)} cost {_joules(bill.cost_j)} and gave "
+        f"{plain(counted(bill.models, 'model'))}"
     )
+    if bill.exploration_cost_j >= _AS_MUCH * bill.cost_j:
+        words += f", {_joules(bill.exploration_cost_j)} of it for exploring"
     if bill.default_cost_j is None:
         return [f"{words}."]
-    balance = "less" if bill.cost_j < bill.default_cost_j else "more"
-    difference = _joules(abs(bill.default_cost_j - bill.cost_j))
-    return [f"{words}. That is {difference} {balance} than as many models with the default size."]
+    difference = bill.cost_j - bill.default_cost_j
+    if abs(difference) < _AS_MUCH * bill.cost_j:
+        return [f"{words}. That is as much as the same number of models costs with the default size."]
+    balance = "less" if difference < 0 else "more"
+    return [f"{words}. That is {_joules(abs(difference))} {balance} than as many models with the default size."]
 
 
-def _table(report: JobReport) -> FittedTable:
+def _table(report: JobReport, *, narrow: bool) -> FittedTable:
     mark = "*" if report.estimated else ""
     table = FittedTable(
         Column("batch size", right=True),
-        Column("runs", right=True),
+        Column("runs", right=True, drop=6),
+        Column("converged", right=True, drop=3),
+        Column("stopped", right=True, drop=2),
         Column("failed", right=True, drop=1),
-        Column(f"energy{mark}", right=True, drop=2),
-        Column("time", right=True, drop=3),
-        Column(f"cost{mark}", right=True),
-        Column("", drop=4),
+        Column(f"energy{mark}", right=True, drop=4),
+        Column("time", right=True, drop=5),
+        Column(f"cost{mark}", right=True, drop=7),
+        Column(""),
     )
     for row in report.sizes:
         table.add_row(
-            row.batch_size,
-            row.runs,
-            row.failed,
+            *(row.batch_size, row.runs, row.converged, row.stopped, row.failed),
             plain(energy(row.mean_energy_j)),
             plain(duration(row.mean_time_s)),
             plain(energy(row.mean_cost_j)),
-            ", ".join(_notes(row, report)),
+            ", ".join(_notes(row, report, narrow=narrow)),
             style="bold green" if row.batch_size == report.chosen_batch_size else None,
         )
     return table
 
 
-def _notes(row: SizeRow, report: JobReport) -> list[str]:
+def _notes(row: SizeRow, report: JobReport, *, narrow: bool) -> list[str]:
     notes = []
     if row.batch_size == report.chosen_batch_size:
         notes.append("chosen" if report.settled else "best so far")
     if row.batch_size == report.default_batch_size:
         notes.append("default")
     if row.retired is not None:
-        notes.append(not_given_because(row.retired))
+        notes.append("not given again" if narrow else not_given_because(row.retired))
     return notes
 
 

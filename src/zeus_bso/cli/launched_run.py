@@ -75,6 +75,12 @@ class LaunchedRun:
             return False
         return True
 
+    @property
+    def status(self) -> int:
+        """Exit status of the process that has ended, as a shell gives it."""
+        code = self._process.wait()
+        return code if code >= 0 else 128 - code
+
     def last_words(self) -> str:
         """The last line that the command printed. After an exception this is its message."""
         with self._log.open("rb") as log:

@@ -11,13 +11,12 @@ from pathlib import Path
 
 from zeus_bso.cli.errors import CommandError
 from zeus_bso.cli.launched_run import LaunchedRun
+from zeus_bso.cli.own_command import shown_path
 from zeus_bso.cli.runs_display import Display
 from zeus_bso.cli.server_reader import ServerReader
-from zeus_bso.protocol.views import JobView, TrialView
+from zeus_bso.cli.settling import CONFIRMATIONS, is_confirmed, none_converges
+from zeus_bso.protocol.views import TrialView
 from zeus_bso.protocol.words import FailReason
-
-CONFIRMATIONS = 3
-"""A job counts as settled when so many runs in a row took the best known batch size, and none was left to explore."""
 
 _FAILURES_IN_A_ROW = 3
 _POLL_S = 0.3
@@ -31,7 +30,7 @@ class Plan:
         command: The command that trains.
         log: File for what it prints.
         most_runs: Number of runs after which to stop in any case.
-        stops_when_settled: Whether to stop as soon as the job is settled.
+        stops_when_settled: Whether to stop as soon as the batch size is confirmed, or none can reach the target.
         job_id_prefix: Prefix of the ids of the jobs that belong to the command. None for any job of the server.
     """
 
@@ -42,21 +41,8 @@ class Plan:
     job_id_prefix: str | None = None
 
 
-class Confirmation:
-    """Counts the latest runs in a row that took the best known batch size, with nothing left to explore."""
-
-    def __init__(self) -> None:
-        self._runs = 0
-
-    def note(self, trial: TrialView | None, job: JobView) -> bool:
-        """Note an ended run, and the job after it. Return whether the job is settled."""
-        confirms = trial is not None and trial.batch_size == job.chosen_batch_size and not job.exploring
-        self._runs = self._runs + 1 if confirms else 0
-        return self._runs >= CONFIRMATIONS
-
-
 class NoTrialError(CommandError):
-    """A launched command ended without having asked for a batch size.
+    """A launched command ended well, but without having asked for a batch size.
 
     Args:
         last_words: What it printed last.
@@ -67,32 +53,35 @@ class NoTrialError(CommandError):
         self.last_words = last_words
 
 
-def repeat(plan: Plan, server_url: str, reader: ServerReader, display: Display) -> bool:
-    """Launch the command until its job is settled, or often enough.
-
-    Returns:
-        Whether the job is settled.
+def repeat(plan: Plan, server_url: str, reader: ServerReader, display: Display) -> None:
+    """Launch the command until its job's batch size is confirmed, or none can reach the target, or often enough.
 
     Raises:
         NoTrialError: The command has not asked this server for a batch size.
-        CommandError: The command fails again and again without a result.
+        CommandError: The command fails before it asks, or again and again without a result.
     """
-    confirmation, settled, without_result = Confirmation(), False, 0
+    without_result = 0
     for number in range(1, plan.most_runs + 1):
         with LaunchedRun(plan.command, server_url, plan.log) as launched:
             while not launched.ended_within(_POLL_S):
                 display.running(number, reader.find_trial(launched.run_id, plan.job_id_prefix))
         trial = reader.find_trial(launched.run_id, plan.job_id_prefix)
         display.ended(number, trial)
-        if trial is None:
+        if trial is None and launched.status == 0:
             raise NoTrialError(launched.last_words())
-        without_result = without_result + 1 if _teaches_nothing(trial) else 0
-        if without_result >= _FAILURES_IN_A_ROW:
-            raise CommandError(f"the training script failed: {launched.last_words()} (log: {plan.log})")
-        settled = confirmation.note(trial, reader.job(trial.job_id))
-        if settled and plan.stops_when_settled:
+        without_result = without_result + 1 if trial and _teaches_nothing(trial) else 0
+        if trial is None or without_result >= _FAILURES_IN_A_ROW:
+            why = f"the script failed (status {launched.status}): {launched.last_words()}"
+            raise CommandError(f"{why} (log: {shown_path(plan.log)})")
+        if plan.stops_when_settled and _is_done(reader, trial.job_id):
             break
-    return settled
+
+
+def _is_done(reader: ServerReader, job_id: str) -> bool:
+    job = reader.job(job_id)
+    # Runs of earlier launches count as well, so that a confirmed job is not confirmed once more.
+    latest = reader.trials(job_id, after=max(0, job.trials - CONFIRMATIONS))
+    return none_converges(job) or is_confirmed(job, latest)
 
 
 def _teaches_nothing(trial: TrialView) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -13,9 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeus_bso.cli.errors import BAD_USE, INTERRUPTED, CommandError
+from zeus_bso.cli.errors import BAD_USE, FAILED, INTERRUPTED, CommandError
 from zeus_bso.cli.own_command import own_command, shown_path
 from zeus_bso.cli.parser import whole_number
+from zeus_bso.client.connection.connect import SERVER_URL_VARIABLE
 
 if TYPE_CHECKING:
     from zeus_bso.cli.job_report import JobReport
@@ -45,9 +47,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--file",
         type=Path,
-        default=Path(DEFAULT_FILE),
         help="SQLite file that keeps what is learned; what the script prints goes to a .log file beside it "
-        "(default: %(default)s, in the current directory)",
+        f"(default: the file of a sqlite:/// URL in {SERVER_URL_VARIABLE}, else {DEFAULT_FILE} in the current "
+        "directory)",
     )
     parser.add_argument(
         "--max-runs",
@@ -67,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     command = args.launched[1:] if args.launched[:1] == ["--"] else args.launched
     if not command:
         raise CommandError("say what to launch: zeus-bso try -- python train.py", BAD_USE)
-    file: Path = args.file.resolve()
+    file: Path = (args.file or _usual_file()).resolve()
     if not file.parent.is_dir():
         raise CommandError(f"there is no folder {file.parent} for --file.", BAD_USE)
 
@@ -76,9 +78,10 @@ def run(args: argparse.Namespace) -> int:
 
     plan = Plan(command, file.with_suffix(".log"), args.max_runs)
     with termination_as_interrupt(), open_display(plan.most_runs, to_stderr=args.json) as display:
-        display.say(
-            f"Launching `{shlex.join(command)}` until its batch size is settled, at most {args.max_runs} times."
-        )
+        often = "once" if args.max_runs == 1 else f"until its batch size is settled, at most {args.max_runs} times"
+        display.say(f"Launching `{shlex.join(command)}` {often}.")
+        if os.environ.get(SERVER_URL_VARIABLE, "").strip().lower().startswith("http"):
+            display.say(f"The server in {SERVER_URL_VARIABLE} is not used: all is kept in {shown_path(file)}.")
         display.say(f"What it prints goes to {shown_path(plan.log)}. Ctrl-C stops; nothing is lost.")
         report, interrupted = _watch(plan, file, display)
     if report is not None:
@@ -86,7 +89,14 @@ def run(args: argparse.Namespace) -> int:
     if interrupted:
         print("Interrupted. Nothing is lost: the same command goes on from here.", file=sys.stderr)
         return INTERRUPTED
-    return 0
+    return FAILED if report is not None and report.no_size_converges else 0
+
+
+def _usual_file() -> Path:
+    """The file that the script would use by itself, if the environment names one, else one in this directory."""
+    scheme, separator, path = os.environ.get(SERVER_URL_VARIABLE, "").strip().partition(":///")
+    path = path.partition("?")[0]
+    return Path(path if separator and scheme.lower() == "sqlite" and path else DEFAULT_FILE)
 
 
 def _watch(plan: Plan, file: Path, display: Display) -> tuple[JobReport | None, bool]:
@@ -96,14 +106,14 @@ def _watch(plan: Plan, file: Path, display: Display) -> tuple[JobReport | None, 
     from zeus_bso.cli.repeated_runs import NoTrialError, repeat
     from zeus_bso.cli.server_reader import ServerReader
 
-    settled = interrupted = False
+    interrupted = False
     with ExitStack() as stack:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zeus-bso-try-")))
         url = stack.enter_context(started_server(logs, file))
         display.say(f"Watch it live: {url}/")
         reader = ServerReader(url)
         try:
-            settled = repeat(plan, url, reader, display)
+            repeat(plan, url, reader, display)
         except KeyboardInterrupt:
             interrupted = True
         except NoTrialError as error:
@@ -111,7 +121,7 @@ def _watch(plan: Plan, file: Path, display: Display) -> tuple[JobReport | None, 
         job = reader.find_job()
         if job is None:
             return None, interrupted
-        return make_report(reader.job(job.job_id), reader.trials(job.job_id), settled=settled), interrupted
+        return make_report(reader.job(job.job_id), reader.trials(job.job_id)), interrupted
 
 
 def _why_no_trial(last_words: str, log: Path) -> str:
@@ -123,10 +133,12 @@ def _why_no_trial(last_words: str, log: Path) -> str:
 
 
 def _show(report: JobReport, plan: Plan, file: Path, *, as_json: bool) -> None:
-    from zeus_bso.cli.job_report import print_commands, print_report
+    from zeus_bso.cli.job_report import none_converges_in_words, print_commands, print_report
 
     url = f"sqlite:///{file}"
     if as_json:
+        if report.no_size_converges:
+            print(none_converges_in_words(report), file=sys.stderr)
         print(json.dumps({**asdict(report), "server_url": url}, indent=2))
         return
     print_report(report)
@@ -136,18 +148,21 @@ def _show(report: JobReport, plan: Plan, file: Path, *, as_json: bool) -> None:
 def _next_steps(report: JobReport, command: Sequence[str], file: Path) -> list[tuple[str, str]]:
     """The lines to paste, and commands that work in this directory."""
     ours, url, job = own_command(), f"sqlite:///{file}", shlex.quote(report.job_id)
-    kept = "" if shown_path(file) == DEFAULT_FILE else f" --file {shlex.quote(shown_path(file))}"
+    kept = "" if file == _usual_file().resolve() else f" --file {shlex.quote(shown_path(file))}"
     steps = []
     if report.chosen_batch_size is not None:
         steps = [
-            ("Paste into the script, to go on learning with every launch", f'server_url="{url}",'),
+            (
+                "Paste into the script, to go on learning with every launch",
+                f"server_url={json.dumps(url, ensure_ascii=False)},",
+            ),
             (
                 "or leave the script as it is, and launch it like this",
-                f"ZEUS_BSO_SERVER_URL={url} {shlex.join(command)}",
+                f"{SERVER_URL_VARIABLE}={shlex.quote(url)} {shlex.join(command)}",
             ),
             ("or fix the size, without zeus-bso", f"batch_size = {report.chosen_batch_size}"),
         ]
-    if not report.settled:
+    if not report.confirmed and not report.no_size_converges:
         steps.append(("Go on until it is settled", f"{ours} try{kept} -- {shlex.join(command)}"))
     return [
         *steps,

@@ -9,7 +9,7 @@ import pytest
 from tests.support.trial_views import job, size, trial
 
 from zeus_bso.cli.job_report import JobReport, make_report, print_commands, print_report, sentences
-from zeus_bso.cli.repeated_runs import CONFIRMATIONS, Confirmation
+from zeus_bso.cli.settling import CONFIRMATIONS, is_confirmed, none_converges
 from zeus_bso.protocol.words import EnergySource, TrialStatus
 
 
@@ -18,7 +18,7 @@ def settled() -> JobReport:
     """64 costs 40 J against the default's 100 J; 32 never converged."""
     sizes = [size(32, unconverged=1), size(64, converged=2, cost=40.0), size(256, converged=1, cost=100.0)]
     trials = [trial(1, 256, 100.0), trial(2, 64, 38.0), trial(3, 32, 80.0, converged=False), trial(4, 64, 42.0)]
-    return make_report(job(sizes, chosen=64), trials, settled=True)
+    return make_report(job(sizes, chosen=64), trials)
 
 
 def test_the_saving_compares_the_means_of_chosen_and_default_size(settled: JobReport) -> None:
@@ -38,7 +38,7 @@ def test_the_bill_counts_failed_runs_and_only_models_that_reached_the_target(set
 def test_open_trials_are_not_on_the_bill() -> None:
     sizes = [size(64, converged=1, cost=40.0)]
     running = trial(2, 64, 10.0, converged=False).model_copy(update={"status": TrialStatus.DISPATCHED, "outcome": None})
-    report = make_report(job([*sizes, size(256)], chosen=64), [trial(1, 64, 40.0), running], settled=True)
+    report = make_report(job([*sizes, size(256)], chosen=64), [trial(1, 64, 40.0), running])
 
     assert report.bill is not None
     assert report.bill.cost_j == pytest.approx(40.0)
@@ -54,7 +54,7 @@ def test_exploring_is_not_hidden(settled: JobReport) -> None:
 def test_the_fewer_runs_a_saving_rests_on_the_wider_is_its_interval() -> None:
     def interval(default_runs: int) -> float:
         sizes = [size(64, converged=9, cost=40.0), size(256, converged=default_runs, cost=100.0)]
-        report = make_report(job(sizes, chosen=64), [], settled=True)
+        report = make_report(job(sizes, chosen=64), [])
         assert report.saving is not None
         assert report.saving.cost_low < 0.6 < report.saving.cost_high < 1
         assert "would save 60 % of the cost of each run from now on, between " in sentences(report)[1]
@@ -63,54 +63,95 @@ def test_the_fewer_runs_a_saving_rests_on_the_wider_is_its_interval() -> None:
     assert interval(1) > interval(3) > interval(30)
 
 
-def test_a_saving_that_may_be_a_loss_has_an_interval_that_says_so() -> None:
+def test_a_saving_that_may_be_more_than_the_cost_itself_is_left_out() -> None:
     sizes = [size(64, converged=1, cost=90.0), size(256, converged=1, cost=100.0)]
 
-    said = sentences(make_report(job(sizes, chosen=64), [], settled=True))[1]
+    said = sentences(make_report(job(sizes, chosen=64), []))[1]
+
+    assert said.startswith("What it saves against your default size 256 is not certain yet, by 1 run against 1 run")
+
+
+def test_a_saving_that_may_be_a_loss_has_an_interval_that_says_so() -> None:
+    sizes = [size(64, converged=9, cost=90.0), size(256, converged=9, cost=100.0)]
+
+    said = sentences(make_report(job(sizes, chosen=64), []))[1]
 
     assert "would save 10 %" in said
     assert "between -" in said
 
 
-@pytest.mark.parametrize("following", ["the best", "another"])
-def test_a_job_is_settled_once_enough_runs_in_a_row_have_confirmed_its_size(following: str) -> None:
-    confirmation, settled = Confirmation(), job([size(64), size(256)], chosen=64)
-    exploring = settled.model_copy(update={"exploring": True})
-    sizes_given = [64] * (CONFIRMATIONS - 1)
+def test_a_settled_job_is_confirmed_once_enough_runs_in_a_row_have_taken_its_size() -> None:
+    settled = job([size(64), size(256)], chosen=64)
+    confirming = [trial(number, 64, 40.0) for number in range(1, 1 + CONFIRMATIONS)]
 
-    assert not confirmation.note(trial(1, 64, 40.0), exploring)
-    assert not any(confirmation.note(trial(2, given, 40.0), settled) for given in sizes_given)
-    assert confirmation.note(trial(3, 64 if following == "the best" else 256, 40.0), settled) is (
-        following == "the best"
-    )
+    assert is_confirmed(settled, [trial(9, 256, 40.0), *confirming])
+    assert not is_confirmed(settled.model_copy(update={"exploring": True}), confirming)
+    assert not is_confirmed(settled, confirming[1:])
+    assert not is_confirmed(settled, [*confirming, trial(9, 256, 40.0)])
+
+
+def test_no_size_converges_once_each_has_been_tried_in_vain() -> None:
+    assert none_converges(job([size(64, unconverged=1), size(256, unconverged=2)], chosen=None))
+    assert not none_converges(job([size(64), size(256, unconverged=2)], chosen=None))
+    assert none_converges(job([size(64), size(256)], chosen=None, no_size_converges=True))
+    assert not none_converges(job([size(64, converged=1, cost=1.0), size(256, unconverged=2)], chosen=64))
+
+
+def test_a_cheaper_mean_than_that_of_the_chosen_size_is_not_passed_over() -> None:
+    sizes = [size(64, converged=1, cost=40.0), size(256, converged=3, cost=50.0)]
+
+    said = "\n".join(sentences(make_report(job(sizes, chosen=256), [])))
+
+    assert "256 is believed to be the cheapest; 64 cost less in 1 run, which is not certain yet." in said
+    assert "No better size" not in said
+
+
+def test_without_any_difference_no_figure_of_nothing_is_given() -> None:
+    sizes = [size(256, converged=2, cost=50.0)]
+
+    said = sentences(make_report(job(sizes, chosen=256), [trial(1, 256, 50.0), trial(2, 256, 50.0)]))[-1]
+
+    assert said.startswith("Finding it: 2 runs cost 100 J and gave 2 models. That is as much as ")
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_the_marks_of_sizes_stay_on_a_narrow_terminal(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    retired = size(32, unconverged=2).model_copy(update={"retired": "unconverged"})
+    sizes = [retired, size(64, converged=1, cost=123456.0), size(256, converged=1, cost=100.0)]
+
+    print_report(make_report(job(sizes, chosen=256), []))
+
+    rows = {line.split()[0]: line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip()}
+    assert "not given again" in rows["32"]
+    assert rows["256"].endswith("chosen, default")
+    assert max(len(rows[each]) for each in ("batch", "32", "64", "256")) <= width
 
 
 def test_a_loss_so_far_is_said_as_such() -> None:
     sizes = [size(32, unconverged=2), size(64, converged=1, cost=40.0), size(256, converged=1, cost=100.0)]
     trials = [trial(n, 32, 150.0, converged=False) for n in (1, 2)] + [trial(3, 64, 40.0), trial(4, 256, 100.0)]
 
-    assert "240 J more than as many models" in "\n".join(
-        sentences(make_report(job(sizes, chosen=64), trials, settled=True))
-    )
+    assert "240 J more than as many models" in "\n".join(sentences(make_report(job(sizes, chosen=64), trials)))
 
 
 def test_without_a_converged_run_of_the_default_there_is_no_saving_to_claim() -> None:
-    report = make_report(job([size(64, converged=2, cost=40.0), size(256, unconverged=1)], chosen=64), [], settled=True)
+    report = make_report(job([size(64, converged=2, cost=40.0), size(256, unconverged=1)], chosen=64), [])
 
     assert report.saving is None
     assert "not enough data" in "\n".join(sentences(report))
 
 
 def test_before_any_size_has_converged_there_is_nothing_to_say() -> None:
-    report = make_report(job([size(64), size(256, unconverged=1)], chosen=None), [], settled=True)
+    report = make_report(job([size(64), size(256, unconverged=1)], chosen=None), [])
 
     assert sentences(report) == ["No batch size has converged yet: not enough data."]
 
 
 def test_the_default_itself_may_be_the_best() -> None:
-    report = make_report(
-        job([size(64), size(256, converged=3, cost=50.0)], chosen=256), [trial(1, 256, 50.0)], settled=True
-    )
+    report = make_report(job([size(64), size(256, converged=3, cost=50.0)], chosen=256), [trial(1, 256, 50.0)])
 
     assert "No better size is known" in "\n".join(sentences(report))
 
@@ -119,7 +160,7 @@ def test_while_the_job_explores_nothing_counts_as_chosen(capsys: pytest.CaptureF
     sizes = [size(64, converged=1, cost=40.0), size(256, converged=1, cost=100.0)]
     trials = [trial(1, 256, 100.0), trial(2, 64, 40.0)]
 
-    print_report(make_report(job(sizes, chosen=64), trials, settled=False))
+    print_report(make_report(job(sizes, chosen=64, exploring=True), trials))
 
     shown = capsys.readouterr().out
     assert "Best batch size so far: 64" in shown
@@ -129,7 +170,7 @@ def test_while_the_job_explores_nothing_counts_as_chosen(capsys: pytest.CaptureF
 @pytest.mark.parametrize(("source", "estimated"), [(EnergySource.ESTIMATE, True), (EnergySource.RAPL, False)])
 def test_estimates_are_called_so(source: EnergySource, estimated: bool, capsys: pytest.CaptureFixture[str]) -> None:
     sizes = [size(64, converged=2, cost=40.0), size(256, converged=1, cost=100.0)]
-    report = make_report(job(sizes, chosen=64, source=source), [trial(1, 256, 100.0)], settled=True)
+    report = make_report(job(sizes, chosen=64, source=source), [trial(1, 256, 100.0)])
 
     print_report(report)
 
@@ -145,7 +186,7 @@ def test_the_table_has_a_row_for_every_size_and_marks_chosen_and_default(
 
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.strip()[:1].isdigit()}
     assert list(rows) == ["32", "64", "256"]
-    assert rows["64"].split()[1:] == ["2", "0", "40.0", "J", "0.400", "s", "40.0", "J", "chosen"]
+    assert rows["64"].split()[1:] == ["2", "2", "0", "0", "40.0", "J", "0.400", "s", "40.0", "J", "chosen"]
     assert rows["256"].rstrip().endswith("default")
 
 
