@@ -92,12 +92,19 @@ def test_a_run_that_converges_is_the_last(tmp_path: Path) -> None:
     assert (done.stdout.split(), done.returncode) == (["32"], 0)
 
 
+def test_a_command_that_ends_well_without_an_outcome_is_told_where_to_start_it(tmp_path: Path) -> None:
+    done = run(tmp_path, "--", sys.executable, "-c", "print('trained elsewhere')")
+    assert (done.stdout, done.returncode) == ("trained elsewhere\n", 0)
+    assert "the outcome of the run is not known" in done.stderr
+    assert "start zeus-bso run itself there" in done.stderr
+
+
 def test_an_outcome_that_cannot_be_known_is_said(tmp_path: Path) -> None:
     elsewhere = ["--", "env", "-u", "ZEUS_BSO_OUTCOME_FILE", *script(tmp_path)[1:]]
     done = run(tmp_path, "--relaunch", "2", *elsewhere)
     assert done.stdout.split() == ["32"]
-    assert "the outcome of the run is not known" in done.stderr
-    assert "ZEUS_BSO_OUTCOME_FILE" in done.stderr
+    assert "the script failed (status 1), and how its training ended is not known" in done.stderr
+    assert "ssh" not in done.stderr
     assert "not known" not in run(tmp_path, *script(tmp_path, metric="0.95")).stderr
 
 

@@ -22,9 +22,8 @@ from zeus_bso.protocol.words import FailReason, Outcome
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _FORWARDED = (*_ENDING, signal.SIGUSR1, signal.SIGUSR2)
 _UNKNOWN = (
-    "zeus-bso: the outcome of the run is not known, so that nothing is launched again: nobody has written to the file "
-    f"that {OUTCOME_FILE_VARIABLE} names. A script that runs elsewhere (ssh, srun, docker, kubectl) needs the variable "
-    "and the file's folder there; or start zeus-bso run itself there."
+    "zeus-bso: the outcome of the run is not known, so that nothing is launched again: no training with zeus-bso has "
+    "ended here. If the script runs elsewhere (ssh, srun, docker, kubectl), start zeus-bso run itself there."
 )
 
 
@@ -54,12 +53,19 @@ def run(args: argparse.Namespace) -> int:
             for number in range(1, args.relaunch + 1):
                 why = launcher.useless_because()
                 if not launcher.knows_outcome and not launcher.told_to_end:
-                    print(_UNKNOWN, file=sys.stderr)
+                    print(_failed(code) if code else _UNKNOWN, file=sys.stderr)
                 if why is None or launcher.told_to_end:
                     break
                 print(f"zeus-bso: {why}; launching it again ({number} of {args.relaunch}).", file=sys.stderr)
                 code = launcher.launch()
         return code
+
+
+def _failed(code: int) -> str:
+    return (
+        f"zeus-bso: the script failed (status {code}), and how its training ended is not known, so that nothing is "
+        "launched again."
+    )
 
 
 class _Launcher:
