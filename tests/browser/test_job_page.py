@@ -58,7 +58,7 @@ def test_it_says_what_it_will_choose_next_and_why(visit: Visit) -> None:
     shares = page.locator(".chances .num").all_inner_texts()
 
     expect(page.locator(".next")).to_contain_text(re.compile("batch size 1\\d\\d"))
-    expect(page.locator(".next .reason")).to_contain_text("Thompson sampling")
+    expect(page.locator(".next .reason")).to_contain_text("The next run's size is drawn")
     assert 90 <= sum(int(share.rstrip("\xa0%").lstrip("<>")) for share in shares) <= 101
     visit.open_job()
     expect(page.locator(".next .reason")).to_contain_text("The next run")
