@@ -25,7 +25,8 @@ class UsedQuantity:
 
     Attributes:
         used: The figure [J or s].
-        saved: Share of what a run with the default batch size uses. None if there is nothing to compare.
+        saved: Share of what a run with the default batch size uses. None if there is nothing to compare: the trial has
+            no result yet, or the default size itself.
     """
 
     used: float
@@ -78,7 +79,7 @@ def trial_page(reader: Reader, job_id: str, number: int, *, after: int) -> Trial
     running = trial.outcome is None and trial.reason is None
     left_out = None if running else wording.why_left_out(trial.energy_source, job.energy_source)
     cost = job.cost(trial.energy, trial.time) if trial.cost is None else trial.cost
-    compared = trial.converged and left_out is None
+    compared = trial.converged and left_out is None and trial.batch_size != job.spec.default_batch_size
     reports = reader.overview.reports(
         ReadReports(job_id=job_id, trial_number=number, after=after - 1, limit=REPORTS_ON_A_PAGE + 1)
     )
