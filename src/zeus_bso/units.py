@@ -85,12 +85,17 @@ def mass(value_kg: float | None) -> str:
 
 
 def money(value: float | None, currency: str) -> str:
-    """An amount of money, rounded to the cent."""
+    """An amount of money, rounded to the cent. Of less than a cent, the sign does not matter."""
     if value is None:
         return NOTHING
     if 0 < abs(value) < 0.01:
-        return f"{MINUS if value < 0 else ''}<0.01{SPACE}{currency}"
+        return f"under 0.01{SPACE}{currency}"
     return f"{value:,.2f}".replace(",", NARROW).replace("-", MINUS) + f"{SPACE}{currency}"
+
+
+def interval(low: str, high: str) -> str:
+    """An interval, from both ends in words. Empty if these read alike: it would say no more than the figure."""
+    return "" if low == high else f"{low} to {high}"
 
 
 def percent(share: float | None) -> str:

@@ -64,10 +64,15 @@ def test_a_duration_has_its_two_largest_units(value_s: float | None, said: str) 
 
 @pytest.mark.parametrize(
     ("amount", "said"),
-    [(0.0, "0.00 EUR"), (0.004, "<0.01 EUR"), (-0.004, "-<0.01 EUR"), (-1_234.567, "-1,234.57 EUR")],
+    [(0.0, "0.00 EUR"), (0.004, "under 0.01 EUR"), (-0.004, "under 0.01 EUR"), (-1_234.567, "-1,234.57 EUR")],
 )
 def test_money_is_told_to_the_cent(amount: float, said: str) -> None:
     assert plain(units.money(amount, "EUR")) == said
+
+
+@pytest.mark.parametrize(("ends", "said"), [(("0.9", "1.2"), "0.9 to 1.2"), (("-0.345", "-0.345"), "")])
+def test_an_interval_without_a_width_is_left_out(ends: tuple[str, str], said: str) -> None:
+    assert units.interval(*ends) == said
 
 
 @pytest.mark.parametrize(

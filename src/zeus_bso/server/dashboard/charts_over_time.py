@@ -88,7 +88,7 @@ def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, es
         return Chart(f"Not enough data yet: no run with the default batch size {default} has converged.")
     if points[-1].energy_kwh.is_zero:
         default = units.count(default_batch_size)
-        return Chart(f"Nothing is saved yet: the job has stayed on its default batch size {default}.")
+        return Chart(f"Nothing is saved yet against the default batch size {default}.")
     saved, low, high = (
         [getattr(point.energy_kwh, name) * JOULES_PER_KWH for point in points] for name in ("saved", "low", "high")
     )

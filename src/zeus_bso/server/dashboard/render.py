@@ -223,6 +223,7 @@ def _environment() -> Environment:
         "watts",
         "mass",
         "money",
+        "interval",
         "percent",
         "less",
     ):

@@ -57,7 +57,7 @@ def job_savings(job: JobState, runs: JobRuns, totals: JobTotals, prices: EnergyP
         baseline_past_runs=runs.past.energy.converged,
         baseline_last_at=last_at,
         alarm=_alarm(runs),
-        message=_message(job, energy, runs.past, baseline_runs, last_at),
+        message=_message(job, energy, runs, baseline_runs, last_at),
     )
 
 
@@ -254,14 +254,18 @@ def _view(saving: Saving | None) -> SavedView | None:
     return None if saving is None else SavedView(**asdict(saving), by_sizes=saving.saved - saving.by_limits)
 
 
-def _message(job: JobState, energy: Saving | None, past: PastTotals, runs: int, last_at: str | None) -> str:
+def _message(job: JobState, energy: Saving | None, runs: JobRuns, baseline_runs: int, last_at: str | None) -> str:
     default = job.spec.default_batch_size
     if energy is None or last_at is None:
         return f"Not enough data yet: no run with the default batch size {default} has converged."
     estimated = " (estimated)" if job.energy_source is EnergySource.ESTIMATE else ""
-    baseline = units.plain(f"baseline: {units.counted(runs, 'run')}{_past_part(past)}, last on {last_at[:10]}.")
+    baseline = units.plain(
+        f"baseline: {units.counted(baseline_runs, 'run')}{_past_part(runs.past)}, last on {last_at[:10]}."
+    )
     if _is_zero(energy):
-        return f"The job has stayed on its default batch size {default} so far: nothing is saved yet; {baseline}"
+        if all(record.batch_size == default for record in runs.records):
+            return f"The job has stayed on its default batch size {default} so far: nothing is saved yet; {baseline}"
+        return f"Nothing is saved yet against batch size {default}; {baseline}"
     return f"{_amount(energy)}{estimated}{_by_limits(energy)} against batch size {default}; {baseline}"
 
 
@@ -278,7 +282,7 @@ def _fleet_message(jobs: int, compared: int, energy: Saving | None, estimated: i
         return "Not enough data yet: no job has a converged run with its default batch size."
     of_jobs = units.plain(f"{units.count(compared)} of {units.counted(jobs, 'job')}")
     if _is_zero(energy):
-        return f"Nothing is saved yet over {of_jobs}: no run has taken anything but a default batch size."
+        return f"Nothing is saved yet over {of_jobs}."
     partly = "" if not estimated else " (estimated)" if estimated == jobs else " (partly estimated)"
     return f"{_amount(energy)}{partly}{_by_limits(energy)} over {of_jobs}."
 
@@ -289,10 +293,14 @@ def _is_zero(saving: Saving) -> bool:
 
 
 def _by_limits(energy: Saving) -> str:
-    return units.plain(f", {units.energy(energy.by_limits)} of it by power limits,") if energy.by_limits else ""
+    by_limits = energy.by_limits if energy.saved >= 0 else -energy.by_limits
+    return units.plain(f", {units.energy(by_limits)} of it by power limits,") if by_limits else ""
 
 
 def _amount(energy: Saving) -> str:
+    """What was saved or lost, with its 95 % interval."""
     unit = units.energy_unit([energy.saved])
-    low, high = (units.number(amount_j / units.JOULES[unit]) for amount_j in (energy.low, energy.high))
-    return units.plain(f"{units.energy(energy.saved, unit)} saved ({low} to {high})")
+    ends_j = (energy.low, energy.high) if energy.saved >= 0 else (-energy.high, -energy.low)
+    interval = units.interval(*(units.number(end_j / units.JOULES[unit]) for end_j in ends_j))
+    amount = f"{units.energy(abs(energy.saved), unit)} {'saved' if energy.saved >= 0 else 'lost'}"
+    return units.plain(f"{amount} ({interval})" if interval else amount)
