@@ -94,6 +94,11 @@ def test_an_encoding_that_was_guessed_is_named(tmp_path: Path) -> None:
         ("energy_kwh", "3.2", "energy", 3.2 * 3.6e6),
         ("energy_kWh", "500 Wh", "energy", 500 * 3.6e3),
         ("energy", "1e6", "energy", 1e6),
+        ("energy", "25 MJ", "energy", 25e6),
+        ("energy", "25000000 mJ", "energy", 25e3),
+        ("energy", "7 MWh", "energy", 25.2e9),
+        ("energy", "7000 mWh", "energy", 25.2e3),
+        ("energy_mj", "2 kJ", "energy", 2e3),
         ("time", "120 min", "time", 7200.0),
         ("time_h", "0.5", "time", 1800.0),
         ("time_min", "1:00:30", "time", 3630.0),
@@ -117,6 +122,32 @@ def test_what_is_not_known_is_left_out(tmp_path: Path, cell: str) -> None:
     (run,) = imported(written(tmp_path, f"batch_size,energy,epochs\n16,{cell},3\n"), all_reached=True)
 
     assert "energy" not in run
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "named"),
+    [
+        ("energy_mj", "25", "the unit 'mj' in the name of the column may be mega or milli; name the column energy"),
+        ("energy_MWh", "25", "the unit 'mwh' in the name of the column may be mega or milli"),
+        ("time", "1:58", "'1:58' may be hours and minutes, or minutes and seconds; write it as h:mm:ss"),
+    ],
+)
+def test_a_unit_that_may_be_read_in_two_ways_is_refused(tmp_path: Path, header: str, cell: str, named: str) -> None:
+    assert named in refused(written(tmp_path, f"bs,{header},epochs\n16,{cell},3\n"), all_reached=True)
+
+
+def test_a_name_is_made_of_what_is_read_only(tmp_path: Path) -> None:
+    before = imported(written(tmp_path, "batch_size,epochs\n8,3\n"), all_reached=True)
+    after = imported(written(tmp_path, "batch_size,epochs,note\n8,3 ,fine\n"), all_reached=True)
+
+    assert before == after
+
+
+def test_a_cell_may_hold_a_long_curve(tmp_path: Path) -> None:
+    curve = ",".join(f"[{epoch},{epoch / 20_000:.6f}]" for epoch in range(1, 10_000))
+    (run,) = imported(written(tmp_path, f'batch_size,curve\n16,"[{curve}]"\n'))
+
+    assert run["epochs"] == 9_999
 
 
 def test_a_decimal_comma_goes_with_semicolons(tmp_path: Path) -> None:

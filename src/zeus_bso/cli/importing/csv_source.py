@@ -130,6 +130,7 @@ def opened(path: Path) -> Iterator[CsvFile]:
     Raises:
         CommandError: It cannot be read, is empty, or has no proper header.
     """
+    before = csv.field_size_limit(LONGEST_LINE)
     try:
         encoding = _encoding_of(path)
         # newline="": a line end within quotes belongs to its cell.
@@ -142,6 +143,8 @@ def opened(path: Path) -> Iterator[CsvFile]:
         raise CommandError(f"{path} is not in {error.encoding} throughout: save it as UTF-8.") from None
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}.") from None
+    finally:
+        csv.field_size_limit(before)
 
 
 def _encoding_of(path: Path) -> str:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from zeus_bso.cli.errors import BAD_USE, CommandError
 from zeus_bso.cli.importing.written_figures import (
+    AMBIGUOUS_UNITS,
     ENERGY_UNITS,
     TIME_UNITS,
     is_missing,
@@ -126,8 +127,9 @@ class RunReader:
             raise ValueError(f"{name}: {error}") from None
 
     def _derived_id(self, run: SourceRun) -> str:
-        """A name made of all that is known of a run; alike runs are numbered, so that reading again gives the same."""
-        digest = sha256(json.dumps(sorted(run.texts.items())).encode(errors="surrogatepass")).hexdigest()[:16]
+        """A name made of all that is read of a run; alike runs are numbered, so that reading again gives the same."""
+        read = [(name, run.texts.get(column.name, "").strip()) for name, column in sorted(self.columns.items())]
+        digest = sha256(json.dumps([read, run.curve]).encode(errors="surrogatepass")).hexdigest()[:16]
         self._alike[digest] += 1
         return f"{digest}-{self._alike[digest]}"
 
@@ -235,9 +237,19 @@ def _read_duration(text: str, unit: str, decimal_comma: bool) -> float:
 
 
 def _with_unit(text: str, unit: str, value: float, units: Mapping[str, float]) -> float:
-    """A value in the unit of its column, unless the cell has one of its own."""
-    has_own = text.strip()[-1:].isalpha() or ":" in text
-    return value if has_own or not unit else value * units[unit]
+    """A value in the unit of its column, unless the cell has one of its own.
+
+    Raises:
+        ValueError: The unit of the column may be mega or milli.
+    """
+    if not unit or text.strip()[-1:].isalpha() or ":" in text:
+        return value
+    if unit in AMBIGUOUS_UNITS:
+        raise ValueError(
+            f"the unit {shown(unit)} in the name of the column may be mega or milli; name the column energy, and write "
+            "the unit into each cell, such as 25 MJ or 7 MWh, or give energy_kwh"
+        )
+    return value * units[unit]
 
 
 def _read_curve(text: str, unit: str, decimal_comma: bool) -> tuple[tuple[int, float | None], ...]:

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 
 ENERGY_UNITS = {"j": 1.0, "kj": 1e3, "mj": 1e6, "wh": 3.6e3, "kwh": 3.6e6, "mwh": 3.6e9}
-"""Units of energy [J]. ``MJ`` and ``MWh`` are mega; nobody writes millijoules of a training."""
+"""Units of energy [J], in lower case: of what begins with an m, the case tells mega from milli."""
+
+AMBIGUOUS_UNITS = frozenset({"mj", "mwh"})
+"""Units that may be mega or milli where the case of a column's name does not tell."""
 
 TIME_UNITS = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
@@ -26,7 +29,8 @@ _TRUE = frozenset({"true", "yes", "y", "1", "1.0"})
 _FALSE = frozenset({"false", "no", "n", "0", "0.0"})
 
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL | re.ASCII)
-_CLOCK = re.compile(r"(?:(\d{1,6}):)?([0-5]?\d):([0-5]?\d(?:\.\d+)?)", re.ASCII)
+_CLOCK = re.compile(r"(\d{1,6}):([0-5]?\d):([0-5]?\d(?:\.\d+)?)", re.ASCII)
+_TWO_PARTS = re.compile(r"\d+:\d+(?:\.\d+)?", re.ASCII)
 _SECONDS_FROM, _MILLISECONDS_FROM = 1e8, 1e11
 _LONGEST_SHOWN = 40
 
@@ -56,6 +60,9 @@ def read_number(text: str, units: Mapping[str, float] | None = None, *, decimal_
     if found is None:
         raise ValueError(f"{shown(text)} is no number")
     number, unit = float(found[1]), found[2].strip().lower()
+    if unit in AMBIGUOUS_UNITS and found[2].strip()[0] == "m":
+        # Milli, as SI has it.
+        number *= 1e-9
     if unit and unit not in (units or {}):
         known = f"; known are {', '.join(units)}" if units else ""
         raise ValueError(f"{shown(text)} has the unit {shown(found[2].strip())}, which is not known here{known}")
@@ -69,12 +76,16 @@ def read_time(text: str, *, decimal_comma: bool = False) -> float:
     """Read a duration [s]: a number with or without a unit, or hours, minutes and seconds as ``1:02:03``.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is none, or has two parts only.
     """
+    if _TWO_PARTS.fullmatch(text.strip()):
+        raise ValueError(
+            f"{shown(text)} may be hours and minutes, or minutes and seconds; write it as h:mm:ss, or with a unit"
+        )
     clock = _CLOCK.fullmatch(text.strip())
     if clock is None:
         return read_number(text, TIME_UNITS, decimal_comma=decimal_comma)
-    return int(clock[1] or 0) * 3600.0 + int(clock[2]) * 60.0 + float(clock[3])
+    return int(clock[1]) * 3600.0 + int(clock[2]) * 60.0 + float(clock[3])
 
 
 def read_count(text: str, *, decimal_comma: bool = False) -> int:
