@@ -61,6 +61,15 @@ def test_a_table_is_read_and_what_has_not_finished_is_passed_over(tmp_path: Path
     assert notes == ["1 run has not finished and is passed over."]
 
 
+def test_a_table_may_have_a_column_without_a_name_and_none_of_states(tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text(",name,batch_size,Runtime,acc\n0,a,16,100,0.95\n1,b,32,100,0.95\n")
+    runs, notes = imported(path, "metric=acc")
+
+    assert [run["run_id"] for run in runs] == ["a", "b"]
+    assert notes == []
+
+
 @pytest.mark.parametrize("by_line", [True, False])
 def test_a_list_of_runs_is_read(tmp_path: Path, by_line: bool) -> None:
     path = tmp_path / "runs.json"

@@ -109,14 +109,14 @@ class WandbTable:
         self.where = file.where
         self.decimal_comma = file.decimal_comma
         lower = {name.lower(): name for name in file.names}
-        self._state = lower.get(_STATE, "")
+        self._state = lower.get(_STATE)
         self._name = "" if "id" in lower or _RUN_ID in lower else lower.get("name", "")
         self.names: Sequence[str] = [*file.names, _RUN_ID] if self._name else file.names
 
     def runs(self) -> Iterator[SourceRun | RowError]:
         """The finished runs. Without a column of ids, the name of a run is its id."""
         for run in self._file.runs():
-            if isinstance(run, SourceRun) and run.texts.get(self._state, _FINISHED).lower() != _FINISHED:
+            if isinstance(run, SourceRun) and not self._finished(run):
                 self._unfinished += 1
             elif isinstance(run, SourceRun) and self._name:
                 yield SourceRun(run.place, {**run.texts, _RUN_ID: run.texts[self._name]})
@@ -126,6 +126,9 @@ class WandbTable:
     def notes(self) -> list[str]:
         """How many runs were passed over, and a word about an encoding that was guessed."""
         return [*self._file.notes(), *passed_over(self._unfinished)]
+
+    def _finished(self, run: SourceRun) -> bool:
+        return self._state is None or run.texts[self._state].lower() == _FINISHED
 
 
 @contextmanager
