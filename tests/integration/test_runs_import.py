@@ -130,18 +130,32 @@ def test_a_job_or_a_file_that_is_not_there_is_named(command: Import) -> None:
     assert "cannot be read: No such file" in command.run("/no/such/file.csv")[2]
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_an_estimate_rests_on_all_runs_of_the_file(
+    command: Import, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(checked, "_CHUNK_RUNS", 1)
+    lines = (
+        "run_id,batch_size,epochs,time_s,energy_j,reached,ended_at\n"
+        "old,8,3,10,,yes,2024-01-01\nnew,16,3,10,500,yes,2025-01-01\nnewest,32,3,10,1500,yes,2026-01-01\n"
+    )
+    answer = json.loads(command(lines, "--json", *options)[1])
+
+    assert answer["batch_sizes"][0]["mean_energy"] == pytest.approx(1000.0)
+
+
 def test_a_server_that_goes_away_in_the_middle_is_taken_up_again(
     command: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checked, "_CHUNK_RUNS", 2)
     tell, told = Remote.tell_past_runs, list[int]()
 
-    def tell_once(remote: Remote, *arguments: Any, dry_run: bool) -> PastRunsTaken:
+    def tell_once(remote: Remote, *arguments: Any, dry_run: bool, **options: Any) -> PastRunsTaken:
         if not dry_run:
             told.append(1)
             if len(told) == 2:
                 raise ZeusBSOServerUnreachableError("The server does not answer.")
-        return tell(remote, *arguments, dry_run=dry_run)
+        return tell(remote, *arguments, dry_run=dry_run, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(Remote, "tell_past_runs", tell_once)

@@ -157,10 +157,17 @@ class Remote(ReadApi):
         self._transfer("GET", EXPORT_URL, {"job_id": job_id}, into=into)
 
     def tell_past_runs(
-        self, job_id: str, source: str, runs: Sequence[Mapping[str, object]], *, dry_run: bool
+        self,
+        job_id: str,
+        source: str,
+        runs: Sequence[Mapping[str, object]],
+        *,
+        mean_power: float | None,
+        dry_run: bool,
     ) -> PastRunsTaken:
-        """Tell a job of past runs."""
-        body = {"job_id": job_id, "source": source, "runs": list(runs), "dry_run": dry_run}
+        """Tell a job of past runs; ``mean_power`` is that of all runs of the source [W]."""
+        told = {"job_id": job_id, "source": source, "runs": list(runs)}
+        body = {**told, "mean_power": mean_power, "dry_run": dry_run}
         return self._validated(PastRunsTaken, self._ask("POST", OBSERVATIONS_URL, body=body))
 
     def import_progress(self, job_id: str) -> ImportProgress:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from zeus_bso.protocol.words import FiniteFloat, Metric, PositiveCount, Text, Total
+from zeus_bso.protocol.words import MAX_TOTAL, FiniteFloat, Metric, PositiveCount, Text, Total
 
 MOST_RUNS = 1000
 """A request has at most so many runs."""
@@ -96,6 +96,8 @@ class PastRuns(BaseModel):
         job_id: The job.
         source: Where the runs were recorded, such as ``csv`` or ``mlflow``. A run is known by its source and run id.
         runs: The runs, the oldest first.
+        mean_power: Mean power of all runs of the source [W], where a request holds some of them only: what a run lacks
+            is estimated by it, unless the job has converged runs of its own. Null: it is worked out.
         dry_run: Whether to say only what would be learnt.
     """
 
@@ -104,6 +106,7 @@ class PastRuns(BaseModel):
     job_id: Text
     source: Text
     runs: Annotated[tuple[PastRun, ...], Field(min_length=1, max_length=MOST_RUNS)]
+    mean_power: Annotated[float, Field(gt=0.0, le=MAX_TOTAL)] | None = None
     dry_run: bool = False
 
 

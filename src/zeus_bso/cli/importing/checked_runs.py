@@ -17,6 +17,7 @@ from zeus_bso.cli.importing.csv_source import RowError
 from zeus_bso.cli.importing.rows import RunReader, SourceRun
 from zeus_bso.protocol.job_spec import JobSpecFromClient
 from zeus_bso.protocol.past_runs import PastRun
+from zeus_bso.protocol.words import MAX_TOTAL
 from zeus_bso.units import counted, plain
 
 MOST_IMPORTED = 100_000
@@ -42,12 +43,12 @@ class CheckedRuns:
     """The runs of a source, all of them right. A context manager that deletes them at its end.
 
     Attributes:
-        sizes: Batch sizes among them.
         count: How many they are.
     """
 
-    sizes: set[int] = field(default_factory=set)
     count: int = 0
+    _energy_j: float = 0.0
+    _time_s: float = 0.0
     _file: IO[bytes] = field(default_factory=_temporary_file)
     _places: list[tuple[datetime, int, int]] = field(default_factory=list)
 
@@ -64,8 +65,16 @@ class CheckedRuns:
         line = run.model_dump_json(exclude_defaults=True).encode()
         self._places.append((run.ended_at or _FIRST, self._file.tell(), len(line)))
         self._file.write(line)
-        self.sizes.add(run.batch_size)
         self.count += 1
+        if run.energy and run.time:
+            self._energy_j += run.energy
+            self._time_s += run.time
+
+    @property
+    def mean_power(self) -> float | None:
+        """Mean power of all runs that have both energy and time [W]; None: there is none."""
+        power = self._energy_j / self._time_s if self._time_s else 0.0
+        return power if 0.0 < power <= MAX_TOTAL else None
 
     def chunks(self) -> Iterator[list[dict[str, Any]]]:
         """The runs as they are sent, some at a time: those without an end first, then the oldest first."""

@@ -82,7 +82,7 @@ def _answers(
     remote: Remote, job_id: str, source: str, runs: CheckedRuns, advance: Callable[[int], None], *, dry_run: bool
 ) -> Iterator[PastRunsTaken]:
     for chunk in runs.chunks():
-        yield remote.tell_past_runs(job_id, source, chunk, dry_run=dry_run)
+        yield remote.tell_past_runs(job_id, source, chunk, mean_power=runs.mean_power, dry_run=dry_run)
         advance(len(chunk))
 
 

@@ -65,12 +65,14 @@ class KnownRuns:
     Attributes:
         run_ids: Those of the runs in question that are known already.
         last_number: Number of the latest past run of the job; 0 before the first.
-        mean_power: Mean power of the job's measured runs [W], or None.
+        mean_power: Mean power of the job's own converged trials [W], or None.
+        past_power: That of its past runs that were measured [W], or None.
     """
 
     run_ids: frozenset[str] = frozenset()
     last_number: int = 0
     mean_power: float | None = None
+    past_power: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, case, func, insert, select, update
 
 from zeus_bso.protocol.words import Outcome
 from zeus_bso.savings import Use
@@ -47,7 +47,10 @@ class ObservationRepository:
                 select(func.coalesce(func.max(observation.c.number), 0)).where(observation.c.job_id == job_id)
             )
             or 0,
-            mean_power=self._mean_power(job_id),
+            mean_power=self._mean_power(trial, trial.c.job_id == job_id, trial.c.outcome == Outcome.CONVERGED.value),
+            past_power=self._mean_power(
+                observation, observation.c.job_id == job_id, observation.c.estimated.is_(False)
+            ),
         )
 
     def create(self, observations: Sequence[PastRunRecord]) -> None:
@@ -133,19 +136,14 @@ class ObservationRepository:
                 select(observation.c.run_id).where(*of_source, observation.c.run_id.in_(some))
             )
 
-    def _mean_power(self, job_id: str) -> float | None:
-        """Mean power of the job's own converged trials, or else of its past runs that were measured [W]."""
-        own = (trial.c.job_id == job_id, trial.c.outcome == Outcome.CONVERGED.value, trial.c.time > 0)
-        told = (observation.c.job_id == job_id, observation.c.estimated.is_(False), observation.c.time > 0)
-        for kind, measured in ((trial, own), (observation, told)):
-            row = self._connection.execute(
-                select(func.sum(kind.c.energy).label("energy"), func.sum(kind.c.time).label("time")).where(
-                    *measured, kind.c.energy > 0
-                )
-            ).one()
-            if row.time:
-                return float(row.energy / row.time)
-        return None
+    def _mean_power(self, kind: Table, *which: ColumnElement[bool]) -> float | None:
+        """Mean power of these trials or past runs, as far as both figures are known [W]."""
+        row = self._connection.execute(
+            select(func.sum(kind.c.energy).label("energy"), func.sum(kind.c.time).label("time")).where(
+                *which, kind.c.time > 0, kind.c.energy > 0
+            )
+        ).one()
+        return float(row.energy / row.time) if row.time else None
 
 
 def _sums(name: str) -> tuple[ColumnElement[float], ColumnElement[float]]:

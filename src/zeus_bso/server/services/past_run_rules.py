@@ -64,7 +64,8 @@ def take(job: LockedJob, told: PastRuns, known: KnownRuns) -> Taken:
     """
     new = _new_runs(told, known)
     figures = _checked(job, new)
-    mean_power = known.mean_power or _mean_power(figures) or USUAL_POWER_SHARE * job.state.spec.max_power
+    of_past = told.mean_power or known.past_power or _mean_power(figures)
+    mean_power = known.mean_power or of_past or USUAL_POWER_SHARE * job.state.spec.max_power
     observations = []
     for number, (run, found) in enumerate(zip(new, figures, strict=True), start=known.last_number + 1):
         job, observation = _learn(job, told.source, number, run, _completed(found, mean_power))
