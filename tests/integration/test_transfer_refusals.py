@@ -204,3 +204,31 @@ def test_what_cannot_be_taken_back_is_audited(own_server: Server, caplog: pytest
 
     said = [record.getMessage() for record in caplog.records if record.name == "zeus_bso.audit"]
     assert said == ["act=import job=job trials=8 replaced=True", "act=reset job=job", "act=delete job=job"]
+
+
+def test_a_past_run_that_comes_twice_is_refused_by_its_name(own_server: Server, exported: Lines) -> None:
+    found = rows(exported, "observation")
+    assert len(found) > 1
+    found[1]["run_id"] = found[0]["run_id"]
+
+    assert "observation: run " in (message := refused(own_server, file_of(exported)))
+    assert "comes twice" in message
+    assert found[0]["run_id"] in message
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("curve", [["one", 0.5]], "observation.curve holds an invalid value"),
+        ("curve", [[1, "much"]], "observation.curve holds an invalid value"),
+        ("curve", [[0, 0.5]], "observation.curve holds an invalid value"),
+        ("generation", 1000, "observation: its generation is greater than the job's"),
+        ("generation", 0, "observation: its generation is greater than the job's, or 0"),
+    ],
+)
+def test_a_past_run_that_cannot_be_is_refused(
+    own_server: Server, exported: Lines, column: str, value: object, said: str
+) -> None:
+    rows(exported, "observation")[0][column] = value
+
+    assert said in refused(own_server, file_of(exported))

@@ -8,11 +8,11 @@ from datetime import datetime, timezone
 from typing import IO, Any
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from zeus_bso.exceptions import InvalidExportError
 from zeus_bso.protocol.job_spec import JobSpecFromClient
-from zeus_bso.protocol.past_runs import PastRunUse
+from zeus_bso.protocol.past_runs import PastRunUse, Point
 from zeus_bso.protocol.power import PowerPoint, PowerProfile
 from zeus_bso.protocol.words import Outcome, TrialStatus
 from zeus_bso.server.batch_size_state.power_rows import point_of
@@ -21,6 +21,7 @@ from zeus_bso.server.database.documents import SurrogateArmDocument, SurrogateDo
 from zeus_bso.server.database.schema import batch_size_state, job, observation, power_point, power_profile, trial
 from zeus_bso.server.job.job_rows import job_of
 from zeus_bso.server.job.models import JobState
+from zeus_bso.server.observations.models import PastRunRecord
 from zeus_bso.server.observations.observation_rows import observation_of
 from zeus_bso.server.transfer.export_format import FORMAT, VERSION, read_line, read_row
 from zeus_bso.server.transfer.repository import TABLES, JobTable
@@ -28,6 +29,8 @@ from zeus_bso.server.transfer.repository import TABLES, JobTable
 LONGEST_LINE_BYTES = 2**20
 
 Row = dict[str, Any]
+
+_CURVE = TypeAdapter(tuple[Point, ...])
 
 _PARENTS = {key.referred_table.name for table in TABLES for key in table.foreign_key_constraints} - {job.name}
 """Tables, apart from the job itself, to which rows of other tables belong. Only their keys must be remembered."""
@@ -99,7 +102,7 @@ class ExportValidator:
         self._checks: dict[str, Callable[[JobState, Row], None]] = {
             batch_size_state.name: _size,
             trial.name: _trial,
-            observation.name: _observation,
+            observation.name: _PastRuns().take,
             power_profile.name: self._profiles.take_head,
             power_point.name: self._profiles.take_point,
         }
@@ -246,17 +249,35 @@ def _trial(state: JobState, row: Row) -> None:
         raise ValueError("trial.cost: a run that converged cannot have cost nothing")
 
 
-def _observation(state: JobState, row: Row) -> None:
-    found = _understand("observation", lambda: observation_of(row))
-    if found.batch_size not in state.spec.batch_sizes:
-        raise ValueError("observation.batch_size is not a batch size of the job")
-    if found.number < 1 or (found.decision or 0) > state.last_decision:
-        raise ValueError("observation: its number is 0, or its decision is greater than the job's last one")
+class _PastRuns:
+    """The past runs of a file: each of them comes once."""
+
+    def __init__(self) -> None:
+        self._names: set[tuple[str, str]] = set()
+
+    def take(self, state: JobState, row: Row) -> None:
+        found = _understand("observation", lambda: observation_of(row))
+        if (found.source, found.run_id) in self._names:
+            raise ValueError(f"observation: run {found.run_id[:100]!r} of source {found.source[:100]!r} comes twice")
+        self._names.add((found.source, found.run_id))
+        _understand("observation.curve", lambda: _CURVE.validate_python(found.curve))
+        if found.batch_size not in state.spec.batch_sizes:
+            raise ValueError("observation.batch_size is not a batch size of the job")
+        if found.number < 1 or (found.decision or 0) > state.last_decision:
+            raise ValueError("observation: its number is 0, or its decision is greater than the job's last one")
+        if not 1 <= found.generation <= state.progress.generation:
+            raise ValueError("observation: its generation is greater than the job's, or 0")
+        _consistent(found)
+
+
+def _consistent(found: PastRunRecord) -> None:
     learnt = {found.lesson is PastRunUse.RUN, found.decision is not None, found.reward is not None}
     if len(learnt) > 1:
         raise ValueError("observation: its lesson, reward and decision are inconsistent")
     if (found.cost is None) != (found.time is None or found.energy is None):
         raise ValueError("observation: its cost, time and energy are inconsistent")
+    if found.outcome is Outcome.CONVERGED and found.lesson is PastRunUse.RUN and not found.cost:
+        raise ValueError("observation.cost: a run that converged cannot have cost nothing")
 
 
 def _understand(name: str, read: Any) -> Any:

@@ -5,6 +5,7 @@
     {"format": "zeus-bso-job", "version": 1, "job_id": ...}
     {"table": "job", "row": {column: value, ...}}
     {"table": "batch_size_state", "row": {...}}     one per batch size
+    {"table": "observation", "row": {...}}          one per past run
     {"table": "power_profile", "row": {...}}        one per batch size whose power limits were measured
     {"table": "trial", "row": {...}}                one per trial
     {"table": "power_point", "row": {...}}          one per batch size and measured power limit
