@@ -178,6 +178,7 @@ class TestWhatIsRefused:
             ({"run_id": ""}, "run_id"),
             ({"run_id": "a\nb"}, "run_id"),
             ({"ended_at": "yesterday"}, "ended_at"),
+            ({"ended_at": "8999-12-31T00:00:00Z"}, "run 'a': ended_at is 8999-12-31, which is in the future"),
             ({"ended_at": "1066-10-14T00:00:00Z"}, "ended_at"),
         ],
     )
@@ -224,12 +225,23 @@ class TestWhereTheyAreSeen:
         server.converge(server.ask(), energy=60.0)
         assert server.call("GET", "/api/v1/savings/history", job_id="job").json()
 
+    @pytest.mark.usefixtures("surrogate")
+    def test_the_end_of_a_baseline_without_dates_is_not_known(self, server: Server) -> None:
+        tell(server, run("a"))
+        savings = server.job("job")["savings"]
+
+        assert savings["baseline_last_at"] is None
+        assert savings["message"].endswith("baseline: 1 run (1 before the job).")
+        server.converge(server.ask(), energy=60.0)
+        server.call("GET", "/job", job_id="job").raise_for_status()
+
     def test_the_policy_zeus_learns_nothing_and_says_so(self, server: Server) -> None:
         server.register()
 
-        told = tell(server, run("a", 64, energy=1.0))
+        told = tell(server, run("a", 64, energy=1.0), run("b", 16), run("c", 16, reached=False))
 
-        assert told["learnt"] == {"cost": 1}
+        assert told["learnt"] == {"cost": 1, "nothing": 2}
+        assert told["message"].endswith("1 for the baseline of the savings only; 2 on record only.")
         assert told["note"].startswith("The policy zeus learns from its own trials only.")
         assert server.ask().batch_size == 16
 

@@ -42,7 +42,8 @@ class PastRunUse(str, Enum):
 
     ``RUN``: whatever a run of the job is. ``EPOCHS``: the belief about epochs only. ``COST``: the baseline of the
     savings only, because its epochs are not known, or because the policy of the job learns from trials only.
-    ``NOTHING``: it is recorded.
+    ``NOTHING``: it is on record only: it is not part of the baseline either, which consists of runs of the default size
+    that reached the target and have a cost.
     """
 
     RUN = "run"

@@ -219,7 +219,7 @@ class JobSavings(Savings):
         baseline_batch_size: The default batch size, with which all runs are compared.
         baseline_runs: Number of its converged runs, past runs among them.
         baseline_past_runs: Number of past runs among those.
-        baseline_last_at: Time when the latest of them ended. Null before the first.
+        baseline_last_at: Time when the latest of them ended. Null before the first, and where it is not known.
         alarm: A sentence that says that none of the latest runs converged. Null if there is no alarm.
     """
 

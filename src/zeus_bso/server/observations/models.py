@@ -85,7 +85,7 @@ class PastTotals:
         energy: Energy of those that converged with the default size [J].
         time: Their time [s].
         cost: Their cost [J].
-        last_at: When the latest of those ended, or the job was told of it.
+        last_at: When the latest of those ended, as far as that is known.
     """
 
     sources: Mapping[str, int] = field(default_factory=dict)

@@ -103,7 +103,7 @@ class ObservationRepository:
                 func.count().label("runs"),
                 func.count(case((observation.c.estimated, 1))).label("estimated"),
                 *(column for name in _FIGURES for column in _sums(name)),
-                func.max(func.coalesce(observation.c.ended_at, observation.c.recorded_at)).label("last_at"),
+                func.max(observation.c.ended_at).label("last_at"),
             )
             .join(job, job.c.job_id == observation.c.job_id)
             .where(

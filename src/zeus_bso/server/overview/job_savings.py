@@ -256,12 +256,11 @@ def _view(saving: Saving | None) -> SavedView | None:
 
 def _message(job: JobState, energy: Saving | None, runs: JobRuns, baseline_runs: int, last_at: str | None) -> str:
     default = job.spec.default_batch_size
-    if energy is None or last_at is None:
+    if energy is None:
         return f"Not enough data yet: no run with the default batch size {default} has converged."
     estimated = " (estimated)" if job.energy_source is EnergySource.ESTIMATE else ""
-    baseline = units.plain(
-        f"baseline: {units.counted(baseline_runs, 'run')}{_past_part(runs.past)}, last on {last_at[:10]}."
-    )
+    last = f", last on {last_at[:10]}" if last_at else ""
+    baseline = units.plain(f"baseline: {units.counted(baseline_runs, 'run')}{_past_part(runs.past)}{last}.")
     if _is_zero(energy):
         if all(record.batch_size == default for record in runs.records):
             return f"The job has stayed on its default batch size {default} so far: nothing is saved yet; {baseline}"

@@ -63,13 +63,16 @@ def past_runs_taken(taken: Taken, *, dry_run: bool) -> PastRunsTaken:
     )
 
 
-_FOR_ZEUS = "The policy zeus learns from its own trials only. Past runs serve the baseline of its savings."
+_FOR_ZEUS = (
+    "The policy zeus learns from its own trials only. Past runs of the default batch size serve the baseline of its "
+    "savings."
+)
 
 _LESSONS = {
     PastRunUse.RUN: "as a run of the job",
     PastRunUse.EPOCHS: "for the belief about epochs only",
     PastRunUse.COST: "for the baseline of the savings only",
-    PastRunUse.NOTHING: "for the record only",
+    PastRunUse.NOTHING: "on record only",
 }
 """What runs are used for, in words."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from statistics import fmean
 
 from zeus_bso.exceptions import RefusedRunsError
@@ -16,6 +17,9 @@ from zeus_bso.server.services.locked_job import LockedJob
 
 USUAL_POWER_SHARE = 0.7
 """A job of which no power is known is taken to draw this share of its maximum power."""
+
+AHEAD = timedelta(days=1)
+"""The clock, or the time zone, of a source may be wrong by so much."""
 
 MOST_NAMED = 10
 """So many wrong runs are named; of the others only their number."""
@@ -114,7 +118,8 @@ def _new_runs(told: PastRuns, known: KnownRuns) -> list[PastRun]:
 
 
 def _checked(job: LockedJob, runs: Sequence[PastRun]) -> list[_Figures]:
-    found = [_figures(job.knobs, run) for run in runs]
+    latest = job.now + AHEAD
+    found = [_figures(job.knobs, run, latest) for run in runs]
     wrong = [f"run {run.run_id!r}: {each}" for run, each in zip(runs, found, strict=True) if isinstance(each, str)]
     if wrong:
         more = f"; and {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
@@ -122,8 +127,10 @@ def _checked(job: LockedJob, runs: Sequence[PastRun]) -> list[_Figures]:
     return [each for each in found if not isinstance(each, str)]
 
 
-def _figures(knobs: Knobs, run: PastRun) -> _Figures | str:
+def _figures(knobs: Knobs, run: PastRun, latest: datetime) -> _Figures | str:
     """How far a run counts; or why it cannot be a run of this job, or says nothing."""
+    if run.ended_at is not None and run.ended_at > latest:
+        return f"ended_at is {run.ended_at:%Y-%m-%d}, which is in the future"
     try:
         return _counting(knobs, run)
     except ValueError as error:
@@ -208,7 +215,7 @@ def _learn(job: LockedJob, source: str, number: int, run: PastRun, found: _Figur
     cost = None if found.time is None or found.energy is None else job.state.cost(found.energy, found.time)
     generation = job.state.progress.generation
     job, lesson, reward = _learn_run(job, run, found, cost) if found.epochs else (job, PastRunUse.COST, None)
-    if lesson is PastRunUse.COST and cost is None:
+    if lesson is PastRunUse.COST and not _in_baseline(job, run, found, cost):
         lesson = PastRunUse.NOTHING
     decision = None
     if lesson is PastRunUse.RUN:
@@ -234,6 +241,11 @@ def _learn(job: LockedJob, source: str, number: int, run: PastRun, found: _Figur
         ended_at=run.ended_at,
         recorded_at=job.now,
     )
+
+
+def _in_baseline(job: LockedJob, run: PastRun, found: _Figures, cost: float | None) -> bool:
+    default = job.state.spec.default_batch_size
+    return cost is not None and found.outcome is Outcome.CONVERGED and run.batch_size == default
 
 
 def _learn_run(
