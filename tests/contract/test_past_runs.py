@@ -173,6 +173,8 @@ class TestWhatIsRefused:
             ({"epochs": 0}, "epochs"),
             ({"energy": -1.0}, "energy"),
             ({"time": 1e300}, "time"),
+            ({"time": 1e-300}, "must be 0 or at least 1e-09: no run takes less"),
+            ({"energy": 9e-10}, "must be 0 or at least 1e-09: no run takes less"),
             ({"curve": [[2, 0.1], [1, 0.2]]}, "ascend"),
             ({"curve": [[5, 0.1]]}, "more epochs"),
             ({"run_id": ""}, "run_id"),

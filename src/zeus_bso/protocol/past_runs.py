@@ -20,6 +20,9 @@ MOST_RUNS = 1000
 MOST_POINTS = 10_000
 """A curve has at most so many points."""
 
+LEAST_FIGURE = 1e-9
+"""Less time [s] or energy [J] than that, apart from none, is in another unit or wrong."""
+
 _CALENDAR = (datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc))
 
 
@@ -32,6 +35,16 @@ def _in_utc(stamp: datetime) -> datetime:
 
 Timestamp = Annotated[datetime, AfterValidator(_in_utc)]
 """A point in time. Without a time zone it is in UTC."""
+
+
+def _measurable(figure: float) -> float:
+    if 0.0 < figure < LEAST_FIGURE:
+        raise ValueError(f"must be 0 or at least {LEAST_FIGURE:g}: no run takes less")
+    return figure
+
+
+Measured = Annotated[Total, AfterValidator(_measurable)]
+"""Time [s] or energy [J] of a run."""
 
 Point = tuple[PositiveCount, Metric]
 """An evaluation: epochs trained, and the metric."""
@@ -73,8 +86,8 @@ class PastRun(BaseModel):
     run_id: Text
     batch_size: PositiveCount
     epochs: PositiveCount | None = None
-    time: Total | None = None
-    energy: Total | None = None
+    time: Measured | None = None
+    energy: Measured | None = None
     reached: bool | None = None
     metric: Metric = None
     curve: Annotated[tuple[Point, ...], Field(max_length=MOST_POINTS)] = ()

@@ -323,3 +323,19 @@ def test_runs_that_missed_cost_no_more_to_learn_than_others(monkeypatch: pytest.
     tell(job_in_memory(), *(past_run(256, 100, reached=False, run_id=f"{turn}") for turn in range(50)))
 
     assert len(worked_out) == 1
+
+
+def test_costs_that_were_next_to_nothing_do_not_blow_up_under_another_eta() -> None:
+    job = job_in_memory(eta_knob=1.0)
+    record = replace(tell(job, past_run(DEFAULT))[0], energy=1e-300, cost=1e-300, time=1e15)
+    arm = replace(job.states[DEFAULT].surrogate, cost_sum=1e15, warm_up=1.0, warm_up_runs=1)
+    job.states = {**job.states, DEFAULT: replace(job.states[DEFAULT], surrogate=arm)}
+    changed = job.load().with_state(spec=job.state.spec.model_copy(update={"eta_knob": 0.0}))
+
+    changed, _, (again,) = recompute(changed, [], [record])
+    job.save(changed)
+
+    assert again.cost == pytest.approx(3e17)
+    assert job.states[DEFAULT].surrogate.cost_sum == pytest.approx(3e17)
+    assert job.state.progress.surrogate.incumbent_cost is not None
+    assert math.isfinite(job.state.progress.surrogate.incumbent_cost)

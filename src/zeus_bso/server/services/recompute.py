@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -69,6 +70,7 @@ def recompute(
         sizes[size] = replace(sizes[size], surrogate=_at_new_costs(sizes[size].surrogate, old, new))
     known = job.state.progress.surrogate
     factor = spent / spent_before if spent_before > 0.0 else 0.0
+    factor = factor if math.isfinite(factor * known.look_spent) else 0.0
     if job.state.spec.policy == "surrogate":
         known = replace(known, spent=spent, look_spent=known.look_spent * factor)
     progress = replace(job.state.progress, min_cost=min_cost, surrogate=known)
@@ -87,7 +89,8 @@ def _epochs(run: Trial | PastRunRecord) -> int:
 def _at_new_costs(arm: SurrogateArmState, old: float, new: float) -> SurrogateArmState:
     if not arm.epoch_sum:
         return arm
-    if old <= 0.0 or arm.cost_sum <= 0.0:
+    factor = new / old if old > 0.0 else math.inf
+    # Costs that were next to nothing tell nothing of those that count now.
+    if arm.cost_sum <= 0.0 or not math.isfinite(factor * max(arm.cost_sum, abs(arm.warm_up))):
         return replace(arm, cost_sum=new, warm_up=0.0, warm_up_runs=0)
-    factor = new / old
     return replace(arm, cost_sum=arm.cost_sum * factor, warm_up=arm.warm_up * factor)
