@@ -173,7 +173,8 @@ class TestTheSurrogateInTheDatabase:
 
         # Four epochs of 10 J without passing what the other passed in one: 16 in all, and 120 J more than its 100 J.
         assert (answer["outcome"], server.trial(slow)["current_epoch"]) == ("curve-stop", 4)
-        assert "would need 16 epochs, another 120 J, and a run with batch size 16 costs 100 J" in answer["message"]
+        said = answer["message"]
+        assert "would need 16 epochs, a cost of another 120 J; a whole run with 16 is believed to cost 100 J" in said
         retry = server.offer()
         assert (retry["batch_size"], retry["cost_bound"]) == (16, None)
         assert "did not converge" in retry["message"]

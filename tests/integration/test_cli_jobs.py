@@ -181,6 +181,14 @@ def test_trials_are_listed_latest_first_and_filtered(command: Command) -> None:
     assert numbers("--batch-size", "16") == [1]
     assert "estimated" in command("trials", "list", "nightly")[1]
 
+    def last_line(*options: str) -> str:
+        return command("trials", "list", "nightly", *options)[1].splitlines()[-1]
+
+    assert last_line() == "3 trials"
+    assert last_line("--limit", "2") == "2 of 3 trials; --all lists all"
+    assert last_line("--limit", "1", "--status", "decided") == "the latest 1 trial of these; --all lists all"
+    assert last_line("--status", "failed") == "0 trials"
+
 
 def test_a_trial_is_shown_with_its_learning_curve(command: Command) -> None:
     shown = command.json("trials", "show", "nightly", "3")
@@ -366,6 +374,8 @@ def test_the_beginning_of_an_id_is_enough_to_look_but_not_to_destroy(command: Co
     for final in (("jobs", "delete", "nig", "--yes"), ("jobs", "reset", "nig", "--yes"), ("trials", "end", "nig", "3")):
         code, _, err = command(*final)
         assert (code, err) == (1, "zeus-bso: There is no job 'nig'. Did you mean 'nightly'?\n")
+    assert command("jobs", "show", "nigt")[2] == "zeus-bso: There is no job 'nigt'. Did you mean 'nightly'?\n"
+    assert command("jobs", "show", "")[:2] == (2, "")
     assert command("jobs", "show", "nightyl")[2] == "zeus-bso: There is no job 'nightyl'. Did you mean 'nightly'?\n"
 
 

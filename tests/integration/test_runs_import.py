@@ -101,7 +101,7 @@ def test_the_answer_comes_as_json(command: Import) -> None:
         ("batch_size,epochs\nx,1\n", (), 1, "line 2: batch_size: 'x' is no number"),
         ("batch_size,epochs,reached,metric\n16,3,yes,0.1\n", (), 1, "line 2: reached is True, but its metric 0.1"),
         ("batch_size,epochs\n16,3\n", (), 1, "give reached, metric or curve, or --reached"),
-        ("batch_size,epochs,reached\n16,3,yes\n", ("--target", "0.5"), 1, "nothing says whether it reached"),
+        ("batch_size,epochs,reached\n16,3,yes\n", ("--target", "0.5"), 1, "with --target the column reached does not"),
         ("batch_size,epochs\n16,3\n", ("--map", "size=x"), 2, "write FIELD=NAME"),
         ("batch_size,epochs\n16,3\n", ("--reached", "--source-name", "x" * 256), 2, "--source-name"),
     ],
@@ -127,6 +127,7 @@ def test_a_job_of_the_policy_zeus_is_told_what_it_does_not_learn(command: Import
 
 def test_a_job_or_a_file_that_is_not_there_is_named(command: Import) -> None:
     assert "no job 'gone'" in command(LINES, job="gone")[2]
+    assert command(LINES, "--dry-run", job="jo")[0] == 0
     assert "cannot be read: No such file" in command.run("/no/such/file.csv")[2]
 
 

@@ -201,6 +201,7 @@ def test_for_people_it_prints_a_page_and_measures_two_seconds_unless_told(machin
     for line in ("Sensors", "A training here reports", "  source     estimate: nothing here is measured", "Server"):
         assert line in shown.splitlines()
     assert " W over 0.2 s" in shown
+    assert all(len(line) <= 80 or str(machine) in line for line in shown.splitlines())
 
 
 def test_a_server_that_does_not_answer_is_said_so_and_changes_no_exit_code(machine: Path) -> None:

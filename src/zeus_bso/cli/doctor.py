@@ -10,6 +10,9 @@ import json
 import logging
 import os
 import platform
+import re
+import shutil
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -27,6 +30,9 @@ from zeus_bso.protocol.words import EnergySource
 
 ESTIMATE_ONLY = 3
 """Exit code where nothing real can be measured."""
+
+_GAP = re.compile("  +")
+"""What lies between two columns."""
 
 _PACKAGES = ("nvidia-ml-py", "amdsmi", "zeus", "codecarbon", "torch")
 
@@ -73,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
         parts = {"power_limits": [asdict(gpu) for gpu in power], "server": asdict(server)}
         print(json.dumps({"versions": versions, **asdict(found), **parts}, indent=2))
     else:
-        print("\n".join(_lines(found, power, server, versions)))
+        width = shutil.get_terminal_size().columns
+        print("\n".join(_wrapped(line, width) for line in _lines(found, power, server, versions)))
     if found.source is None or found.devices is None:
         return FAILED
     return ESTIMATE_ONLY if found.source is EnergySource.ESTIMATE else 0
@@ -203,6 +210,13 @@ def _section(title: str, rows: Iterable[Sequence[str]]) -> Iterator[str]:
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield f"  {'  '.join(cells)}".rstrip()
+
+
+def _wrapped(line: str, width: int) -> str:
+    """A line that fits the terminal: a sentence in a column goes on below its beginning."""
+    column = max((gap.end() for gap in _GAP.finditer(line)), default=0)
+    indent = " " * (column if column <= width // 2 else 4)
+    return textwrap.fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _limit(max_power_w: float | None) -> str:

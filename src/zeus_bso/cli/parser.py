@@ -9,7 +9,10 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from zeus_bso.cli.errors import BAD_USE
+
 _CHOICE = re.compile(r"invalid choice: '(?P<given>.*?)' \(choose from (?P<choices>.*)\)$")
+_VALUE = re.compile(r"argument \S.*: must be ")
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -21,7 +24,9 @@ class CommandParser(argparse.ArgumentParser):
         self.register("type", float, number)
 
     def error(self, message: str) -> NoReturn:
-        """Print the usage and the error, and exit with 2."""
+        """Print the error, and exit with 2. The usage comes first, unless the error says what an argument must be."""
+        if _VALUE.match(message):
+            self.exit(BAD_USE, f"{self.prog}: error: {message}\n")
         if (wrong := _CHOICE.search(message)) is not None:
             choices = re.findall(r"[^\s,']+", wrong["choices"])
             if near := closest(wrong["given"], choices):

@@ -126,13 +126,15 @@ class Remote(ReadApi):
         Raises:
             CommandError: There is no such job, or there are several. The message names those that may be meant.
         """
+        if not given:
+            raise CommandError("Give the id of a job. `zeus-bso jobs list` lists all jobs.", BAD_USE)
         if self.find_job(given) is not None:
             return given
         ids = [job.job_id for job in self.jobs()]
-        meant = [job_id for job_id in ids if given and job_id.startswith(given)]
+        meant = [job_id for job_id in ids if job_id.startswith(given)]
         if len(meant) == 1 and not whole:
             return meant[0]
-        near = meant[:_SHOWN] or [job_id for job_id in [closest(given, ids)] if job_id]
+        near = meant[:_SHOWN] or _nearest(given, ids)
         if len(near) < 2:
             suggestion = f"Did you mean {near[0]!r}?" if near else "`zeus-bso jobs list` lists all jobs."
             raise CommandError(f"There is no job {given!r}. {suggestion}")
@@ -195,6 +197,13 @@ class Remote(ReadApi):
         if answer.status >= 400 and answer.message:
             answer = replace(answer, body={"message": _in_options(answer.message)})
         return self._accepted(answer)
+
+
+def _nearest(given: str, ids: list[str]) -> list[str]:
+    """The id that is most like a misspelt one, or like a misspelt beginning."""
+    beginnings = {job_id[: len(given)]: job_id for job_id in ids}
+    near = closest(given, ids) or beginnings.get(closest(given, list(beginnings)) or "")
+    return [near] if near else []
 
 
 def _in_options(message: str) -> str:

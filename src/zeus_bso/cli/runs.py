@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     summary = "tell a job of runs that were recorded elsewhere"
     taking = actions.add_parser("import", help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
     taking.add_argument("source", metavar="SOURCE", help="a CSV file, mlflow:URI#EXPERIMENT, or wandb:FILE")
-    taking.add_argument("--job", required=True, metavar="JOB_ID", help="the id of the job")
+    taking.add_argument("--job", required=True, metavar="JOB_ID", help="the id of the job, or the beginning of it")
     taking.add_argument(
         "--map", metavar="FIELD=NAME,...", help="the columns, where they have other names, such as batch_size=bs"
     )
@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
 
     told = told_columns(args.map)
     with connected(args) as remote:
-        spec = remote.job(args.job).spec
+        job = remote.job(remote.find_id(args.job))
+        spec = job.spec
         with opened(args.source, told, spec.max_epochs) as source:
             reader = RunReader(
                 columns_of(source.names, told, source.guessed),
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             name = _name(args, source.kind)
             runs, notes = check(source.runs(), reader, spec, source.where), source.notes()
         with runs:
-            answers = sending.send(remote, args.job, name, runs, reader.place_of, dry_run=args.dry_run)
+            answers = sending.send(remote, job.job_id, name, runs, reader.place_of, dry_run=args.dry_run)
     for note in notes:
         print(f"zeus-bso: {note}", file=sys.stderr)
     answer = sending.total(answers)

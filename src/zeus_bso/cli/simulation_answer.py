@@ -12,6 +12,9 @@ from zeus_bso.simulator.experiment import Simulated
 from zeus_bso.simulator.report import ReportRow
 from zeus_bso.simulator.world import Optimum, SimulatedWorkload
 
+_FEWEST_RUNS = 5
+"""Fewer runs are hardly more than the first tries, whose cost says little about a policy."""
+
 
 def answers_of(rows: Sequence[ReportRow], simulations: Sequence[Simulated]) -> list[str]:
     """Sentences on every workload, and on every policy that was tried on it.
@@ -79,9 +82,13 @@ def _on_policy(row: ReportRow, group: Sequence[Simulated], world: SimulatedWorkl
     regret = row.mean_regret(end) or 0.0
     best = world.oracle(end - 1).cost_j
     settled = "did not settle" if row.settled is None else f"settled after {units.counted(row.settled, 'run')}"
+    rest = f"{settled}{_in_all(group, world, end)}."
+    if end < _FEWEST_RUNS:
+        return units.plain(f"  With {row.policy}, it {rest}")
+    runs, more = units.counted(end, "run"), units.energy(regret * best)
     return units.plain(
-        f"  With {row.policy}, exploring would have cost {units.energy(regret * best)}, as much as "
-        f"{units.number(regret, 2)} runs of the best size. It {settled}{_in_all(group, world, end)}."
+        f"  With {row.policy}, {runs} would have cost {more} more than with the best size "
+        f"from the first run on, as much as {units.number(regret, 2)} runs of it. It {rest}"
     )
 
 

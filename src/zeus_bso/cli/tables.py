@@ -129,12 +129,12 @@ def _sizes(job: JobView) -> FittedTable:
     return table
 
 
-def show_trials(trials: Sequence[TrialView]) -> None:
-    """Print one line per trial."""
+def show_trials(trials: Sequence[TrialView], how_many: str) -> None:
+    """Print one line per trial, and how many there are."""
     table = FittedTable(*_TRIAL_COLUMNS)
     for trial in trials:
         table.add_row(*_trial(trial))
-    print_parts(table)
+    print_parts(table, units.plain(how_many))
 
 
 def show_trial(trial: TrialView, reports: Sequence[ReportView]) -> None:

@@ -11,6 +11,7 @@ from zeus_bso.cli.remote import Remote, add_server_options, connected
 from zeus_bso.protocol import wording
 from zeus_bso.protocol.views import TrialView
 from zeus_bso.protocol.words import FailReason, TrialStatus
+from zeus_bso.units import count, counted
 
 _LATEST = 20
 
@@ -36,15 +37,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "interrupted or given up)",
     )
     listing.add_argument("--batch-size", type=int, metavar="N", help="only this batch size")
-    count = listing.add_mutually_exclusive_group()
-    count.add_argument(
+    most = listing.add_mutually_exclusive_group()
+    most.add_argument(
         "--limit",
         type=whole_number(1),
         default=_LATEST,
         metavar="N",
         help=f"list at most N trials (default: {_LATEST})",
     )
-    count.add_argument("--all", action="store_true", help="list all trials")
+    most.add_argument("--all", action="store_true", help="list all trials")
     show = actions.add_parser("show", help="show a trial with its learning curve")
     end = actions.add_parser("end", help="end a trial whose process is gone, without a result")
     for parser_of_one in (show, end):
@@ -73,7 +74,10 @@ def run(args: argparse.Namespace) -> int:
 def _list(remote: Remote, args: argparse.Namespace) -> None:
     limit = None if args.all else args.limit
     job_id = remote.find_id(args.job_id)
-    trials = remote.trials(job_id, limit=limit, status=args.status, batch_size=args.batch_size)
+    # One more than is shown says whether there are more.
+    asked = None if limit is None else limit + 1
+    found = remote.trials(job_id, limit=asked, status=args.status, batch_size=args.batch_size)
+    trials = found[:limit]
     if args.json:
         print(json.dumps([trial.model_dump(mode="json") for trial in trials], indent=2))
     elif args.csv:
@@ -83,7 +87,15 @@ def _list(remote: Remote, args: argparse.Namespace) -> None:
     else:
         from zeus_bso.cli.tables import show_trials
 
-        show_trials(trials)
+        show_trials(trials, _how_many(remote, args, job_id, len(trials), more=len(found) > len(trials)))
+
+
+def _how_many(remote: Remote, args: argparse.Namespace, job_id: str, shown: int, *, more: bool) -> str:
+    if not more:
+        return counted(shown, "trial")
+    if args.status is None and args.batch_size is None:
+        return f"{count(shown)} of {counted(remote.job(job_id).trials, 'trial')}; --all lists all"
+    return f"the latest {counted(shown, 'trial')} of these; --all lists all"
 
 
 def _show(remote: Remote, args: argparse.Namespace) -> None:

@@ -130,8 +130,10 @@ def explain_surrogate(choice_input: ChoiceInput) -> Explanation:
     if best is None and surrogate_algorithm.first_run_of(knobs, choice.sizes) is not None:
         return _explain_choice(choice, f"The next run takes {size}.")
     if best is None:
-        near = "the default" if size == knobs.default_batch_size else "a live one near the default"
-        return _explain_choice(choice, f"The next run tries {size}, {near}: no live batch size has converged yet.")
+        near = "the default" if size == knobs.default_batch_size else "near the default"
+        return _explain_choice(
+            choice, f"The next run tries {size}, {near}: no batch size that is still given has converged."
+        )
     if choice.uncapped:
         return _explain_choice(choice, f"The next run takes {size}.")
     believed = surrogate_believed(knobs, choice.progress, choice.sizes)

@@ -35,10 +35,28 @@ def test_the_first_answer_is_what_the_best_size_saves_and_what_finding_it_costs(
     assert re.fullmatch(
         r"digits/mlp on cpu: today's 256: \S+ J a run; best 32: \d+ % less \((-?\d+) to (\d+)\)\.", sizes
     )
-    assert policy.startswith("  With surrogate, exploring would have cost ")
-    assert " runs of the best size. It settled after " in policy
+    assert policy.startswith("  With surrogate, 16 runs would have cost ")
+    assert " more than with the best size from the first run on, as much as " in policy
+    assert " runs of it. It settled after " in policy
     assert "exploring included, 16 runs would have cost " in policy
     assert "--verbose" in hint
+
+
+def test_few_runs_say_little_of_a_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "--seeds", "2", "--policy", "surrogate", "--recurrences", "3"]) == 0
+
+    policy = capsys.readouterr().out.splitlines()[1]
+    assert re.match(r"  With surrogate, it (settled|did not settle)", policy)
+    assert "from the first run on" not in policy
+
+
+def test_a_number_that_is_none_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["simulate", "--seeds", "0"])
+
+    assert capsys.readouterr().err == (
+        "zeus-bso simulate: error: argument --seeds: must be a whole number of at least 1, not '0'\n"
+    )
 
 
 def test_a_default_that_is_the_best_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:

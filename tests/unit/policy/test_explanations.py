@@ -127,7 +127,7 @@ def test_a_suspicion_of_drift_is_told() -> None:
 
 def test_the_surrogate_says_what_it_believes() -> None:
     job = fresh(Knobs((16, 32, 64), 32), policy="surrogate")
-    assert said(job) == "The next run tries 32, the default: no live batch size has converged yet."
+    assert said(job) == "The next run tries 32, the default: no batch size that is still given has converged."
     job.end(job.ask(), 100.0, curve=[(4, 0.5)])
     assert said(job).startswith("The next run explores 64: it is believed to cost ")
     assert "the best known, 32, 100 J" in said(job)

@@ -162,10 +162,16 @@ def _read(each: SourceRun | RowError, reader: RunReader, job: JobSpecFromClient)
         if run.batch_size not in job.batch_sizes:
             raise ValueError(f"batch_size: {run.batch_size} is none of the job's: {_some(sorted(job.batch_sizes))}")
         if run.reached is None and run.metric is None and not run.curve:
-            raise ValueError("nothing says whether it reached the target: give reached, metric or curve, or --reached")
+            raise ValueError(f"nothing says whether it reached the target: {_lacks(reader)}")
     except ValueError as error:
         return f"{each.place}: {error}"
     return run
+
+
+def _lacks(reader: RunReader) -> str:
+    if reader.believes_reached:
+        return "give reached, metric or curve, or --reached"
+    return "with --target the column reached does not count; give metric or curve, or --reached"
 
 
 def _some(sizes: list[int]) -> str:

@@ -170,8 +170,8 @@ def judge(knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState) -> Verd
     more, other = (plain(energy(cost)) for cost in (remaining, state.incumbent_cost))
     epochs = plain(counted(round(predicted), "epoch"))
     message = (
-        f"Stopped: by its learning curve the run would need {epochs}, another {more}, "
-        f"and a run with batch size {state.incumbent} costs {other}."
+        f"Stopped: by its learning curve the run would need {epochs}, a cost of another {more}; "
+        f"a whole run with {state.incumbent} is believed to cost {other}."
     )
     return replace(verdict, outcome=Outcome.CURVE_STOP, message=message)
 
