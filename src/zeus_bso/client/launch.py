@@ -86,8 +86,6 @@ class Launch:
         """
         self._flush(guard)
         asked = self._ask(job_id, explore=explore)
-        if asked.offer.message and not asked.offer.resumed:
-            logger.warning("%s", asked.offer.message)
         if asked.offer.finished:
             logger.warning(
                 "The run %s has converged already, with batch size %d. Nothing is left to train.",

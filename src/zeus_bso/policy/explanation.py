@@ -131,9 +131,9 @@ def explain_surrogate(choice_input: ChoiceInput) -> Explanation:
         return _explain_choice(choice, f"The next run takes {size}.")
     if best is None:
         near = "the default" if size == knobs.default_batch_size else "near the default"
-        return _explain_choice(
-            choice, f"The next run tries {size}, {near}: no batch size that is still given has converged."
-        )
+        any_converged = any(state.converged for state in choice.sizes.values())
+        why = "that is still given has converged" if any_converged else "has converged yet"
+        return _explain_choice(choice, f"The next run tries {size}, {near}: no batch size {why}.")
     if choice.uncapped:
         return _explain_choice(choice, f"The next run takes {size}.")
     believed = surrogate_believed(knobs, choice.progress, choice.sizes)

@@ -87,8 +87,10 @@ def judge(
     non_finite = 0 if finite else non_finite_before + 1
     if bound is not None and cost > bound:
         outcome = Outcome.COST_BOUND
-        allowed = f"{_joules(bound)} (beta_knob x least cost)"
-        message = f"Stopped: the cost of {_joules(cost)} is over the bound of {allowed}."
+        message = (
+            f"Stopped: the cost of {_joules(cost)} is over the bound of {_joules(bound)}, a multiple of what the best "
+            "known size costs."
+        )
         if reached:
             message += " The target was reached, but too expensively to count."
     elif reached:

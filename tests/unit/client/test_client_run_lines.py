@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 import pytest
@@ -45,8 +46,41 @@ def test_a_run_says_what_it_trains_with_and_why_and_what_it_came_to(lines: pytes
     assert ", trial 1. This run tries 32, the default: " in first
     assert ", trial 1, batch size 32: converged; 200 J in 2.00 s. So far: " in end
     assert ", trial 2. This run explores 16: it is believed to cost " in second
+    assert "(" not in second
     assert ", trial 2, batch size 16: converged; 80.0 J in 0.800 s; its cost is 60 % less than with " in last
     assert "saved" in last
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(RuntimeError("boom"), "crashed"), (MemoryError("out of memory"), "out of memory")]
+)
+def test_a_run_without_an_outcome_says_its_end_as_well(
+    lines: pytest.LogCaptureFixture, error: Exception, said: str
+) -> None:
+    bso = optimizer(InMemoryServer())
+    with contextlib.suppress(type(error)), bso:
+        train(bso, 0.1)
+        raise error
+
+    assert lines.messages[-1].endswith(f", trial 1, batch size 32: {said}; 100 J in 1.00 s.")
+
+
+def test_what_the_launch_line_says_is_not_a_warning_as_well(
+    lines: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, sentence = InMemoryServer(), "The run before did not converge"
+
+    def said_after_a_failure() -> list[str]:
+        lines.clear()
+        with pytest.raises(ZeusBSOTrainFailError):
+            train(optimizer(server, epoch_s=50.0), 0.1)
+        train(optimizer(server), 0.95)
+        return [record.levelname for record in lines.records if sentence in record.getMessage()]
+
+    train(optimizer(server), 0.95)
+    assert said_after_a_failure() == ["INFO"]
+    monkeypatch.setenv("ZEUS_BSO_QUIET", "1")
+    assert said_after_a_failure() == ["WARNING"]
 
 
 def test_one_switch_silences_both_lines(lines: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

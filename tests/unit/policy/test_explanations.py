@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from tests.property.test_policy_properties import POLICIES, PROPERTY, jobs, live
 from tests.unit.policy.policy_job import Job, a_run_of, fresh, playing, pruning
 
 from zeus_bso.policy.explanation import WITHIN_95_PERCENT
-from zeus_bso.policy.state import GaussianTsArmState, Knobs
+from zeus_bso.policy.state import GaussianTsArmState, Knobs, Retirement
 from zeus_bso.policy.zeus.mab import Mab, belief
 from zeus_bso.protocol.words import Outcome
 
@@ -125,9 +126,17 @@ def test_a_suspicion_of_drift_is_told() -> None:
     )
 
 
+def test_a_size_that_has_converged_but_is_not_given_again_is_not_denied() -> None:
+    job = fresh(Knobs((32, 64), 32), policy="surrogate")
+    job.end(a_run_of(job, 32), 100.0)
+    job.sizes = {**job.sizes, 32: replace(job.sizes[32], retired=Retirement.FAILURES)}
+
+    assert said(job).endswith("no batch size that is still given has converged.")
+
+
 def test_the_surrogate_says_what_it_believes() -> None:
     job = fresh(Knobs((16, 32, 64), 32), policy="surrogate")
-    assert said(job) == "The next run tries 32, the default: no batch size that is still given has converged."
+    assert said(job) == "The next run tries 32, the default: no batch size has converged yet."
     job.end(job.ask(), 100.0, curve=[(4, 0.5)])
     assert said(job).startswith("The next run explores 64: it is believed to cost ")
     assert "the best known, 32, 100 J" in said(job)

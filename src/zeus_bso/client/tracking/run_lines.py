@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from zeus_bso.client.meter import Meter
 from zeus_bso.protocol.messages import ReportResponse, TrialOffer
-from zeus_bso.protocol.wording import OUTCOMES
-from zeus_bso.protocol.words import EnergySource, Outcome
+from zeus_bso.protocol.wording import OUTCOMES, REASONS
+from zeus_bso.protocol.words import EnergySource, FailReason, Outcome
 from zeus_bso.units import duration, energy, less, plain
 
 QUIET_VARIABLE = "ZEUS_BSO_QUIET"
 """Variable that switches these lines off, if it is neither empty nor 0."""
 
 logger = logging.getLogger("zeus_bso.run")
+
+_INTERVAL = re.compile(r" \([^()]+ to [^()]+\)")
+"""An interval in the reason for a choice. The page of the job shows it."""
 
 _STOPPED = (Outcome.COST_BOUND, Outcome.CURVE_STOP)
 
@@ -48,7 +52,7 @@ def log_launch(offer: TrialOffer, job: Mapping[str, object], why: str | None, ad
         verb = f"goes on at epoch {offer.current_epoch} with" if offer.resumed else "takes"
         why = f"This run {verb} batch size {offer.batch_size}{best}."
     page = f" {address}/job?{urlencode({'job_id': offer.job_id})}" if address.startswith("http") else ""
-    logger.info("Job %s, trial %d. %s%s", offer.job_id, offer.trial_number, why, page)
+    logger.info("Job %s, trial %d. %s%s", offer.job_id, offer.trial_number, _INTERVAL.sub("", why), page)
 
 
 def log_end(offer: TrialOffer, said: ReportResponse, cost_j: float, meter: Meter, job: Mapping[str, object]) -> None:
@@ -62,18 +66,39 @@ def log_end(offer: TrialOffer, said: ReportResponse, cost_j: float, meter: Meter
         job: The job after it, as the server shows it. Empty if it is not known.
     """
     outcome = "ended" if said.outcome is None else OUTCOMES[said.outcome]
-    estimated = " (estimated)" if meter.source is EnergySource.ESTIMATE else ""
-    used = f"{energy(meter.energy_j)}{estimated} in {duration(meter.time_s)}"
     logger.info(
         "Job %s, trial %d, batch size %d: %s; %s%s.%s",
         offer.job_id,
         offer.trial_number,
         offer.batch_size,
         outcome,
-        plain(used),
+        _used(meter),
         _against_default(offer, said, cost_j, job),
         _saved_so_far(job),
     )
+
+
+def log_failure(offer: TrialOffer, reason: FailReason, meter: Meter) -> None:
+    """Say that the run ended without an outcome, and what it has used.
+
+    Args:
+        offer: The trial.
+        reason: The reason why it ended.
+        meter: Its energy and time.
+    """
+    logger.info(
+        "Job %s, trial %d, batch size %d: %s; %s.",
+        offer.job_id,
+        offer.trial_number,
+        offer.batch_size,
+        REASONS[reason],
+        _used(meter),
+    )
+
+
+def _used(meter: Meter) -> str:
+    estimated = " (estimated)" if meter.source is EnergySource.ESTIMATE else ""
+    return plain(f"{energy(meter.energy_j)}{estimated} in {duration(meter.time_s)}")
 
 
 def advice_after(offer: TrialOffer, said: ReportResponse, job: Mapping[str, object]) -> str:

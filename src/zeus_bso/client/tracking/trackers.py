@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from zeus_bso.client.live_run import LiveRun
 from zeus_bso.client.meter import Meter
 from zeus_bso.client.stop_rules import JobRules
 from zeus_bso.client.tracking.feed import TrackerFeed
-from zeus_bso.client.tracking.run_lines import advice_after, lines_wanted, log_end, log_launch
+from zeus_bso.client.tracking.run_lines import advice_after, lines_wanted, log_end, log_failure, log_launch
 from zeus_bso.client.tracking.targets import Tracker, tracker_for
 from zeus_bso.client.training_guard import TrainingGuard
 from zeus_bso.cost import zeus_cost
@@ -18,6 +19,8 @@ from zeus_bso.protocol.messages import ReportResponse, TrialOffer
 from zeus_bso.protocol.transport import CALL_S, Transport, TransportError
 from zeus_bso.protocol.urls import JOB_URL, SAVINGS_URL, TRIALS_URL
 from zeus_bso.protocol.words import FailReason, Outcome
+
+logger = logging.getLogger("zeus_bso")
 
 END_S = 1.0
 """How long the end of a run waits for what the server knows of its job [s]."""
@@ -77,8 +80,12 @@ class Trackers:
         if isinstance(why, str) and not offer.resumed and size in (None, offer.batch_size):
             self._why = why.replace("The next run", "This run", 1) or None
         self._offer = offer
-        if self.transport is not None and not offer.finished and lines_wanted():
+        self._live.on_result = self.end
+        told = self.transport is not None and not offer.finished and lines_wanted()
+        if self.transport is not None and told:
             log_launch(offer, self._next, self._why, self.transport.address)
+        if offer.message and not offer.resumed and not (told and offer.message in (self._why or "")):
+            logger.warning("%s", offer.message)
 
     def note_end(self, said: ReportResponse, cost_j: float, *, away: bool) -> ReportResponse:
         """Say how the run has ended, and add to a failure what to do next.
@@ -113,23 +120,27 @@ class Trackers:
 
     def evaluate(self, metric: float) -> None:
         """Log an evaluation."""
+        self._ended = None
         if not self._feeds:
             return
-        self._ended = None
         with self._guard("log the evaluation"):
             values = self._totals() | ({"metric": metric} if math.isfinite(metric) else {})
             self._post(lambda tracker: tracker.evaluation(values))
 
     def end(self, result: Outcome | FailReason, wait_s: float) -> None:
-        """Log the end of the run, and wait for the trackers.
+        """Log the end of the run, and wait for the trackers. An end without an outcome gets its line here.
 
         Args:
             result: The outcome, or the reason for which the run ended without one.
             wait_s: How long to wait at most [s].
         """
-        if result is self._ended or not self._feeds:
+        if result is self._ended:
             return
         self._ended = result
+        if isinstance(result, FailReason) and self._offer is not None and lines_wanted():
+            log_failure(self._offer, result, self._meter)
+        if not self._feeds:
+            return
         with self._guard("log the end of the run"):
             deadline = time.monotonic() + wait_s
             values = {"outcome": result.value, **self._totals()}
