@@ -97,3 +97,13 @@ def test_both_good_answers_to_a_registration_are_described(own_server: Server) -
     answers = own_server.call("GET", "/openapi.json").json()["paths"]["/jobs"]["post"]["responses"]
 
     assert answers["200"]["content"] == answers["201"]["content"]
+
+
+def test_every_query_parameter_and_every_answer_is_described(own_server: Server) -> None:
+    api: Json = own_server.call("GET", "/openapi.json").json()
+    operations = [operation for item in api["paths"].values() for operation in item.values()]
+    mute = [p["name"] for operation in operations for p in operation.get("parameters", []) if not p.get("description")]
+    answers = {answer["description"] for operation in operations for answer in operation["responses"].values()}
+
+    assert mute == []
+    assert not answers & {"", "Successful Response"}

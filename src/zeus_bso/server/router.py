@@ -78,6 +78,9 @@ from zeus_bso.server.transfer.transfer import Transfer
 from zeus_bso.server.unit_of_work import UnitOfWork
 
 JobId = Annotated[Text, Query(description="The job.")]
+RunId = Annotated[
+    Text | None, Query(description="Name of the launch that asks. Without one, each ask gets a new trial.")
+]
 
 
 class _StrictJsonRoute(GuardedRoute):
@@ -119,29 +122,31 @@ async def register_job(spec: JobSpecFromClient, tx: Tx, response: Response) -> R
     return registration.answer()
 
 
-@router.get(GET_NEXT_BATCH_SIZE_URL, tags=["protocol"])
+@router.get(
+    GET_NEXT_BATCH_SIZE_URL, tags=["protocol"], response_description="The trial, with the batch size to train with."
+)
 @needs(Scope.REPORT)
-async def get_batch_size(job_id: JobId, tx: Tx, run_id: Text | None = None) -> TrialId:
+async def get_batch_size(job_id: JobId, tx: Tx, run_id: RunId = None) -> TrialId:
     """Ask for a trial. Asking again with the same run id gives the same trial. 400 if there is no such job."""
     offer = await tx.decide(trial_requests.ask(AskForTrial(job_id=job_id, run_id=run_id)))
     return TrialId(**offer.model_dump())
 
 
-@router.post(REPORT_RESULT_URL, tags=["protocol"])
+@router.post(REPORT_RESULT_URL, tags=["protocol"], response_description="Whether to stop.")
 @needs(Scope.REPORT)
 async def report(result: TrainingResult, tx: Tx) -> ReportResponse:
     """Report after an evaluation. The answer says whether to stop. 400 if there is no such job or trial."""
     return await tx.decide(trial_requests.report(result))
 
 
-@router.patch(REPORT_END_URL, tags=["protocol"])
+@router.patch(REPORT_END_URL, tags=["protocol"], response_description="The trial as it ended.")
 @needs(Scope.REPORT)
 async def end_trial(end: TrialEnd, tx: Tx) -> TrialView:
     """End a trial without a result. 404 if there is no such job or trial."""
     return presenter.show_trial(await tx.decide(trial_requests.end(end)))
 
 
-@router.delete(DELETE_JOB_URL, tags=["protocol"])
+@router.delete(DELETE_JOB_URL, tags=["protocol"], response_description="The job is deleted.")
 @needs(Scope.ADMIN)
 async def delete_job(job_id: JobId, tx: Tx) -> Message:
     """Delete a job with all its trials. 404 if there is no such job."""
@@ -150,21 +155,23 @@ async def delete_job(job_id: JobId, tx: Tx) -> Message:
     return Message(message="Deleted.")
 
 
-@router.post(ASK_URL, tags=["v1"])
+@router.post(
+    ASK_URL, tags=["v1"], response_description="The trial, with the batch size to train with and the rules of the run."
+)
 @needs(Scope.REPORT)
 async def ask(request: AskForTrial, tx: Tx) -> TrialOffer:
     """Ask for a trial. The answer has everything that our client needs."""
     return await tx.decide(trial_requests.ask(request))
 
 
-@router.post(HEARTBEAT_URL, tags=["v1"])
+@router.post(HEARTBEAT_URL, tags=["v1"], response_description="The trial, with its new lease.")
 @needs(Scope.REPORT)
 async def heartbeat(beat: Heartbeat, tx: Tx) -> TrialOffer:
     """Renew a trial's lease."""
     return await tx.decide(trial_requests.heartbeat(beat))
 
 
-@router.post(OBSERVATIONS_URL, tags=["v1"])
+@router.post(OBSERVATIONS_URL, tags=["v1"], response_description="How many of the runs are new, and what was left out.")
 @needs(Scope.REPORT)
 async def tell_past_runs(told: PastRuns, tx: Tx) -> PastRunsTaken:
     """Tell a job of past runs, all of them or none. A run that is known already changes nothing."""
@@ -178,21 +185,21 @@ async def tell_past_runs(told: PastRuns, tx: Tx) -> PastRunsTaken:
     return taken
 
 
-@router.get(TRIALS_URL, tags=["v1"])
+@router.get(TRIALS_URL, tags=["v1"], response_description="The trials of the page.")
 @needs(Scope.READ)
 async def list_trials(page: Annotated[ReadTrials, Query()], tx: Tx) -> list[TrialView]:
     """A page of a job's trials by number, optionally of one status or batch size."""
     return await tx.read(lambda unit: presenter.list_trials(unit.service, page))
 
 
-@router.get(REPORTS_URL, tags=["v1"])
+@router.get(REPORTS_URL, tags=["v1"], response_description="The reports of the page.")
 @needs(Scope.READ)
 async def list_reports(page: Annotated[ReadReports, Query()], tx: Tx) -> list[ReportView]:
     """A page of a trial's learning curve: its reports by epoch."""
     return await tx.read(lambda unit: Overview.of(unit).reports(page), long=True)
 
 
-@router.get(JOBS_URL, tags=["v1"])
+@router.get(JOBS_URL, tags=["v1"], response_description="The jobs of the page.")
 @needs(Scope.READ)
 async def list_jobs(page: Annotated[ListJobs, Query()], tx: Tx, response: Response) -> list[JobSummary]:
     """A page of jobs. The header ``X-Total-Count`` gives the number of all jobs found."""
@@ -201,7 +208,7 @@ async def list_jobs(page: Annotated[ListJobs, Query()], tx: Tx, response: Respon
     return found.jobs
 
 
-@router.patch(JOBS_URL, tags=["v1"])
+@router.patch(JOBS_URL, tags=["v1"], response_description="The job with its new settings.")
 @needs(Scope.REPORT)
 async def change_settings(job_id: JobId, changes: SettingsChange, tx: Tx) -> JobView:
     """Change settings of a job. Omitted settings stay. A new eta_knob recomputes costs. The policy cannot change."""
@@ -210,7 +217,7 @@ async def change_settings(job_id: JobId, changes: SettingsChange, tx: Tx) -> Job
     return await tx.read(lambda unit: Overview.of(unit).job(job_id), long=True)
 
 
-@router.post(RESET_URL, tags=["v1"])
+@router.post(RESET_URL, tags=["v1"], response_description="The job in its new generation.")
 @needs(Scope.ADMIN)
 async def reset_job(job_id: JobId, tx: Tx) -> JobView:
     """Forget what a job has learned and explore again. Its trials stay on record."""
@@ -219,21 +226,29 @@ async def reset_job(job_id: JobId, tx: Tx) -> JobView:
     return await tx.read(lambda unit: Overview.of(unit).job(job_id), long=True)
 
 
-@router.get(JOB_URL, tags=["v1"])
+@router.get(JOB_URL, tags=["v1"], response_description="The job.")
 @needs(Scope.READ)
 async def show_job(job_id: JobId, tx: Tx) -> JobView:
     """One job with its spec and the results for each batch size."""
     return await tx.read(lambda unit: Overview.of(unit).job(job_id), long=True)
 
 
-@router.get(EXPORT_URL, tags=["v1"], response_class=StreamingResponse, responses={200: {"content": {MEDIA_TYPE: {}}}})
+@router.get(
+    EXPORT_URL,
+    tags=["v1"],
+    response_class=StreamingResponse,
+    responses={200: {"content": {MEDIA_TYPE: {}}}},
+    response_description="The job with all its trials, one row a line.",
+)
 @needs(Scope.READ)
 async def export_job(job_id: JobId, tx: Tx) -> StreamingResponse:
     """Export a whole job as NDJSON, for another server or a backup."""
     return send_file(await tx.snapshot(lambda unit: Transfer.of(unit).export(job_id)), job_id)
 
 
-@router.post(IMPORT_URL, status_code=201, tags=["v1"], openapi_extra=_NDJSON_BODY)
+@router.post(
+    IMPORT_URL, status_code=201, tags=["v1"], openapi_extra=_NDJSON_BODY, response_description="The job is imported."
+)
 @needs(Scope.ADMIN)
 async def import_job(
     request: Request,
@@ -251,7 +266,7 @@ async def import_job(
     return ImportedJob(**asdict(imported))
 
 
-@router.get(IMPORT_URL, tags=["v1"])
+@router.get(IMPORT_URL, tags=["v1"], response_description="The rows that are stored, and all rows.")
 @needs(Scope.READ)
 async def show_import(job_id: JobId, tx: Tx) -> ImportProgress:
     """How far the import of a job is."""
@@ -259,35 +274,35 @@ async def show_import(job_id: JobId, tx: Tx) -> ImportProgress:
     return ImportProgress(stored=stored, rows=rows)
 
 
-@router.get(SAVINGS_URL, tags=["v1"])
+@router.get(SAVINGS_URL, tags=["v1"], response_description="The savings.")
 @needs(Scope.READ)
 async def show_savings(job_id: JobId, tx: Tx) -> JobSavings:
     """The savings of a job against its default batch size."""
     return await tx.read(lambda unit: Overview.of(unit).savings(job_id), long=True)
 
 
-@router.get(SAVINGS_HISTORY_URL, tags=["v1"])
+@router.get(SAVINGS_HISTORY_URL, tags=["v1"], response_description="The points, by time.")
 @needs(Scope.READ)
 async def show_savings_history(job_id: JobId, tx: Tx) -> list[SavingsPoint]:
     """The savings of a job after each run, against the current baseline. At most 500 points."""
     return await tx.read(lambda unit: Overview.of(unit).savings_over_time(job_id), long=True)
 
 
-@router.get(FLEET_SAVINGS_URL, tags=["v1"])
+@router.get(FLEET_SAVINGS_URL, tags=["v1"], response_description="The savings.")
 @needs(Scope.READ)
 async def show_fleet_savings(tx: Tx) -> FleetSavings:
     """The savings of all jobs together."""
     return await tx.read(lambda unit: Overview.of(unit).fleet(), long=True)
 
 
-@router.get("/healthz", tags=["health"])
+@router.get("/healthz", tags=["health"], response_description="The process is alive.")
 @open_to_everybody
 async def healthz() -> Message:
     """Answers while the process is alive."""
     return Message(message="alive")
 
 
-@router.get("/readyz", tags=["health"])
+@router.get("/readyz", tags=["health"], response_description="The database can be written.")
 @open_to_everybody
 async def readyz(tx: Tx) -> Message:
     """Answers 200 if the database can be written, else 503."""
@@ -295,7 +310,7 @@ async def readyz(tx: Tx) -> Message:
     return Message(message="ready")
 
 
-@router.get("/metrics", tags=["health"], response_class=PlainTextResponse)
+@router.get("/metrics", tags=["health"], response_class=PlainTextResponse, response_description="The metrics.")
 @needs(Scope.READ, every_job=True)
 async def show_metrics(request: Request) -> Response:
     """Metrics in Prometheus' text format."""

@@ -78,22 +78,13 @@ class ReadWindow(BaseModel):
 
 
 class ReadTrials(BaseModel):
-    """A page of the trials of a job, by number.
-
-    Attributes:
-        job_id: The job.
-        after: Number of the last trial of the previous page, or 0 for the first page.
-        limit: Largest number of trials on the page.
-        descending: Whether the newest trials come first.
-        status: Only trials with this status.
-        batch_size: Only trials with this batch size.
-    """
+    """A page of the trials of a job, by number."""
 
     model_config = ConfigDict(frozen=True)
 
-    job_id: Text
-    after: Count = 0
-    limit: Annotated[int, Field(ge=1, le=1000)] = 1000
-    descending: bool = False
-    status: TrialStatus | None = None
-    batch_size: PositiveCount | None = None
+    job_id: Text = Field(description="The job.")
+    after: Count = Field(0, description="Number of the last trial of the page before. 0 for the first page.")
+    limit: int = Field(1000, ge=1, le=1000, description="Largest number of trials on the page.")
+    descending: bool = Field(False, description="Whether the newest trials come first.")
+    status: TrialStatus | None = Field(None, description="Only trials with this status.")
+    batch_size: PositiveCount | None = Field(None, description="Only trials with this batch size.")

@@ -28,36 +28,26 @@ class JobOrder(str, Enum):
 
 
 class ListJobs(BaseModel):
-    """A page of the list of jobs.
-
-    Attributes:
-        search: Part of the job id or of the GPU model, in any case. None for all jobs.
-        sort: The order. Jobs without a saving come last in either direction.
-        offset: Number of jobs to skip at the beginning.
-        limit: Largest number of jobs on the page.
-    """
+    """A page of the list of jobs."""
 
     model_config = ConfigDict(frozen=True)
 
-    search: Annotated[str, Field(max_length=255)] | None = None
-    sort: JobOrder = JobOrder.JOB_ID
-    offset: Count = 0
-    limit: _PageSize = 1000
+    search: Annotated[str, Field(max_length=255)] | None = Field(
+        None, description="Part of the job id or of the GPU model, in any case. All jobs without it."
+    )
+    sort: JobOrder = Field(
+        JobOrder.JOB_ID, description="The order. Jobs without a saving come last in either direction."
+    )
+    offset: Count = Field(0, description="Number of jobs to skip at the beginning.")
+    limit: _PageSize = Field(1000, description="Largest number of jobs on the page.")
 
 
 class ReadReports(BaseModel):
-    """A page of the reports of a trial, by epoch.
-
-    Attributes:
-        job_id: The job.
-        trial_number: The trial.
-        after: The last epoch of the previous page, or -1 for the first page.
-        limit: Largest number of reports on the page.
-    """
+    """A page of the reports of a trial, by epoch."""
 
     model_config = ConfigDict(frozen=True)
 
-    job_id: Text
-    trial_number: Count
-    after: Annotated[int, Field(ge=-1, le=INT32_MAX)] = -1
-    limit: _PageSize = 1000
+    job_id: Text = Field(description="The job.")
+    trial_number: Count = Field(description="The trial.")
+    after: int = Field(-1, ge=-1, le=INT32_MAX, description="The last epoch of the page before. -1 for the first page.")
+    limit: _PageSize = Field(1000, description="Largest number of reports on the page.")
