@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zeus_bso import units
+from zeus_bso.exceptions import UnknownJobError
 from zeus_bso.protocol.views import BatchSizeView, JobSavings, JobSummary, JobView
 from zeus_bso.server.dashboard.all_jobs import ReachableJobs
 from zeus_bso.server.dashboard.charts import (
@@ -74,7 +75,18 @@ class Comparison:
 
 
 def offer_jobs(reachable: ReachableJobs, *, job_id: str, search: str) -> JobsOffered:
-    """Offer jobs for a comparison."""
+    """Offer jobs for a comparison.
+
+    Args:
+        reachable: All jobs within the caller's reach.
+        job_id: The job that is chosen already, or empty.
+        search: The text to search for.
+
+    Raises:
+        UnknownJobError: There is no such job.
+    """
+    if job_id and all(line.summary.job_id != job_id for line in reachable.lines):
+        raise UnknownJobError(f"There is no job {job_id!r}.", status_code=404)
     wanted = search.strip().casefold()
     found = [
         line.summary

@@ -60,7 +60,8 @@ class ZeusService:
         """
         job = self._jobs.get(job_id, for_update=for_update)
         if job is None:
-            raise UnknownJobError(f"There is no job {job_id!r}; register it first.", status_code=status_code)
+            advice = "; register it first" if status_code == 400 else ""  # for a client, which is about to train
+            raise UnknownJobError(f"There is no job {job_id!r}{advice}.", status_code=status_code)
         return job
 
     def jobs(self, job_ids: Sequence[str] | None = None) -> list[JobState]:
