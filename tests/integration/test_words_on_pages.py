@@ -69,3 +69,48 @@ def test_a_job_that_has_tried_another_size_is_not_said_to_have_stayed_on_its_def
     own_server.end(own_server.ask(), "oom")
 
     assert own_server.job()["savings"]["message"].startswith("Nothing is saved yet against batch size 16; baseline")
+
+
+def test_the_trials_of_a_job_are_told_in_words_for_people(own_server: Server) -> None:
+    own_server.register(policy="surrogate")
+    own_server.converge(own_server.ask(run_id="the-first-night"), energy=100.0)
+    own_server.end(own_server.ask(), "oom")
+    own_server.miss(own_server.ask())
+    own_server.ask()
+    page = html(own_server, "/job", job_id="job")
+    sizes = page.partition('id="sizes" data-live')[2].partition("</table>")[0]
+    trials = page.partition('id="trials" data-live')[2].partition("</table>")[0]
+    trial = html(own_server, "/job/trial", job_id="job", number=1)
+
+    assert [row["uncapped"] for row in own_server.trials()] == [False, False, False, True]
+    assert trials.count("without a cost bound") == 1
+    assert "not given again: out of memory" in sizes
+    assert "retired" not in page
+    assert "the-first-night" not in trials
+    assert "the-first-night" in trial
+
+
+def test_a_spec_lists_only_the_settings_of_the_jobs_own_policy(own_server: Server) -> None:
+    for policy in ("surrogate", "zeus"):
+        own_server.register(job_id=policy, policy=policy)
+    surrogate, zeus = (
+        html(own_server, "/job", job_id=policy).partition('id="spec"')[2] for policy in ("surrogate", "zeus")
+    )
+
+    assert "mab_" not in surrogate
+    for name in ("num_pruning_rounds", "window_size", "mab_seed"):
+        assert f"<dt>{name}</dt>" in zeus
+        assert f"<dt>{name}</dt>" not in surrogate
+    assert "<dt>policy_options</dt>" in surrogate
+    assert "<dt>policy_options</dt>" not in zeus
+    assert "<dt>beta_knob</dt>" in surrogate
+    assert "<dt>beta_knob</dt>" in zeus
+
+
+def test_of_a_job_that_is_not_there_a_person_is_told_just_that(own_server: Server) -> None:
+    for url in ("/job", "/compare"):
+        answer = own_server.call("GET", url, job_id="nope")
+        assert (answer.status_code, "There is no job &#39;nope&#39;.</bdi>" in answer.text) == (404, True)
+    client = own_server.call("GET", "/jobs/batch_size", job_id="nope")
+
+    assert client.json()["message"] == "There is no job 'nope'; register it first."

@@ -244,6 +244,19 @@ IDENTITY_FIELDS = (
 SETTINGS_FIELDS = tuple(JobSettings.model_fields)
 """The settings: fields that may change during a job's life."""
 
+SETTINGS_OF_POLICIES = {
+    "surrogate": ("policy_options",),
+    "zeus": (
+        "num_pruning_rounds",
+        "window_size",
+        "mab_prior_mean",
+        "mab_prior_precision",
+        "mab_num_explorations",
+        "mab_seed",
+    ),
+}
+"""The settings that only one policy reads."""
+
 
 def identity(spec: JobSpecFromClient) -> dict[str, Any]:
     """The fields of identity, with the batch sizes in ascending order."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zeus_bso.policy.explanation import Explanation
-from zeus_bso.protocol.job_spec import IDENTITY_FIELDS
+from zeus_bso.protocol.job_spec import IDENTITY_FIELDS, SETTINGS_OF_POLICIES
 from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView, PowerProfileView
 from zeus_bso.protocol.wording import stage_of
 from zeus_bso.protocol.words import INT32_MAX
@@ -107,7 +107,8 @@ class JobPage:
         costs_j: Cost so far of each trial on the page, by trial number [J].
         limits: What is known about batch sizes at each power limit.
         with_limits: Whether a trial on the page trains at a power limit of its own.
-        identity: The fields of the spec that identify the job. The other fields are settings.
+        identity: The fields of the spec that identify the job.
+        settings: The other fields, without those that only another policy reads.
     """
 
     job: JobView
@@ -196,7 +197,8 @@ def job_page(
         TrialPage(job_id, before=before or INT32_MAX, batch_size=batch_size, state=state, limit=TRIALS_ON_A_PAGE),
     )
     running = reader.queries.trials(TrialPage(job_id, state="running", limit=RUNNING_SHOWN))
-    spec = view.spec.model_dump(mode="json", exclude={"job_id"})
+    of_others = {name for policy, names in SETTINGS_OF_POLICIES.items() if policy != view.policy for name in names}
+    spec = view.spec.model_dump(mode="json", exclude={"job_id", *of_others})
     return JobPage(
         job=view,
         savings=view.savings,

@@ -232,5 +232,6 @@ def _environment() -> Environment:
         "why_left_out": wording.why_left_out,
         "state_of": wording.state_of,
         "type_word": wording.TYPES.__getitem__,
+        "not_given_because": wording.not_given_because,
     }
     return environment
