@@ -159,7 +159,7 @@ def test_what_a_run_was_told_is_text(own_server: Server) -> None:
     own_server.register(**history.spec)
     look(own_server.url, history.write)
 
-    stopped = next(trial for trial in own_server.trials() if trial["message"])
+    stopped = next(trial for trial in own_server.trials() if "onclick" in trial["message"])
 
     told = page(own_server, "/job/trial", job_id="job", number=stopped["trial_number"]).text
     assert "<b onclick=alert(1)>&amp;" in told
