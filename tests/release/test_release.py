@@ -71,7 +71,9 @@ def test_an_index_can_show_the_readme_as_it_is(released: Path) -> None:
     assert "Description-Content-Type: text/markdown" in text
     assert 'pip install "zeus-bso[server]"' in text
     assert re.findall(r"\]\((?!https?://|#)[^)]*\)", text) == []
-    assert "picture" not in text
+    assert 'pip install "zeus-bso[demo]"\nzeus-bso demo' in text
+    for gone in ("picture", "make demo", "make test", "docker-compose", "Read on", "examples/", "Algorithms explains"):
+        assert gone not in text, gone
 
 
 @pytest.mark.parametrize("version", VERSIONS)
