@@ -87,15 +87,17 @@ def register(api: Api, spec: JobSpecFromClient, *, update: bool) -> Registered:
         update: Whether to change the settings of a job that exists with other settings.
 
     Raises:
-        ZeusBSOSpecConflictError: Another spec already has this job id, and more than settings differ.
+        ZeusBSOSpecConflictError: Another spec already has this job id. With ``update``, more than settings differ.
         ZeusBSORequestError: The server refuses the spec.
         ZeusBSOServerUnreachableError: No server answers, or the server is not ready.
     """
     try:
         return api.register(spec)
-    except ZeusBSOSpecConflictError:
-        if not update or spec.job_id is None:
+    except ZeusBSOSpecConflictError as error:
+        if spec.job_id is None:
             raise
+        if not update:
+            raise ZeusBSOSpecConflictError(f'{error} With on_spec_change="update", a launch changes them.') from error
         stored = _stored(api.spec_of(spec.job_id))
         if identity(stored) != identity(spec):
             raise

@@ -207,7 +207,7 @@ class TestChangedSettings:
 
     def test_by_default_they_are_an_error(self, server: ScriptedTransport) -> None:
         self.stored(server, max_epochs=7)
-        with pytest.raises(ZeusBSOSpecConflictError):
+        with pytest.raises(ZeusBSOSpecConflictError, match='With on_spec_change="update", a launch changes them'):
             optimizer(server)
 
     def test_they_are_updated_where_that_is_asked_for(
