@@ -23,12 +23,13 @@ MOST_POINTS = 10_000
 LEAST_FIGURE = 1e-9
 """Less time [s] or energy [J] than that, apart from none, is in another unit or wrong."""
 
-_CALENDAR = (datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc))
+CALENDAR = (datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc))
+"""Timestamps are between these."""
 
 
 def _in_utc(stamp: datetime) -> datetime:
     aware = stamp.replace(tzinfo=timezone.utc) if stamp.tzinfo is None else stamp
-    if not _CALENDAR[0] <= aware <= _CALENDAR[1]:
+    if not CALENDAR[0] <= aware <= CALENDAR[1]:
         raise ValueError("must be between the years 1970 and 9000")
     return aware.astimezone(timezone.utc)
 

@@ -30,6 +30,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import BigInteger, Boolean, Column, Double, Integer
 
+from zeus_bso.protocol.past_runs import CALENDAR
 from zeus_bso.protocol.words import INT32_MAX, MAX_TOTAL, Text
 from zeus_bso.server.database.types import Identifier, Json, UtcDateTime
 from zeus_bso.server.transfer.repository import JobTable
@@ -42,7 +43,6 @@ MEDIA_TYPE = "application/x-ndjson"
 _LONGEST_TEXT = 65_535
 """Size of a text column that every database allows [bytes]."""
 
-_CALENDAR = (datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(9000, 1, 1, tzinfo=timezone.utc))
 
 _RANGES = {
     "energy": (0.0, MAX_TOTAL),
@@ -171,7 +171,7 @@ def _document(value: object) -> object:
 
 def _timestamp(value: object) -> datetime:
     stamp = datetime.fromisoformat(value) if isinstance(value, str) else None
-    if stamp is None or stamp.tzinfo is None or not _CALENDAR[0] <= stamp <= _CALENDAR[1]:
+    if stamp is None or stamp.tzinfo is None or not CALENDAR[0] <= stamp <= CALENDAR[1]:
         raise ValueError("must be a timestamp with a time zone")
     return stamp.astimezone(timezone.utc)
 
