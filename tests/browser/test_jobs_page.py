@@ -76,7 +76,8 @@ def test_a_job_of_an_odd_name_opens_and_is_shown_as_it_is_called(visit: Visit) -
 
     expect(page.locator("h1")).to_have_text(ODD_JOB)
     expect(page).to_have_title(f"{ODD_JOB} · zeus-bso")
-    expect(page.locator("#trials")).to_contain_text("<img src=x onerror=alert(1)> \"quoted\" 'so'")
+    page.locator("#trials tbody tr").filter(has_text="too dear").first.get_by_role("link").click()
+    expect(page.locator("#trial")).to_contain_text("<img src=x onerror=alert(1)> \"quoted\" 'so'")
 
 
 def test_the_fleet_adds_all_jobs_up_and_leads_to_those_of_a_gpu(visit: Visit) -> None:
