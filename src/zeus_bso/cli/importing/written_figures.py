@@ -59,17 +59,22 @@ def read_number(text: str, units: Mapping[str, float] | None = None, *, decimal_
     found = _NUMBER.fullmatch(given)
     if found is None:
         raise ValueError(f"{shown(text)} is no number")
-    number, unit = float(found[1]), found[2].strip().lower()
-    if unit in AMBIGUOUS_UNITS and found[2].strip()[0] == "m":
-        # Milli, as SI has it.
-        number *= 1e-9
-    if unit and unit not in (units or {}):
-        known = f"; known are {', '.join(units)}" if units else ""
-        raise ValueError(f"{shown(text)} has the unit {shown(found[2].strip())}, which is not known here{known}")
-    value = number * (units[unit] if units and unit else 1.0)
+    value = float(found[1]) * _scale(found[2].strip(), units or {}, text)
     if not math.isfinite(value):
         raise ValueError(f"{shown(text)} is not finite")
     return value
+
+
+def _scale(unit: str, units: Mapping[str, float], text: str) -> float:
+    """How many of the first unit one of the given unit is."""
+    if not unit:
+        return 1.0
+    if unit.lower() not in units:
+        known = f"; known are {', '.join(units)}" if units else ""
+        raise ValueError(f"{shown(text)} has the unit {shown(unit)}, which is not known here{known}")
+    scale = units[unit.lower()]
+    # A small m is milli, as SI has it.
+    return scale * 1e-9 if unit.lower() in AMBIGUOUS_UNITS and unit[0] == "m" else scale
 
 
 def read_time(text: str, *, decimal_comma: bool = False) -> float:
