@@ -177,7 +177,10 @@ class TestEnergySources:
         failed = server.ask()
         server.report(failed, energy_source="partial")
         server.end(failed, "error")
-        page = re.sub(r"\s+", " ", re.sub("<[^>]*>", "", server.call("GET", "/job", job_id="job").text))
+        page, of_foreign = (
+            re.sub(r"\s+", " ", re.sub("<[^>]*>", "", server.call("GET", *where, job_id="job", **which).text))
+            for where, which in ((("/job",), {}), (("/job/trial",), {"number": foreign.trial_number}))
+        )
         why = "its energy comes from an estimate, the job's from energy counters"
 
         assert server.trial(foreign)["message"].endswith(f"Not learnt from: {why}.")
@@ -189,7 +192,7 @@ class TestEnergySources:
             "the job's from energy counters."
         )
         assert page.count("not learnt from") == 3
-        assert why.replace("'", "&#39;") in page
+        assert why.replace("'", "&#39;") in of_foreign
 
     def test_its_place_in_the_walk_is_given_again(self, server: Server) -> None:
         server.converge(server.ask(), 100.0, energy_source="counter")

@@ -82,8 +82,9 @@ class LaunchedRun:
         return code if code >= 0 else 128 - code
 
     def last_words(self) -> str:
-        """The last line that the command printed. After an exception this is its message."""
+        """The last line that the command printed, without ours. After an exception this is its message."""
         with self._log.open("rb") as log:
             log.seek(self._log_start)
-            lines = log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it printed nothing"
+            lines = log.read().decode(errors="replace").splitlines()
+        own = [line.strip() for line in lines if line.strip() and not line.startswith("zeus-bso:")]
+        return own[-1] if own else "it printed nothing"
