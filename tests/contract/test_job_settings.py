@@ -177,10 +177,11 @@ class TestEnergySources:
         failed = server.ask()
         server.report(failed, energy_source="partial")
         server.end(failed, "error")
-        page, of_foreign = (
-            re.sub(r"\s+", " ", re.sub("<[^>]*>", "", server.call("GET", *where, job_id="job", **which).text))
-            for where, which in ((("/job",), {}), (("/job/trial",), {"number": foreign.trial_number}))
+        answers = (
+            server.call("GET", "/job", job_id="job"),
+            server.call("GET", "/job/trial", job_id="job", number=foreign.trial_number),
         )
+        page, of_foreign = (re.sub(r"\s+", " ", re.sub("<[^>]*>", "", answer.text)) for answer in answers)
         why = "its energy comes from an estimate, the job's from energy counters"
 
         assert server.trial(foreign)["message"].endswith(f"Not learnt from: {why}.")
