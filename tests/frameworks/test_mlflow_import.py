@@ -52,9 +52,16 @@ def imported(source: str, jobs: str, *options: str) -> int:
 
 
 @pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("most_kept", [mlflow_source._MOST_KEPT, 0])
 def test_finished_runs_are_learnt_from_their_curves(
-    store: str, jobs: str, together: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    store: str,
+    jobs: str,
+    together: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    most_kept: int,
 ) -> None:
+    monkeypatch.setattr(mlflow_source, "_MOST_KEPT", most_kept)
     if not together:
         monkeypatch.delattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore.get_metric_history_bulk")
     assert imported(f"{store}#nightly", jobs, "--map", "batch_size=bs,curve=acc", "--json") == 0
@@ -80,7 +87,9 @@ def test_runs_are_read_in_pages(
     assert imported(f"{store}#nightly", jobs, *options) == 0
     again = json.loads(capsys.readouterr().out)
 
-    assert (first["added"], first["learnt"]) == (3, {"cost": 3}), "what was planned is not taken for epochs"
+    assert (first["added"], first["learnt"]) == (3, {"cost": 1, "nothing": 2}), (
+        "what was planned is not taken for epochs"
+    )
     assert (again["added"], again["known"]) == (0, 3)
 
 

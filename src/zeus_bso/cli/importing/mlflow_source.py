@@ -17,8 +17,12 @@ from zeus_bso.cli.importing.tracker_curves import as_epochs, count_batches, mean
 from zeus_bso.cli.importing.written_figures import shown
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+    _Part: TypeAlias = tuple[Sequence[Run], "_Histories"]
 
 PREFIX = "mlflow:"
 
@@ -29,6 +33,12 @@ _TOGETHER = 200
 _MOST_POINTS = 2**31 - 1
 _AT_ONCE = 8
 """A server is asked for histories by so many threads: most of the time they wait for it."""
+
+_MOST_KEPT = 500_000
+"""So many points and runs are kept in memory at most, some hundred megabytes; beyond, all are read twice."""
+
+_Histories = Mapping[str, list[tuple[int, float]]]
+"""Steps and values of a metric, by run."""
 
 _FINISHED = "FINISHED"
 _RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
@@ -67,22 +77,40 @@ class MlflowRuns:
     def runs(self) -> Iterator[SourceRun | RowError]:
         """The finished runs; of those, histories only of the metric that is the curve.
 
-        Histories are read twice: all of them tell together what a step is.
+        All histories tell together what a step is. Many of them are therefore read twice.
         """
-        if self._curve is not None:
-            parts = (self._histories(runs, self._curve) for runs in self._finished())
-            self._batches = count_batches((each for part in parts for each in part.values()), self._max_epochs)
-        self._unfinished = 0
-        for runs in self._finished():
-            yield from self._with_curves(runs)
+        kept = None if self._curve is None else self._judge_steps()
+        for runs, curves in self._parts() if kept is None else kept:
+            yield from self._with_curves(runs, curves)
 
     def notes(self) -> list[str]:
         """How many runs were passed over, and what steps were taken for."""
         steps = [] if self._curve is None else [meaning_of_steps(batches=self._batches)]
         return [*passed_over(self._unfinished), *steps]
 
+    def _judge_steps(self) -> list[_Part] | None:
+        """Find out what a step is. Returns all that was read for that, or None if it is too much to keep."""
+        kept: list[_Part] | None = []
+        points = 0
+        for runs, curves in self._parts():
+            self._batches = self._batches or count_batches(curves.values(), self._max_epochs)
+            points += len(runs) + sum(map(len, curves.values()))
+            if kept is None or points > _MOST_KEPT:
+                kept = None
+                if self._batches:
+                    break
+            else:
+                kept.append((runs, curves))
+        return kept
+
+    def _parts(self) -> Iterator[_Part]:
+        """The finished runs, some at a time, with their histories."""
+        for runs in self._finished():
+            yield runs, {} if self._curve is None else self._histories(runs, self._curve)
+
     def _finished(self) -> Iterator[Sequence[Run]]:
         """The finished runs, some at a time; the others are counted."""
+        self._unfinished = 0
         page = self._first
         while True:
             finished = [run for run in page if run.info.status == _FINISHED]
@@ -97,9 +125,8 @@ class MlflowRuns:
         with _named(self.where):
             return self._client.search_runs([self._experiment], max_results=_PAGE, page_token=token)
 
-    def _with_curves(self, runs: Sequence[Run]) -> Iterator[SourceRun]:
+    def _with_curves(self, runs: Sequence[Run], curves: _Histories) -> Iterator[SourceRun]:
         metric = self._curve
-        curves = {} if metric is None else self._histories(runs, metric)
         for run in runs:
             texts = _texts(run)
             if metric is not None:
@@ -108,7 +135,7 @@ class MlflowRuns:
             curve = as_epochs(curves.get(run.info.run_id, ()), batches=self._batches)
             yield SourceRun(f"run {run.info.run_id}", texts, curve)
 
-    def _histories(self, runs: Sequence[Run], metric: str) -> Mapping[str, list[tuple[int, float]]]:
+    def _histories(self, runs: Sequence[Run], metric: str) -> _Histories:
         """Steps and values of a metric, by run."""
         ids = [run.info.run_id for run in runs if metric in run.data.metrics]
         found: dict[str, list[tuple[int, float]]] = {}
