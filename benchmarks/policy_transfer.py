@@ -9,7 +9,7 @@ from statistics import fmean
 from benchmarks.policy_traces import Run, Verdict, drifting, regret_of, worst_of
 from zeus_bso.simulator.report import EARLY, ReportRow
 from zeus_bso.simulator.scenario import Scenario
-from zeus_bso.simulator.traces import Pair, RecordedRun, Workload
+from zeus_bso.simulator.traces import Pair, RecordedRun, Workload, reaches
 from zeus_bso.simulator.world import SimulatedWorkload, SourceJob
 
 RECURRENCES = 50
@@ -126,7 +126,7 @@ def eased(pair: Pair) -> Pair:
     """The pair with the recorded level before its target as the target."""
     workload = pair.workload
     levels = {level for runs in pair.runs.values() for run in runs for level in run.levels}
-    before = [level for level in levels if not _reaches(level, workload)]
+    before = [level for level in levels if not reaches(level, workload)]
     target = max(before) if workload.higher_is_better else min(before)
     easier = replace(workload, target_metric=target)
     runs = {size: tuple(_eased_run(run, easier) for run in every) for size, every in pair.runs.items()}
@@ -135,12 +135,8 @@ def eased(pair: Pair) -> Pair:
 
 def _eased_run(run: RecordedRun, workload: Workload) -> RecordedRun:
     both = zip(run.levels, run.epochs, strict=True)
-    at = next((epoch for level, epoch in both if _reaches(level, workload) and epoch is not None), None)
+    at = next((epoch for level, epoch in both if reaches(level, workload) and epoch is not None), None)
     return replace(run, target_epoch=at)
-
-
-def _reaches(level: float, workload: Workload) -> bool:
-    return level >= workload.target_metric if workload.higher_is_better else level <= workload.target_metric
 
 
 PARTS: dict[str, Callable[[Sequence[Pair], Run], list[Verdict]]] = {"transfer": on_relatives}

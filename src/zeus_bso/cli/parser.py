@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from zeus_bso.cli.errors import BAD_USE
+from zeus_bso.cli.errors import BAD_USE, CommandError
 
 _CHOICE = re.compile(r"invalid choice: '(?P<given>.*?)' \(choose from (?P<choices>.*)\)$")
 _VALUE = re.compile(r"argument \S.*: must be ")
@@ -37,6 +37,23 @@ class CommandParser(argparse.ArgumentParser):
 def closest(given: str, known: list[str]) -> str | None:
     """The name that may have been meant by a misspelt one."""
     return next(iter(difflib.get_close_matches(given, known, n=1)), None)
+
+
+def add_command(parser: argparse.ArgumentParser, what: str = "the command with its arguments") -> None:
+    """Declare the command that is launched, after ``--``."""
+    parser.add_argument("launched", nargs=argparse.REMAINDER, metavar="-- COMMAND", help=what)
+
+
+def command_of(args: argparse.Namespace, example: str) -> list[str]:
+    """The command that is to be launched.
+
+    Raises:
+        CommandError: There is none; the message shows the example.
+    """
+    command: list[str] = args.launched[1:] if args.launched[:1] == ["--"] else args.launched
+    if not command:
+        raise CommandError(f"give the command to run: {example}", BAD_USE)
+    return command
 
 
 def whole_number(least: int | None = None) -> Callable[[str], int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zeus_bso.cli.errors import BAD_USE, CommandError
-from zeus_bso.cli.parser import whole_number
+from zeus_bso.cli.parser import add_command, command_of, whole_number
 from zeus_bso.exceptions import ZeusBSOError
 
 if TYPE_CHECKING:
@@ -54,16 +54,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the name of the workload (default: the prefix of the job id)",
     )
     parser.add_argument("--gpu", metavar="NAME", help="the name of the GPU (default: its model)")
-    parser.add_argument(
-        "command_line", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command that trains once"
-    )
+    add_command(parser, "the command that trains once")
 
 
 def run(args: argparse.Namespace) -> int:
     """Record."""
-    command = args.command_line[1:] if args.command_line[:1] == ["--"] else args.command_line
-    if not command:
-        raise CommandError("give the command to run: zeus-bso record --out traces -- python train.py", BAD_USE)
+    command = command_of(args, "zeus-bso record --out traces -- python train.py")
     _Recorder(args, command).record()
     return 0
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from zeus_bso.cli.errors import BAD_USE, COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND, CommandError
-from zeus_bso.cli.parser import whole_number
+from zeus_bso.cli.errors import COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND, CommandError
+from zeus_bso.cli.parser import add_command, command_of, whole_number
 from zeus_bso.client.launcher import OUTCOME_FILE_VARIABLE
 from zeus_bso.protocol import wording
 from zeus_bso.protocol.words import FailReason, Outcome
@@ -36,16 +36,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="launch it again at most N times (default: 3) when it failed to converge or ran out of memory",
     )
-    parser.add_argument(
-        "launched", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command with its arguments"
-    )
+    add_command(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Launch the command; its exit code is ours."""
-    command = args.launched[1:] if args.launched[:1] == ["--"] else args.launched
-    if not command:
-        raise CommandError("say what to run: zeus-bso run -- python train.py", BAD_USE)
+    command = command_of(args, "zeus-bso run -- python train.py")
     with tempfile.TemporaryDirectory(prefix="zeus-bso-run-") as folder:
         launcher = _Launcher(command, Path(folder) / "outcome")
         with launcher:

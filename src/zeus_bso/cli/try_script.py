@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from zeus_bso.cli.errors import BAD_USE, FAILED, INTERRUPTED, CommandError
 from zeus_bso.cli.own_command import own_command, shown_path
-from zeus_bso.cli.parser import whole_number
+from zeus_bso.cli.parser import add_command, command_of, whole_number
 from zeus_bso.client.connection.connect import SERVER_URL_VARIABLE
 
 if TYPE_CHECKING:
@@ -59,16 +59,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="launch it at most N times (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON, progress on stderr")
-    parser.add_argument(
-        "launched", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command with its arguments"
-    )
+    add_command(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Launch the script until its batch size is settled."""
-    command = args.launched[1:] if args.launched[:1] == ["--"] else args.launched
-    if not command:
-        raise CommandError("say what to launch: zeus-bso try -- python train.py", BAD_USE)
+    command = command_of(args, "zeus-bso try -- python train.py")
     file: Path = (args.file or _usual_file()).resolve()
     if not file.parent.is_dir():
         raise CommandError(f"there is no folder {file.parent} for --file.", BAD_USE)

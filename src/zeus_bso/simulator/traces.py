@@ -241,7 +241,7 @@ def read_traces(folder: Path) -> Traces:
 
 def short_of_target(run: RecordedRun, workload: Workload) -> RecordedRun:
     """The run as it would be if it stayed at two thirds of the levels on the way to the target."""
-    on_the_way = sum(not _reaches(level, workload) for level in run.levels)
+    on_the_way = sum(not reaches(level, workload) for level in run.levels)
     kept = run.epochs[: 2 * on_the_way // 3]
     return replace(run, epochs=(*kept, *(None,) * (len(run.levels) - len(kept))), target_epoch=None)
 
@@ -284,7 +284,7 @@ def _read_runs(path: Path, workloads: Mapping[Key, Workload]) -> dict[Key, dict[
     for key, by_size in curves.items():
         workload = workloads[key]
         levels = {level for runs in by_size.values() for curve in runs.values() for level in curve}
-        if not any(_reaches(level, workload) for level in levels):
+        if not any(reaches(level, workload) for level in levels):
             raise TraceError(
                 f"{path}: no run of {workload.name} has a level at its target of {workload.target_metric:g} or beyond."
             )
@@ -297,12 +297,13 @@ def _read_runs(path: Path, workloads: Mapping[Key, Workload]) -> dict[Key, dict[
 
 def _recorded_run(curve: Mapping[float, int | None], workload: Workload) -> RecordedRun:
     levels = sorted(curve, reverse=not workload.higher_is_better)
-    target = next((curve[level] for level in levels if _reaches(level, workload)), None)
+    target = next((curve[level] for level in levels if reaches(level, workload)), None)
     step = levels[1] - levels[0] if len(levels) > 1 else 1.0 if workload.higher_is_better else -1.0
     return RecordedRun(tuple(levels), tuple(curve[level] for level in levels), target, floor=levels[0] - step)
 
 
-def _reaches(level: float, workload: Workload) -> bool:
+def reaches(level: float, workload: Workload) -> bool:
+    """Whether a metric level is at the workload's target or beyond."""
     return level >= workload.target_metric if workload.higher_is_better else level <= workload.target_metric
 
 

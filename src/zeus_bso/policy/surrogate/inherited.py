@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from zeus_bso.policy.ancestor import Ancestor, Kinship
+from zeus_bso.policy.ancestor import Ancestor, AncestorSize, Kinship
 from zeus_bso.policy.surrogate import hypotheses
 from zeus_bso.policy.surrogate.gaussian_process import (
     FittedHypothesis,
@@ -97,11 +97,7 @@ def pace_hypotheses(ancestor: Ancestor | None, default: int, sizes: tuple[int, .
     """
     if ancestor is None:
         return (hypotheses.PACE,)
-    observed = {
-        size.batch_size: Observation(size.log_pace, ancestor.pace_variance / size.runs)
-        for size in ancestor.sizes
-        if size.log_pace is not None
-    }
+    observed = _observations([(size, size.log_pace) for size in ancestor.sizes], ancestor.pace_variance)
     return _with_ancestor(hypotheses.PACE, ancestor, default, sizes, observed, OTHERWISE)
 
 
@@ -110,11 +106,7 @@ def epochs_hypotheses(ancestor: Ancestor | None, default: int, sizes: tuple[int,
     """What a job may expect of the log epochs to its target; arguments as of :func:`pace_hypotheses`."""
     if ancestor is None:
         return (hypotheses.EPOCHS,)
-    observed = {
-        size.batch_size: Observation(size.log_epochs, ancestor.noise_variance / size.runs)
-        for size in ancestor.sizes
-        if size.log_epochs is not None
-    }
+    observed = _observations([(size, size.log_epochs) for size in ancestor.sizes], ancestor.noise_variance)
     otherwise = SAME_EPOCHS if ancestor.kinship is Kinship.IDENTICAL else OTHERWISE
     return _with_ancestor(hypotheses.EPOCHS, ancestor, default, sizes, observed, otherwise)
 
@@ -143,6 +135,11 @@ def first_run(ancestor: Ancestor, default: int, sizes: tuple[int, ...], live: Se
     needed = BOUND_IN_EPOCHS * math.exp(min(epochs[cheapest], 50.0))
     bound = None if known[cheapest] == default or needed > INT32_MAX else max(LEAST_BOUND, math.ceil(needed))
     return FirstRun(known[cheapest], bound)
+
+
+def _observations(known: Sequence[tuple[AncestorSize, float | None]], variance: float) -> dict[int, Observation]:
+    """What the ancestor has observed of a quantity, by batch size."""
+    return {size.batch_size: Observation(value, variance / size.runs) for size, value in known if value is not None}
 
 
 def _with_ancestor(

@@ -10,6 +10,7 @@ from statistics import fmean
 
 from zeus_bso.exceptions import RefusedRunsError
 from zeus_bso.policy.state import Curve, Knobs, RunState
+from zeus_bso.policy.stop import target_reached
 from zeus_bso.protocol.past_runs import PastRun, PastRuns, PastRunUse, PastSizeView
 from zeus_bso.protocol.words import MAX_TOTAL, Outcome
 from zeus_bso.server.observations.models import KnownRuns, PastRunRecord
@@ -151,14 +152,14 @@ def _counting(knobs: Knobs, run: PastRun) -> _Figures:
 def _by_curve(knobs: Knobs, run: PastRun) -> _Figures:
     """The run up to the first evaluation that reached the target; the curve alone says whether one did."""
     total = run.epochs or run.curve[-1][0]
-    at = next((epoch for epoch, metric in run.curve if _reaches(knobs, metric)), None)
+    at = next((epoch for epoch, metric in run.curve if target_reached(knobs.target, metric)), None)
     outcome = Outcome.TARGET_MISSED if at is None else Outcome.CONVERGED
     found = _Figures(outcome, total, run.time, run.energy, curve=run.curve)
     return _within_max_epochs(knobs, found if at is None else _up_to(found, at))
 
 
 def _by_word(knobs: Knobs, run: PastRun) -> _Figures:
-    by_metric = None if run.metric is None else _reaches(knobs, run.metric)
+    by_metric = None if run.metric is None else target_reached(knobs.target, run.metric)
     if run.reached is None and by_metric is None:
         raise ValueError("nothing says whether it reached the target: give reached, metric or curve")
     if None not in (run.reached, by_metric) and run.reached != by_metric:
@@ -185,12 +186,6 @@ def _up_to(found: _Figures, epoch: int) -> _Figures:
         energy=None if found.energy is None else found.energy * share,
         curve=[(at, metric) for at, metric in found.curve if at <= epoch],
     )
-
-
-def _reaches(knobs: Knobs, metric: float | None) -> bool:
-    if metric is None:
-        return False
-    return metric >= knobs.target_metric if knobs.higher_is_better_metric else metric <= knobs.target_metric
 
 
 def _mean_power(figures: Sequence[_Figures]) -> float | None:
