@@ -61,7 +61,7 @@ class Policy(Protocol):
     def best(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
         """The best size known; None before any has converged."""
 
-    def advised(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
+    def advised(self, knobs: Knobs, sizes: Sizes) -> int | None:
         """The size that the job's ancestor has found best, while the job itself has not run; None: there is none."""
 
     def is_exploring(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> bool:
@@ -145,7 +145,7 @@ class ZeusPolicy:
         """The live arm of the best mean; in Pruning the cheapest that converged."""
         return explanation.best_arm(knobs, progress, sizes)
 
-    def advised(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
+    def advised(self, knobs: Knobs, sizes: Sizes) -> int | None:
         """None: the reference algorithm takes over nothing."""
         return None
 
@@ -210,7 +210,7 @@ class SurrogatePolicy:
         """The incumbent."""
         return surrogate_algorithm.incumbent_of(knobs, progress, sizes)
 
-    def advised(self, knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
+    def advised(self, knobs: Knobs, sizes: Sizes) -> int | None:
         """The size that the job's ancestor has found best, while the job itself has not run; None: there is none."""
         first = surrogate_algorithm.first_run_of(knobs, sizes)
         return first.batch_size if first else None

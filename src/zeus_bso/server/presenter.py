@@ -49,7 +49,7 @@ def show_job(service: ZeusService, job_id: str) -> JobView:
             for size, state in sizes.items()
         ],
         next_batch_size=following.batch_size,
-        next_run=" ".join(filter(None, [following.sentence, wording.past_runs(past_runs)])),
+        next_run=following.sentence,
         left_out=wording.left_out_runs(_left_out(totals.values()), job.energy_source),
         ancestor=_ancestor(service, job),
         began_with=_began_with(service, job),

@@ -194,7 +194,7 @@ def best_known(job: LockedJob) -> Choice | None:
         live = [size for size, state in sizes.items() if state.live]
         if not live:
             return None
-        chosen = job.policy.advised(job.knobs, progress, sizes) or nearest(live, job.knobs.default_batch_size)[0]
+        chosen = job.policy.advised(job.knobs, sizes) or nearest(live, job.knobs.default_batch_size)[0]
         message = f"No batch size has converged yet; this run does not explore and gets {chosen}."
     trial_type = TrialType.MAB if progress.stage is Stage.MAB else TrialType.CONCURRENT
     return Choice(chosen, trial_type, progress, sizes, message=message)
