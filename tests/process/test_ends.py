@@ -389,8 +389,8 @@ class TestGoingOn:
     def test_an_interrupt_within_a_report_costs_neither_the_run_nor_its_end(self, server: ServerProcess) -> None:
         script = """
         bso = begin()
-        threading.Timer(0.002, at, ("SIGINT",)).start()
         try:
+            threading.Timer(0.002, at, ("SIGINT",)).start()
             for _ in range(3):
                 bso.on_evaluate(0.1)
             time.sleep(5)
