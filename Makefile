@@ -18,6 +18,8 @@ TRACKERS := mlflow-skinny tensorboard wandb
 TESTED := demo,mysql,nvidia,postgres,server,simulate
 PIP_OF_GROUPS := pip>=25.1
 export PIP_ROOT_USER_ACTION := ignore
+# The tests start Python a thousand times: it must not compile our code each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast test-frameworks test-containers check lint docs dist serve lock audit sbom wheels clean

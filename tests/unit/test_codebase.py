@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import zeus_bso
 
 SOURCE = Path(zeus_bso.__file__).parent
-MODULES = {path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text()) for path in SOURCE.rglob("*.py")}
 
 SQL_HOMES = (
     "server/database/",
@@ -42,6 +42,12 @@ POLICY_MAY_IMPORT = (
 )
 
 
+@cache
+def modules() -> dict[str, ast.Module]:
+    """The package, read."""
+    return {path.relative_to(SOURCE).as_posix(): ast.parse(path.read_text()) for path in SOURCE.rglob("*.py")}
+
+
 def imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Every ``(module, name)`` that is imported from somewhere."""
     for node in ast.walk(tree):
@@ -56,7 +62,7 @@ def endpoints() -> dict[str, ast.AsyncFunctionDef | ast.FunctionDef]:
     return {
         f"{router}:{node.name}": node
         for module, router in (("server/router.py", "router."), ("server/dashboard/page_routes.py", "dashboard."))
-        for node in MODULES[module].body
+        for node in modules()[module].body
         if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)
         and any(ast.unparse(decorator).startswith(router) for decorator in node.decorator_list)
     }
@@ -70,7 +76,7 @@ def length(function: ast.AsyncFunctionDef | ast.FunctionDef) -> int:
 
 def modules_of(package: str) -> dict[str, ast.Module]:
     """The modules of a package; there are some."""
-    found = {module: tree for module, tree in MODULES.items() if module.startswith(package)}
+    found = {module: tree for module, tree in modules().items() if module.startswith(package)}
     assert found, package
     return found
 
@@ -115,9 +121,9 @@ def raises(handler: ast.ExceptHandler) -> bool:
 
 
 def test_there_is_something_to_judge() -> None:
-    assert len(MODULES) > 40
+    assert len(modules()) > 40
     assert len(endpoints()) >= 10
-    assert any(name == "select" for _, name in imports(MODULES["server/job/repository.py"]))
+    assert any(name == "select" for _, name in imports(modules()["server/job/repository.py"]))
     assert sql(ast.parse("run('DELETE FROM trial')")) == ["DELETE FROM trial"]
     assert methods_called(ast.parse("session.commit()")) == {"commit"}
     assert found_in(ast.parse("async def f(): await g()"), ast.Await)
@@ -129,7 +135,7 @@ def test_there_is_something_to_judge() -> None:
 def test_sql_stands_in_repositories_only() -> None:
     assert {
         module: found
-        for module, tree in MODULES.items()
+        for module, tree in modules().items()
         if not module.startswith(SQL_HOMES)
         and (found := {name for source, name in imports(tree) if source.startswith("sqlalchemy")} & STATEMENTS)
     } == {}
@@ -138,7 +144,7 @@ def test_sql_stands_in_repositories_only() -> None:
 def test_statements_written_as_text_stand_there_too() -> None:
     """A statement in a string, handed to a driver, is SQL as well."""
     assert {
-        module: found for module, tree in MODULES.items() if not module.startswith(SQL_HOMES) and (found := sql(tree))
+        module: found for module, tree in modules().items() if not module.startswith(SQL_HOMES) and (found := sql(tree))
     } == {}
 
 
@@ -156,7 +162,7 @@ def test_an_endpoint_says_what_it_does() -> None:
 
 def test_nothing_catches_every_exception_but_at_an_edge() -> None:
     assert {
-        module: lines for module, tree in MODULES.items() if module not in CATCH_ALLS and (lines := catch_alls(tree))
+        module: lines for module, tree in modules().items() if module not in CATCH_ALLS and (lines := catch_alls(tree))
     } == {}
 
 
