@@ -60,7 +60,7 @@ def train(server: ServerProcess) -> Tally:
 
 def show(server: ServerProcess, job_id: str) -> tuple[Json, list[Json]]:
     """A job and its trials."""
-    with httpx.Client(base_url=server.url, timeout=60, params={"job_id": job_id}) as client:
+    with httpx.Client(base_url=server.url, timeout=240, params={"job_id": job_id}) as client:
         return client.get("/api/v1/job").json(), client.get("/api/v1/trials").json()
 
 
@@ -125,7 +125,7 @@ def test_a_run_that_began_after_the_backup_never_lands_in_a_new_trial(
 
     with database(kind, databases, tmp_path) as url:
         migrate.upgrade(url)
-        with ServerProcess(url, tmp_path) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        with ServerProcess(url, tmp_path) as server, httpx.Client(base_url=server.url, timeout=240) as client:
             for job_id in ("kept", "deleted"):
                 client.post("/jobs", json=spec(job_id=job_id, batch_sizes=[16]))
                 begin(client, job_id)
@@ -137,7 +137,7 @@ def test_a_run_that_began_after_the_backup_never_lands_in_a_new_trial(
 
     with database(kind, databases, tmp_path) as restored:
         run_documented(f"Restore {NAMES[kind]}", tmp_path, settings(restored))
-        with ServerProcess(restored, tmp_path) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        with ServerProcess(restored, tmp_path) as server, httpx.Client(base_url=server.url, timeout=240) as client:
             for run in old:
                 client.post("/jobs", json=spec(job_id=run["job_id"], batch_sizes=[16]))
                 new = begin(client, run["job_id"])

@@ -60,7 +60,7 @@ class Run:
 def served(url: str, folder: Path) -> Iterator[tuple[ServerProcess, Run]]:
     """A server, and a run of its job."""
     migrate.upgrade(url)
-    with ServerProcess(url, folder) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+    with ServerProcess(url, folder) as server, httpx.Client(base_url=server.url, timeout=240) as client:
         yield server, Run(client)
 
 

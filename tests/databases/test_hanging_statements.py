@@ -16,7 +16,7 @@ from zeus_bso.server.database.transactions import Database, Work
 
 SIZE = 2
 HANGS_S = 600
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 pytestmark = pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
 

@@ -22,7 +22,7 @@ from tests.support.process import ServerProcess, server_processes
 CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "haproxy" / "haproxy.cfg"
 JOBS = [f"job-{i}" for i in range(4)]
 CONNECTIONS = 8
-PATIENCE_S = 30
+PATIENCE_S = 120
 DRAIN_S = "5"
 _NO_RETRIES = """
     retries 0

@@ -58,7 +58,7 @@ def test_of_racing_registrations_one_creates_and_the_others_find_or_conflict(fle
     for i in range(4):
         specs = [spec(job_id=f"race-{i}", target_metric=0.5 + 0.1 * (k % 3)) for k in range(20)]
         answers = asyncio.run(_at_once(ports[:2], [("POST", "/jobs", body) for body in specs]))
-        won = httpx.get(f"http://127.0.0.1:{ports[3]}/api/v1/job", params={"job_id": f"race-{i}"}, timeout=60).json()[
+        won = httpx.get(f"http://127.0.0.1:{ports[3]}/api/v1/job", params={"job_id": f"race-{i}"}, timeout=240).json()[
             "spec"
         ]
         same, other = Counter[int](), Counter[int]()
@@ -80,7 +80,7 @@ def test_racing_registrations_without_an_id_all_get_the_same_job(fleet: tuple[st
 
 def test_concurrent_asks_with_one_run_id_all_get_one_trial(fleet: tuple[str, list[int]]) -> None:
     url, ports = fleet
-    assert httpx.post(f"http://127.0.0.1:{ports[0]}/jobs", json=spec(job_id="run ids"), timeout=60).status_code == 201
+    assert httpx.post(f"http://127.0.0.1:{ports[0]}/jobs", json=spec(job_id="run ids"), timeout=240).status_code == 201
     for i in range(4):
         asks = [("GET", f"/jobs/batch_size?job_id=run%20ids&run_id=run-{i}", None) for _ in range(16)]
         answers = asyncio.run(_at_once(ports, asks))
@@ -91,7 +91,7 @@ def test_concurrent_asks_with_one_run_id_all_get_one_trial(fleet: tuple[str, lis
 
 def test_concurrent_asks_without_run_ids_get_a_trial_each(fleet: tuple[str, list[int]]) -> None:
     url, ports = fleet
-    assert httpx.post(f"http://127.0.0.1:{ports[0]}/jobs", json=spec(job_id="many"), timeout=60).status_code == 201
+    assert httpx.post(f"http://127.0.0.1:{ports[0]}/jobs", json=spec(job_id="many"), timeout=240).status_code == 201
     answers = asyncio.run(_at_once(ports, [("GET", "/jobs/batch_size?job_id=many", None)] * 24))
     assert {answer.status_code for answer in answers} == {200}
     assert sorted(answer.json()["trial_number"] for answer in answers) == list(range(1, 25))
@@ -101,7 +101,7 @@ def test_concurrent_asks_without_run_ids_get_a_trial_each(fleet: tuple[str, list
 def test_a_deletion_between_racing_requests_is_no_error(fleet: tuple[str, list[int]]) -> None:
     _, ports = fleet
     for _ in range(4):
-        httpx.post(f"http://127.0.0.1:{ports[0]}/jobs", json=spec(job_id="gone"), timeout=60)
+        httpx.post(f"http://127.0.0.1:{ports[0]}/jobs", json=spec(job_id="gone"), timeout=240)
         calls: list[tuple[str, str, Any]] = [("GET", "/jobs/batch_size?job_id=gone", None)] * 6
         calls += [("DELETE", "/jobs?job_id=gone", None)] * 2 + [("POST", "/jobs", spec(job_id="gone"))] * 6
         answers = asyncio.run(_at_once(ports, calls))
@@ -109,7 +109,7 @@ def test_a_deletion_between_racing_requests_is_no_error(fleet: tuple[str, list[i
         assert {answer.status_code for answer in answers[6:8]} <= {200, 404}
         assert {answer.status_code for answer in answers[8:]} <= {200, 201}
     # Its numbers go on after a deletion, and the audit of the other tests expects them from 1.
-    httpx.delete(f"http://127.0.0.1:{ports[0]}/jobs", params={"job_id": "gone"}, timeout=60)
+    httpx.delete(f"http://127.0.0.1:{ports[0]}/jobs", params={"job_id": "gone"}, timeout=240)
 
 
 def test_workers_share_a_port_and_a_killed_one_is_replaced(databases: DatabaseServers, tmp_path: Path) -> None:
@@ -118,17 +118,17 @@ def test_workers_share_a_port_and_a_killed_one_is_replaced(databases: DatabaseSe
         assert len(before) == 3
         os.kill(before[0], signal.SIGKILL)
         _wait_for(lambda: len(set(_workers(server.pid)) - {before[0]}) == 3)
-        assert httpx.post(f"{server.url}/jobs", json=spec(), timeout=60).status_code == 201
+        assert httpx.post(f"{server.url}/jobs", json=spec(), timeout=240).status_code == 201
         for number in range(1, 10):
             assert (
-                httpx.get(f"{server.url}/jobs/batch_size", params={"job_id": "job"}, timeout=60).json()["trial_number"]
+                httpx.get(f"{server.url}/jobs/batch_size", params={"job_id": "job"}, timeout=240).json()["trial_number"]
                 == number
             )
 
 
 def test_workers_end_cleanly_at_sigterm(databases: DatabaseServers, tmp_path: Path) -> None:
     with databases.fresh("sqlite", tmp_path) as url, _three_workers(url, tmp_path) as server:
-        assert httpx.get(f"{server.url}/readyz", timeout=60).status_code == 200
+        assert httpx.get(f"{server.url}/readyz", timeout=240).status_code == 200
         pids = _workers(server.pid)
         assert server.end() == 0
         assert len(server.said.splitlines()) == 1, "nothing but where it serves"
@@ -169,7 +169,7 @@ async def _at_once(ports: list[int], calls: list[tuple[str, str, Any]]) -> list[
     """Send calls at the same time, each over a connection of its own that is open already."""
     bases = [f"http://127.0.0.1:{ports[i % len(ports)]}" for i in range(len(calls))]
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(timeout=60, limits=limits) as client:
+    async with httpx.AsyncClient(timeout=240, limits=limits) as client:
         await asyncio.gather(*(client.get(f"{base}/healthz") for base in bases))
         pairs = zip(bases, calls, strict=True)
         requests = (_until_answered(client, method, base + path, body) for base, (method, path, body) in pairs)
@@ -188,7 +188,7 @@ async def _until_answered(client: httpx.AsyncClient, method: str, url: str, body
 
 def _play(ports: list[int], seed: int) -> list[Answer]:
     """Send a seeded sequence of requests, each after the previous answer, and to the next server."""
-    with httpx.Client(timeout=60) as client:
+    with httpx.Client(timeout=240) as client:
         return _Sequence(client, ports, seed).play()
 
 

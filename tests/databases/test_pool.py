@@ -175,7 +175,7 @@ def _server(url: str, folder: Path, pool_size: int) -> Iterator[httpx.Client]:
     size = {"ZEUS_BSO_DATABASE_POOL_SIZE": str(pool_size)}
     with (
         ServerProcess(url, folder, environment=size) as server,
-        httpx.Client(base_url=server.url, timeout=60) as client,
+        httpx.Client(base_url=server.url, timeout=240) as client,
     ):
         assert client.post("/jobs", json=spec()).status_code == 201
         for _ in range(24):
@@ -207,11 +207,11 @@ def _job_held(url: str, job_id: str | None = None) -> Iterator[Callable[[], None
         these = job.c.job_id == job_id if job_id else true()
         connection.execute(select(job.c.job_id).where(these).with_for_update())
         held.set()
-        released.wait(20)
+        released.wait(240)
 
     thread = threading.Thread(target=look, args=(url, hold))
     thread.start()
-    assert held.wait(10)
+    assert held.wait(240)
     try:
         yield released.set
     finally:

@@ -306,7 +306,7 @@ def test_an_export_into_a_pipe_is_alone_in_it(command: Command, tmp_path: Path) 
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
     reader.start()
     code, out, _ = command("jobs", "export", "nightly", "-o", str(pipe))
-    reader.join(60)
+    reader.join(240)
 
     assert (code, out) == (0, "")
     assert json.loads(read[0].splitlines()[0])

@@ -297,7 +297,7 @@ def test_tokens_that_make_no_sense_are_one_line_without_them(tmp_path: Path, opt
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

@@ -52,7 +52,7 @@ def told(server: ServerProcess, folder: Path, script: str) -> list[str]:
     file = folder / "train.py"
     file.write_text(BEGIN + textwrap.dedent(script))
     done = subprocess.run(
-        [sys.executable, str(file), server.url, job_id], capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, str(file), server.url, job_id], capture_output=True, text=True, timeout=240, check=False
     )
     assert "Could not" not in done.stderr, done.stderr
     return [str(trial["outcome"] or trial["reason"]) for trial in trials(server, job_id)]

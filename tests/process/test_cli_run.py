@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,7 @@ with BatchSizeOptimizer(ReplayMonitor([(1.0, 1.0)] * 9), "sqlite:///run.db", job
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "zeus_bso", "run", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
 
 
 def launch(folder: Path, arguments: list[str], *before: str) -> subprocess.Popen[str]:
@@ -133,21 +132,19 @@ def test_what_cannot_be_run_is_said(tmp_path: Path, arguments: list[str], code: 
 def test_a_signal_reaches_the_script_and_ends_the_relaunching(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    waiting = script(tmp_path, epoch="import time; print('begun', flush=True); time.sleep(60)")
-    began = time.monotonic()
+    waiting = script(tmp_path, epoch="import time; print('begun', flush=True); time.sleep(600)")
     process = launch(tmp_path, waiting)
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(2)] == ["32\n", "begun\n"]
     os.kill(process.pid, number)
-    assert process.wait(60) == 128 + number
-    assert time.monotonic() - began < 50
+    assert process.wait(240) == 128 + number
     process.stdout.close()
 
 
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
     told = "import os, signal; os.kill(os.getppid(), 1); print(signal.getsignal(1) is signal.SIG_IGN)"
     process = launch(tmp_path, ["--", sys.executable, "-c", told], "nohup")
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=240)
     assert (output, process.returncode) == ("True\n", 0)
 
 

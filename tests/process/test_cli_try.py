@@ -133,7 +133,7 @@ def test_ctrl_c_cancels_the_run_and_says_how_to_go_on(tmp_path: Path) -> None:
         while log.read_text().count("given ") < 2:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=240)
 
     assert process.returncode == 130
     assert "the same command goes on from here" in errors

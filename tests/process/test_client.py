@@ -97,7 +97,7 @@ def script(url: str, rest: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", SCRIPT + textwrap.dedent(rest), url],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 

@@ -83,7 +83,7 @@ def test_a_block_of_code_runs_and_its_trials_converge(block: str, tmp_path: Path
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr

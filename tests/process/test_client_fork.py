@@ -14,7 +14,7 @@ from zeus_bso.client.live_run import LiveRun
 from zeus_bso.client.training_guard import TrainingGuard
 from zeus_bso.protocol.transport import TransportError
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 def test_a_forked_child_does_not_touch_its_parents_connection() -> None:

@@ -43,7 +43,7 @@ def launch(server: TinyServer, after: str = "", before: str = "") -> subprocess.
     """Run a training script with one evaluation, then ``after``."""
     script = BEGIN.format(before=textwrap.dedent(before), after=textwrap.dedent(after))
     return subprocess.run(
-        [sys.executable, "-c", script, server.url], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script, server.url], capture_output=True, text=True, timeout=240, check=False
     )
 
 
@@ -228,7 +228,7 @@ class TestChildren:
             """
         )
         done = subprocess.run(
-            [sys.executable, "-c", script, server.url], capture_output=True, text=True, timeout=60, check=True
+            [sys.executable, "-c", script, server.url], capture_output=True, text=True, timeout=240, check=True
         )
         assert done.stdout == "1\n"
         assert "A forked process does not ask" in done.stderr
@@ -253,7 +253,7 @@ class TestChildren:
         with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
             file.write(BEGIN.format(before="", after=textwrap.dedent(main)))
         done = subprocess.run(
-            [sys.executable, path, server.url], capture_output=True, text=True, timeout=60, check=True
+            [sys.executable, path, server.url], capture_output=True, text=True, timeout=240, check=True
         )
         assert done.stdout == "child 0\n", done.stderr
         assert (len(server.sent(REGISTER_JOB_URL)), len(server.sent(ASK_URL))) == (1, 1)

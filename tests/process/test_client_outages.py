@@ -105,7 +105,7 @@ class Script:
 
     def end(self) -> tuple[int, str]:
         """Wait for its end; returns its exit code and what it said on stderr."""
-        _, said = self._process.communicate(timeout=60)
+        _, said = self._process.communicate(timeout=240)
         return self._process.returncode, said
 
 
@@ -124,7 +124,11 @@ def all_is_told(spool_dir: Path) -> None:
 
 def flush(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "zeus_bso", "flush", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "zeus_bso", "flush", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
 
 

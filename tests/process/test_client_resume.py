@@ -62,7 +62,7 @@ def launch(
     """Launch the script in a folder; returns what it was given: trial, batch size, first epoch, whether it resumed."""
     arguments = [server.url, run_id, str(dies_at), ends_by, str(first_window), server.job_id]
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", SCRIPT, *arguments], cwd=folder, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == (-getattr(signal, ends_by) if ends_by else 0), done.stderr
     return done.stdout.strip()
@@ -159,7 +159,7 @@ import os; os._exit(0)
             assert process.stdout is not None
             assert process.stdout.readline() == "begun\n"
             server.begin()
-            process.communicate("\n", timeout=60)
+            process.communicate("\n", timeout=240)
             server.end()
             again = BatchSizeOptimizer(ReplayMonitor([]), server.url, job, run_id="night")
             again.get_batch_size()

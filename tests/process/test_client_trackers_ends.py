@@ -46,7 +46,7 @@ def test_the_end_of_the_process_is_in_the_summary(
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
             process.send_signal(by)
-        process.wait(120)
+        process.wait(240)
 
     events = [json.loads(line) for line in log.read_text().splitlines()]
     assert [kind for kind, _ in events] == ["config", "evaluation", "summary"]

@@ -102,7 +102,7 @@ def test_a_reader_that_leaves_is_told_nothing(output: str | None, code: int, tmp
             command if output is None else [*command, output],
             stdout=writing,
             stderr=subprocess.PIPE,
-            timeout=120,
+            timeout=240,
             check=False,
         )
     finally:
@@ -118,7 +118,7 @@ def _piped(arguments: list[str], given: bytes = b"") -> bytes:
         input=given,
         capture_output=True,
         env=environment,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")

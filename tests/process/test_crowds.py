@@ -29,10 +29,10 @@ def test_strangers_take_no_connection_from_who_has_a_token(tmp_path: Path, worke
         ExitStack() as stack,
     ):
         for number in range(2 * FILES):
-            stranger = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            stranger = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=240))
             with suppress(ConnectionError):
                 stranger.sendall(HALF_A_BODY if number % 2 else b"")
-        endless = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+        endless = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=240))
         with suppress(ConnectionError):
             endless.sendall(b"GET / HTTP/1.1\r\nX: ")
             while True:

@@ -91,8 +91,8 @@ def test_the_dashboard_is_there_before_the_first_run_has_ended(tmp_path: Path) -
         assert process.stdout is not None
         first = process.stdout.readline()
         address = next(line for line in process.stdout if line.startswith("Watch it live: "))
-        page = urllib.request.urlopen(address.split()[-1], timeout=30).read().decode()
-        process.communicate(timeout=120)
+        page = urllib.request.urlopen(address.split()[-1], timeout=240).read().decode()
+        process.communicate(timeout=240)
 
     assert first.startswith("Training a small network")
     assert "zeus-bso" in page
@@ -110,7 +110,7 @@ def test_an_interrupted_demo_cancels_its_run_leaves_no_process_and_says_how_to_g
             assert process.poll() is None
         _wait_for_training(tmp_path / "demo" / "train.log")
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=240)
     finally:
         process.kill()
 

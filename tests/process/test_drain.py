@@ -13,7 +13,7 @@ from tests.support.requests import request
 
 
 def get(url: str, path: str) -> urllib3.BaseHTTPResponse:
-    return request("GET", url + path, retries=False, timeout=60)
+    return request("GET", url + path, retries=False, timeout=240)
 
 
 def wait_until_unready(url: str) -> None:

@@ -78,7 +78,7 @@ for name in ("first.db", "second.db"):
     runs[-1].on_train_begin()
     runs[-1].on_evaluate(0.1)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("without reaching its target") == 2, done.stderr
     assert not list(spool_dir.glob("*.json")), done.stderr

@@ -302,7 +302,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 def trials(server: ServerProcess, job_id: str) -> list[Json]:
-    with urlopen(f"{server.url}/api/v1/trials?job_id={quote(job_id)}", timeout=30) as answer:
+    with urlopen(f"{server.url}/api/v1/trials?job_id={quote(job_id)}", timeout=240) as answer:
         found: list[Json] = json.load(answer)
     return sorted(found, key=lambda trial: int(trial["trial_number"]))
 
@@ -318,7 +318,7 @@ def launch(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=240,
         check=False,
     )
     return done, trials(server, job_id)
@@ -467,7 +467,7 @@ class TestSeveralRuns:
             os.kill(hanging.pid, signal.SIGSTOP)
             process.send_signal(signal.SIGTERM)
             # Two seconds for all, and some for a busy machine: four runs one by one would take eight.
-            _, errors = process.communicate(timeout=5)
+            _, errors = process.communicate(timeout=7.5)
         finally:
             process.kill()
             os.kill(hanging.pid, signal.SIGCONT)
@@ -515,7 +515,7 @@ class TestTwoInARow:
 
 def retired(server: ServerProcess, job_id: str) -> dict[int, str]:
     """The job's retired sizes, and why."""
-    with urlopen(f"{server.url}/api/v1/job?job_id={job_id}", timeout=30) as answer:
+    with urlopen(f"{server.url}/api/v1/job?job_id={job_id}", timeout=240) as answer:
         job = json.load(answer)
     return {size["batch_size"]: size["retired"] for size in job["batch_sizes"] if size["retired"]}
 

@@ -13,7 +13,7 @@ from tests.support.process import ServerProcess
 def test_a_full_disk_is_not_ready_until_there_is_room(tmp_path: Path) -> None:
     with (
         ServerProcess(tmp_path / "jobs.db") as server,
-        httpx.Client(base_url=server.url, timeout=60) as client,
+        httpx.Client(base_url=server.url, timeout=240) as client,
     ):
 
         def statuses() -> tuple[int, int]:

@@ -110,7 +110,7 @@ def start(gpu: Gpu, folder: Path, how: str, moment: int, url: str, job: str) -> 
 
 
 def end(training: subprocess.Popen[str]) -> None:
-    training.wait(60)
+    training.wait(240)
     assert training.stdout is not None
     training.stdout.close()
 

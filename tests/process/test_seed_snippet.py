@@ -72,7 +72,7 @@ def test_twelve_launches_of_the_snippet_without_a_job_id_land_on_one_job(tmp_pat
 
     for _ in range(LAUNCHES):
         run = subprocess.run(
-            [sys.executable, str(program)], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, str(program)], cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False
         )
         assert run.returncode == 0 or "ZeusBSOTrainFailError" in run.stderr, run.stderr
 

@@ -114,7 +114,7 @@ class ServedJob:
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Of a server process."""
     path = tmp_path_factory.mktemp("served") / "jobs.db"
-    with ServerProcess(path) as server, httpx.Client(base_url=server.url, timeout=60) as found:
+    with ServerProcess(path) as server, httpx.Client(base_url=server.url, timeout=240) as found:
         yield found
 
 

@@ -63,14 +63,14 @@ def running(path: Path) -> Iterator[ServerProcess]:
 
 def register(url: str, job_id: str) -> int:
     """Register a job whose runs are never stopped by their cost; returns the status."""
-    with httpx.Client(base_url=url, timeout=20) as client:
+    with httpx.Client(base_url=url, timeout=240) as client:
         return client.post("/jobs", json=spec(job_id=job_id, beta_knob=None, mab_seed=None)).status_code
 
 
 def train(url: str, job_ids: tuple[str, ...], seed: int, stop: threading.Event) -> Acknowledged:
     """Run recurrences one after the other, until told to stop or the server is gone; note all that it acknowledges."""
     noted, chance = Acknowledged(), random.Random(seed)
-    with httpx.Client(base_url=url, timeout=20) as client:
+    with httpx.Client(base_url=url, timeout=240) as client:
         try:
             while not stop.is_set():
                 answer = client.get("/jobs/batch_size", params={"job_id": chance.choice(job_ids)})
@@ -112,7 +112,7 @@ def under_load(urls: list[str], seed: int = 0) -> Iterator[Acknowledged]:
     finally:
         stop.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(240)
         for part in parts:
             together.add(part)
     assert len(parts) == THREADS, "a thread broke"
@@ -134,7 +134,7 @@ def wait_for_decisions(path: Path, least: int) -> None:
 
 def rows(path: Path, statement: str, *parameters: object) -> list[Json]:
     """Look into the file."""
-    with closing(sqlite3.connect(path, timeout=20)) as connection:
+    with closing(sqlite3.connect(path, timeout=240)) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute(statement, parameters)]
 
@@ -279,7 +279,7 @@ def test_two_servers_that_register_one_job_at_once_make_one_job(path: Path) -> N
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(60)
+                thread.join(240)
 
     assert codes == {201: 10, 200: 30}
     assert len(rows(path, "SELECT * FROM job")) == 10
@@ -291,7 +291,7 @@ def test_two_servers_that_start_at_once_on_a_new_file_both_run(path: Path) -> No
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(240)
     codes = [register(server.url, "one") for server in servers if server.url]
     for server in servers:
         server.end(signal.SIGKILL)
@@ -303,7 +303,7 @@ def test_a_full_disk_is_503_and_the_server_goes_on_when_there_is_room(path: Path
     with running(path) as server:
         register(server.url, "one")
         room = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
-        with httpx.Client(base_url=server.url, timeout=20) as client:
+        with httpx.Client(base_url=server.url, timeout=240) as client:
             resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (1, room[1]))
             refused = [client.get("/jobs/batch_size", params={"job_id": "one"}) for _ in range(3)]
             resource.prlimit(server.pid, resource.RLIMIT_FSIZE, room)

@@ -19,8 +19,8 @@ def test_a_real_server_logs_json_in_every_line(tmp_path: Path) -> None:
     environment = {"ZEUS_BSO_LOG_FORMAT": "json"}
     with ServerProcess(tmp_path / "zeus-bso.db", options=["--access-log"], environment=environment) as server:
         sent = {"X-Request-ID": "mine"}
-        httpx.post(f"{server.url}/jobs", json=spec(), timeout=30).raise_for_status()
-        httpx.get(f"{server.url}/jobs/batch_size?job_id=job", headers=sent, timeout=30).raise_for_status()
+        httpx.post(f"{server.url}/jobs", json=spec(), timeout=240).raise_for_status()
+        httpx.get(f"{server.url}/jobs/batch_size?job_id=job", headers=sent, timeout=240).raise_for_status()
         assert server.end() == 0
 
     found = [json.loads(line) for line in server.said.splitlines() if not line.startswith("zeus-bso serves")]
@@ -35,8 +35,8 @@ def test_whichever_worker_is_asked_answers_for_all(tmp_path: Path) -> None:
     environment = {"TMPDIR": str(tmp_path)}
     with ServerProcess(tmp_path / "zeus-bso.db", options=["--workers", "3"], environment=environment) as server:
         for number in range(40):  # each on a connection of its own, so that several workers answer
-            httpx.post(f"{server.url}/jobs", json=spec(job_id=f"job-{number}"), timeout=30).raise_for_status()
-        scrapes = [parsed(httpx.get(f"{server.url}/metrics", timeout=30).text) for _ in range(10)]
+            httpx.post(f"{server.url}/jobs", json=spec(job_id=f"job-{number}"), timeout=240).raise_for_status()
+        scrapes = [parsed(httpx.get(f"{server.url}/metrics", timeout=240).text) for _ in range(10)]
         assert server.end() == 0
     created = {"method": "POST", "route": "/jobs", "status": "201"}
     assert [value(found, "zeus_bso_requests_total", **created) for found in scrapes] == [40] * 10
