@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"
@@ -12,6 +12,8 @@ NOTHING = "\N{EN DASH}"
 
 JOULES = {"MWh": 3.6e9, "kWh": 3.6e6, "Wh": 3.6e3, "J": 1.0}
 """Units of energy, the largest first [J]."""
+_POWER_UNITS = ((1e6, 1e7, "MW"), (1e3, 1e4, "kW"), (1.0, 1.0, "W"))
+_ONE_UNIT_SPANS = 1e4
 _MASS_UNITS = ((1e3, "t"), (1.0, "kg"), (1e-3, "g"), (1e-6, "mg"))
 
 
@@ -53,9 +55,15 @@ def energy(value_j: float | None, unit: str | None = None) -> str:
 
 
 def energy_unit(values_j: Iterable[float | None]) -> str:
-    """One unit for a column of figures, which fits the largest."""
+    """One unit for several figures, which fits the largest."""
     most = max((abs(value) for value in values_j if value is not None), default=0.0)
     return next((unit for unit, size in JOULES.items() if most >= size), "J")
+
+
+def column_unit(values_j: Iterable[float | None]) -> str | None:
+    """One unit for a column of figures. None if the least would be mostly zeros in it, so that each has its own."""
+    sizes = [abs(value) for value in values_j if value]
+    return None if sizes and max(sizes) > _ONE_UNIT_SPANS * min(sizes) else energy_unit(sizes)
 
 
 def duration(value_s: float | None) -> str:
@@ -79,18 +87,24 @@ def watts(value_w: float | None) -> str:
     return f"{value_w:,.3f}".rstrip("0").rstrip(".").replace(",", NARROW).replace("-", MINUS) + f"{SPACE}W"
 
 
+def power(value_w: float | None) -> str:
+    """A power that was measured, in W, kW or MW."""
+    return _in_unit(value_w, _POWER_UNITS)
+
+
 def mass(value_kg: float | None) -> str:
     """A mass in mg, g, kg or t."""
     return _in_unit(value_kg, [(size, size, unit) for size, unit in _MASS_UNITS])
 
 
 def money(value: float | None, currency: str) -> str:
-    """An amount of money, rounded to the cent. Of less than a cent, the sign does not matter."""
+    """An amount of money, rounded to the cent, or from 1,000 on to a whole. Below a cent, the sign does not matter."""
     if value is None:
         return NOTHING
     if 0 < abs(value) < 0.01:
         return f"under 0.01{SPACE}{currency}"
-    return f"{value:,.2f}".replace(",", NARROW).replace("-", MINUS) + f"{SPACE}{currency}"
+    decimals = 0 if abs(value) >= 1000 else 2
+    return f"{value:,.{decimals}f}".replace(",", NARROW).replace("-", MINUS) + f"{SPACE}{currency}"
 
 
 def interval(low: str, high: str) -> str:
@@ -116,7 +130,7 @@ def less(share: float) -> str:
     return f"{percent(abs(share))} {'more' if share < 0 else 'less'}"
 
 
-def _in_unit(value: float | None, units: list[tuple[float, float, str]]) -> str:
+def _in_unit(value: float | None, units: Sequence[tuple[float, float, str]]) -> str:
     """The value in the first unit ``(size, least value, name)`` whose least value it reaches, else in the last unit."""
     if value is None:
         return NOTHING

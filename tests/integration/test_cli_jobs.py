@@ -368,6 +368,27 @@ def test_on_a_narrow_terminal_columns_leave_and_no_id_is_broken(
     assert max(map(len, lines)) <= max(width, 80)
 
 
+def test_one_very_long_id_does_not_make_every_line_of_a_terminal_too_long(
+    file: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    very_long = "team/experiments/" + "x" * 183
+    server = Server(file)
+    server.start()
+    server.register(job_id=very_long)
+    server.close()
+    in_a_file = command("jobs", "list")[1]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    lines = [line.rstrip() for line in command("jobs", "list")[1].splitlines()]
+
+    assert very_long in in_a_file
+    assert max(map(len, lines)) <= 80
+    (line,) = (line for line in lines if line.startswith("team/"))
+    assert line.split()[0].endswith("\N{HORIZONTAL ELLIPSIS}")
+    assert command("jobs", "show", line.split()[0][:-1])[0] == 0
+
+
 def test_the_beginning_of_an_id_is_enough_to_look_but_not_to_destroy(command: Command) -> None:
     assert command("jobs", "show", "nig")[1].startswith("nightly\n")
     assert command("trials", "show", "nig", "3")[0] == 0

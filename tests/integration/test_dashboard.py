@@ -85,7 +85,7 @@ def test_a_job_shows_its_power_limit_and_what_limits_have_saved(own_server: Serv
     saved = own_server.job()["savings"]["energy"]
 
     assert "16 the default at 150\xa0W per GPU" in job
-    assert f"batch sizes saved 0\xa0J and power limits {units.energy(saved['by_limits'])}" in job
+    assert f"batch sizes saved 0\xa0J and power limits saved {units.energy(saved['by_limits'])}" in job
     assert "+ 7.00\xa0J measuring" in job
     assert re.search(r"16 chosen default .* 150\xa0W", job)
     assert "so far" in job
@@ -428,7 +428,7 @@ def test_a_trial_has_a_page_that_says_why_it_was_chosen_and_how_it_ended(own_ser
 
     assert {f"/job/trial?job_id=job&number={n}" for n in range(1, 9)} <= set(links)
     assert "It took the default batch size 16: no run had converged yet." in pages[0]
-    assert "It explored 8; it had not converged before. The cheapest known then was 16" in pages[1]
+    assert "It explored 8, which had not converged before. The cheapest known then was 16" in pages[1]
     assert re.search(r"33\s% more than the default", pages[2])
     assert trials[5]["message"] in pages[5]
     assert "Crashed." in pages[6]
@@ -465,7 +465,7 @@ def test_two_jobs_are_compared_side_by_side(own_server: Server) -> None:
     assert shown.values("th", "scope").count("row") >= 5
     figure = own_server.call("GET", "/compare/chart", job_id="job", other="job two").json()
     assert [trace["name"] for trace in figure["data"]] == ["job A", "job B"]
-    assert "job two has chosen 16" in figure["summary"]
+    assert "Job B has chosen 16" in figure["summary"]
 
 
 def test_a_filter_selects_among_the_trials_of_the_charts(own_server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.support.power import BEST_W, COMPLETE
 from tests.support.server import Server
 
 
@@ -114,3 +115,72 @@ def test_of_a_job_that_is_not_there_a_person_is_told_just_that(own_server: Serve
     client = own_server.call("GET", "/jobs/batch_size", job_id="nope")
 
     assert client.json()["message"] == "There is no job 'nope'; register it first."
+
+
+def test_without_jobs_the_fleet_says_how_to_begin_and_no_figures(own_server: Server) -> None:
+    page = html(own_server, "/fleet")
+
+    assert "How to begin the first job" in page
+    assert "0 of 0" not in page
+    assert "data-chart" not in page
+
+
+def test_what_a_run_was_told_is_not_preceded_by_the_same_words(own_server: Server) -> None:
+    own_server.register()
+    trial = own_server.ask()
+    own_server.report(trial)
+    running = html(own_server, "/job/trial", job_id="job", number=1)
+    own_server.end(trial, "oom")
+    ended = html(own_server, "/job/trial", job_id="job", number=1)
+
+    assert own_server.trial(trial)["message"] in ended
+    assert "Out of memory." not in ended
+    assert "Running, last heard of" in running
+    assert "Go on training" not in running
+
+
+def test_an_alarm_is_not_said_twice(own_server: Server) -> None:
+    own_server.register(batch_sizes=[8, 16], default_batch_size=16, policy="surrogate")
+    for _ in range(6):
+        own_server.miss(own_server.ask())
+    head = html(own_server, "/job", job_id="job").partition('id="facts"')[2].partition('id="now"')[0]
+
+    assert own_server.job()["no_size_converges"]
+    assert head.count('class="alert"') == 1
+
+
+def test_what_limits_save_and_sizes_lose_is_told_without_a_sign(own_server: Server) -> None:
+    own_server.register(power_limit="optimize")
+    own_server.converge(own_server.ask(), power_limit=BEST_W, power_profile=COMPLETE)
+    own_server.report(own_server.ask(), energy=300.0, metric=0.5)
+    split = html(own_server, "/job", job_id="job").partition('class="split"')[2].partition("</p>")[0]
+
+    assert "batch sizes lost <b>" in split
+    assert "power limits saved <b>" in split
+    assert "\N{MINUS SIGN}" not in split
+
+
+def test_the_spans_of_a_chart_are_offered_only_where_they_differ(own_server: Server) -> None:
+    own_server.register()
+    own_server.converge(own_server.ask())
+
+    assert "Latest 200" not in html(own_server, "/job", job_id="job")
+
+
+def test_figures_of_two_specs_have_units(own_server: Server) -> None:
+    own_server.register()
+    own_server.register(job_id="other", max_power=716_800.0, number_of_gpus=1024)
+    page = html(own_server, "/compare", job_id="job", other="other")
+
+    assert "300\xa0W" in page
+    assert "716\u202f800\xa0W" in page
+    assert "1\u202f024 \N{MULTIPLICATION SIGN} " in page
+
+
+def test_a_column_of_figures_stands_to_the_right_even_where_one_is_missing(own_server: Server) -> None:
+    own_server.register()
+    own_server.end(own_server.ask(), "error")
+    own_server.converge(own_server.ask())
+    row = html(own_server, "/job/data", job_id="job", name="cost").partition("<tbody>")[2].partition("</tr>")[0]
+
+    assert '<td class="num">\N{EN DASH}</td>' in row

@@ -33,6 +33,18 @@ def test_energies_below_each_other_share_the_unit_of_the_largest() -> None:
     assert [plain(units.energy(value, unit)) for value in values_j] == ["0.0100 Wh", "2.00 Wh", "-"]
 
 
+def test_of_energies_too_far_apart_for_one_unit_each_has_its_own() -> None:
+    assert units.column_unit([36.0, 7_200.0, 0.0, None]) == "Wh"
+    assert units.column_unit([36.0, 7.2e9]) is None
+
+
+@pytest.mark.parametrize(
+    ("value_w", "said"), [(250.0, "250 W"), (5_600.0, "5,600 W"), (386e3, "386 kW"), (2e7, "20.0 MW")]
+)
+def test_a_measured_power_has_a_unit_that_fits(value_w: float, said: str) -> None:
+    assert plain(units.power(value_w)) == said
+
+
 @pytest.mark.parametrize(("value", "said"), [(0, "0 runs"), (1, "1 run"), (2, "2 runs"), (12_345, "12,345 runs")])
 def test_one_thing_is_told_apart_from_several(value: int, said: str) -> None:
     assert plain(units.counted(value, "run")) == said
@@ -64,9 +76,15 @@ def test_a_duration_has_its_two_largest_units(value_s: float | None, said: str) 
 
 @pytest.mark.parametrize(
     ("amount", "said"),
-    [(0.0, "0.00 EUR"), (0.004, "under 0.01 EUR"), (-0.004, "under 0.01 EUR"), (-1_234.567, "-1,234.57 EUR")],
+    [
+        (0.0, "0.00 EUR"),
+        (0.004, "under 0.01 EUR"),
+        (-0.004, "under 0.01 EUR"),
+        (-234.567, "-234.57 EUR"),
+        (-1_234.567, "-1,235 EUR"),
+    ],
 )
-def test_money_is_told_to_the_cent(amount: float, said: str) -> None:
+def test_money_is_told_to_the_cent_and_much_of_it_without_cents(amount: float, said: str) -> None:
     assert plain(units.money(amount, "EUR")) == said
 
 

@@ -1,4 +1,4 @@
-"""Tables that fit a terminal: the less important columns leave first, and no cell is ever broken."""
+"""Tables that fit a terminal: the less important columns leave first, and no cell goes on in another line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 """Replaces a character that a terminal would execute instead of showing it."""
 
 NOTHING = "-"
+CUT_TO = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,14 @@ class Column:
         title: Its header.
         right: Whether its cells are aligned to the right.
         drop: When it leaves if the terminal is too narrow: the lowest number first. 0: it stays.
+        cut_beyond: On a terminal, cells of more characters are cut to ``CUT_TO``, so that one of them does not make
+            every line too long. 0: they are whole.
     """
 
     title: str
     right: bool = False
     drop: int = 0
+    cut_beyond: int = 0
 
 
 class FittedTable:
@@ -41,6 +45,7 @@ class FittedTable:
     def __init__(self, *columns: Column) -> None:
         self._columns = columns
         self._rows: list[tuple[list[Text], str | None]] = []
+        self._cuts = False
 
     def add_row(self, *cells: object, style: str | None = None) -> None:
         """Add a row. None is shown as a dash."""
@@ -48,6 +53,7 @@ class FittedTable:
 
     def fitted(self, console: Console) -> Table:
         """The table with as many columns as fit. It may be wider than the console if no more columns can leave."""
+        self._cuts = console.is_terminal
         kept = list(range(len(self._columns)))
         for leaving in sorted((index for index in kept if self._columns[index].drop), key=self._order):
             if self._width(kept) <= console.width:
@@ -66,14 +72,17 @@ class FittedTable:
         return gaps + sum(self._column_width(index) for index in kept)
 
     def _column_width(self, index: int) -> int:
-        return max([len(self._columns[index].title), *(cells[index].cell_len for cells, _ in self._rows)])
+        column = self._columns[index]
+        longest = column.cut_beyond if self._cuts and column.cut_beyond else None
+        widths = (cells[index].cell_len for cells, _ in self._rows)
+        return max([len(column.title), *(width if longest is None or width <= longest else CUT_TO for width in widths)])
 
     def _table(self, kept: Iterable[int]) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for index in kept:
             column, width = self._columns[index], self._column_width(index)
             justify: Literal["left", "right"] = "right" if column.right else "left"
-            table.add_column(column.title, justify=justify, no_wrap=True, min_width=width)
+            table.add_column(column.title, justify=justify, no_wrap=True, width=width)
         for cells, style in self._rows:
             table.add_row(*(cells[index] for index in kept), style=style)
         return table

@@ -24,6 +24,11 @@ from zeus_bso.protocol.words import EnergySource
 _WIDTH_OF_A_FILE = 250
 """Width if the output is not a terminal [characters], so that no column leaves."""
 
+_LONG_ID = 48
+"""An id of more characters is cut in a list. Its beginning is enough to look at the job."""
+
+_NONE_CONVERGES = "No batch size reaches the target within max_epochs."
+
 
 class Heading(str):
     """A line that is never broken, such as an id."""
@@ -48,7 +53,7 @@ _TRIAL_COLUMNS = (
 def show_jobs(jobs: Sequence[JobSummary]) -> None:
     """Print one line per job."""
     table = FittedTable(
-        Column("job"),
+        Column("job", cut_beyond=_LONG_ID),
         Column("stage", drop=5),
         Column("policy", drop=1),
         Column("GPU", drop=2),
@@ -98,7 +103,7 @@ def _told_of(job: JobView) -> list[str | None]:
         job.left_out and units.plain(job.left_out),
         job.began_with and units.plain(job.began_with),
         wording.past_runs(job.past_runs),
-        "No batch size reaches the target within max_epochs." if job.no_size_converges else None,
+        None if (savings and savings.alarm) or not job.no_size_converges else _NONE_CONVERGES,
     ]
 
 

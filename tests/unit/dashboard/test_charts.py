@@ -10,7 +10,7 @@ import pytest
 from tests.support.power import BEST_W, LEAST_ENERGY, searched
 
 from zeus_bso.protocol.power import PowerProfile
-from zeus_bso.protocol.views import PowerProfileView
+from zeus_bso.protocol.views import PowerProfileView, SavedAmount, SavingsPoint
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, TrialStatus, TrialType
 from zeus_bso.server.dashboard.chart_of_runs import Baseline, Runs, explored, runs_chart
 from zeus_bso.server.dashboard.charts import Chart, Colours, EnergyUnit, TimeUnit, log_axis
@@ -23,6 +23,7 @@ from zeus_bso.server.dashboard.charts_of_sizes import (
     pareto_front,
     plane_chart,
 )
+from zeus_bso.server.dashboard.charts_over_time import savings_chart
 from zeus_bso.server.dashboard.labels import Label, boxes_of, place_labels
 from zeus_bso.server.dashboard.queries import SizeCosts, TrialPoint
 
@@ -172,7 +173,8 @@ STORY = [run(1, 16, 100.0), run(2, 32, 40.0), run(3, 8, None), run(4, 32, 45.0),
 
 
 def told(mean: float | None = 100.0, points: Sequence[TrialPoint] = STORY) -> Chart:
-    runs = Runs(points, {p.trial_number: p.cost or 30.0 for p in points}, frozenset({2, 3}), EnergySource.COUNTER)
+    used = {p.trial_number: p.cost or 30.0 for p in points}
+    runs = Runs(points, [p.trial_number for p in STORY], used, frozenset({2, 3}) & used.keys(), EnergySource.COUNTER)
     return runs_chart(runs, Baseline(16, mean), Colours([8, 16, 32]), quantity="cost", shown="5 trials.")
 
 
@@ -195,10 +197,27 @@ def test_the_areas_are_what_was_saved_and_lost_against_the_default() -> None:
     assert traces["default 16: 100\xa0J"]["y"] == [100.0, 100.0]
 
 
+def test_a_run_keeps_its_place_and_width_where_a_filter_leaves_others_out() -> None:
+    chart = told(points=[STORY[1], STORY[3]])
+    traces = {trace["name"]: trace for trace in chart.data}
+
+    assert chart.layout["xaxis"]["range"] == [0.5, 5.5]
+    assert area(traces["saved against the default"]) == pytest.approx((100 - 40) + (100 - 45))
+    assert traces["exploring"]["x"] == [1.5, 1.5, 2.5, 2.5]
+
+
+def test_in_the_legend_a_kind_of_mark_has_the_colour_of_no_batch_size() -> None:
+    marks, named = (trace for trace in told().data if trace["name"] == "failed")
+
+    assert marks["showlegend"] is False
+    assert named["legendgroup"] == marks["legendgroup"]
+    assert named["marker"]["color"] == "var(--muted)"
+
+
 def test_without_a_run_of_the_default_nothing_is_filled_and_the_chart_says_why() -> None:
     chart = told(None)
 
-    assert [trace["name"] for trace in chart.data] == ["exploring", "16", "32", "failed"]
+    assert [trace["name"] for trace in chart.data] == ["exploring", "16", "32", "failed", "failed"]
     assert "nothing to compare with" in chart.summary
 
 
@@ -217,7 +236,7 @@ def test_runs_of_the_default_batch_size_are_in_an_area_only_at_a_power_limit_or_
 
 
 def test_each_mark_tells_of_its_run() -> None:
-    (mark,) = (trace for trace in told().data if trace["name"] == "failed")
+    mark = next(trace for trace in told().data if trace["name"] == "failed")
 
     assert mark["customdata"] == [3]
     assert mark["hovertext"] == ["trial 3, batch size 8<br>crashed, 30.0\xa0J, 1\xa0min<br>2026-01-03 00:00 UTC"]
@@ -247,6 +266,53 @@ def test_a_logarithmic_axis_has_figures_with_units() -> None:
     assert not [text for text in wide["ticktext"] if "e" in text]
 
 
+def test_the_figures_of_a_logarithmic_axis_reach_the_runs_that_cost_less_than_is_believed() -> None:
+    beliefs = [BelievedCostCurve(8, 100.0, 80.0, 120.0, 4), BelievedCostCurve(16, 1e4, 5e3, 2e4, 1)]
+    chart = belief_chart(beliefs, [run(1, 8, 3.0)], 8, Colours([8, 16]))
+
+    assert min(chart.layout["yaxis"]["tickvals"]) <= 3.0
+
+
+def test_a_single_batch_size_is_told_by_its_figures_and_not_called_the_best() -> None:
+    chart = plane_chart(MEANS[:1], [], 8, Colours([8]), eta_knob=0.5, max_power_w=20.0)
+    belief = belief_chart([BelievedCostCurve(8, 100.0, 80.0, 120.0, 4)], [], None, Colours([8]))
+
+    assert (
+        chart.summary == "To reach the target, batch size 8 takes 900\xa0J and 1\xa0min\xa030\xa0s, the mean of 3 runs."
+    )
+    assert belief.summary == "Believed cost of a run."
+
+
+def test_a_batch_size_is_written_alike_in_charts_and_tables() -> None:
+    means = [SizeMeans(1024, 3, energy_j=900.0, time_s=90.0), SizeMeans(2048, 3, energy_j=500.0, time_s=60.0)]
+    plane = plane_chart(means, [], 1024, Colours([1024, 2048]), eta_knob=0.5, max_power_w=20.0)
+    belief = belief_chart([BelievedCostCurve(1024, 100.0, 80.0, 120.0, 4)], [], None, Colours([1024]))
+    runs = told(points=[run(1, 1024, 100.0)])
+
+    assert plane.data[-1]["text"] == ["1\u202f024", "2\u202f048"]
+    assert belief.layout["xaxis"]["ticktext"] == ["1\u202f024"]
+    assert "1\u202f024" in [trace["name"] for trace in runs.data]
+
+
+@pytest.mark.parametrize(
+    ("saved", "said"),
+    [
+        (
+            (2.0, 1.0, 3.0),
+            "Energy saved up to trial 1\u202f234: 2.00\xa0kWh, 95 % interval 1.00\xa0kWh to 3.00\xa0kWh.",
+        ),
+        ((-2.0, -2.0, -2.0), "Energy lost up to trial 1\u202f234: 2.00\xa0kWh."),
+    ],
+)
+def test_a_loss_is_called_a_loss_below_the_savings_over_time(saved: tuple[float, float, float], said: str) -> None:
+    amount = SavedAmount(**dict(zip(("saved", "low", "high"), saved, strict=True)))
+    point = SavingsPoint(
+        trial_number=1234, batch_size=8, ended_at="2026-01-01T00:00:00Z", energy_kwh=amount, time=amount
+    )
+
+    assert savings_chart([point], 8, estimated=False).summary == said
+
+
 def test_labels_overlap_neither_each_other_nor_a_mark_and_stay_inside() -> None:
     labels = [Label(str(8 << n), 0.5 + 0.02 * (n % 3), 0.03 + 0.1 * (n // 2)) for n in range(9)]
     boxes = [boxes_of(label)[place] for label, place in zip(labels, place_labels(labels), strict=True) if place]
@@ -259,5 +325,9 @@ def test_labels_overlap_neither_each_other_nor_a_mark_and_stay_inside() -> None:
         "bottom center",
         "middle right",
         "middle left",
-        *[None] * 5,
+        "top right",
+        "top left",
+        "bottom right",
+        "bottom left",
+        None,
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -16,6 +17,8 @@ from zeus_bso.server.overview.overview import DAYS
 
 MODELS_SHOWN = 6
 OTHERS = "others"
+LONGEST_NAME = 34
+"""So many characters of a model fit into the legend on a phone."""
 
 
 def fleet_savings_chart(reachable: ReachableJobs, used: Mapping[str, Sequence[DayUse]], today: date) -> Chart:
@@ -42,11 +45,11 @@ def fleet_savings_chart(reachable: ReachableJobs, used: Mapping[str, Sequence[Da
         data=[
             {
                 "type": "bar",
-                "name": model,
+                "name": textwrap.shorten(model, LONGEST_NAME, placeholder="…"),
                 "x": [day.isoformat() for day in days[shown]],
                 "y": [unit(amount) for amount in sums[shown]],
                 "hovertext": [
-                    f"{day:%Y-%m-%d}, {model}<br>{units.energy(amount)} saved so far"
+                    f"{day:%Y-%m-%d}, {model}<br>{units.energy(abs(amount))} {'lost' if amount < 0 else 'saved'} so far"
                     for day, amount in zip(days[shown], sums[shown], strict=True)
                 ],
                 "hovertemplate": "%{hovertext}<extra></extra>",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any, Literal
@@ -11,11 +11,13 @@ from zeus_bso import units
 from zeus_bso.protocol import wording
 from zeus_bso.protocol.words import EnergySource, TrialStatus, TrialType
 from zeus_bso.server.dashboard.charts import (
+    MUTED,
     SIZES_IN_A_LEGEND,
     TEXT,
     Chart,
     Colours,
     EnergyUnit,
+    T,
     TimeUnit,
     Trace,
     axis,
@@ -54,12 +56,14 @@ class Runs:
 
     Attributes:
         points: The runs.
+        numbers: The trial numbers of these runs and of those between them that a filter leaves out.
         used: What each run used of the quantity, by trial number [J or s].
         exploring: The numbers of the runs that explored.
         energy_source: Source of the energy of the job's runs. Runs with another source are compared with nothing.
     """
 
     points: Sequence[TrialPoint]
+    numbers: Sequence[int]
     used: Mapping[int, float]
     exploring: frozenset[int]
     energy_source: EnergySource | None
@@ -79,7 +83,7 @@ def runs_chart(runs: Runs, baseline: Baseline, colours: Colours, *, quantity: Qu
         return Chart(shown)
     most = max([*runs.used.values(), baseline.mean or 0.0])
     unit = TimeUnit.of([most]) if quantity == "time" else EnergyUnit.of([most])
-    edges = _edges([point.trial_number for point in runs.points])
+    edges = _edges(runs.numbers)
     top = _HEADROOM * (unit(most) or 1.0)
     traces = _tints(runs, edges, top) + _areas(runs, baseline, edges, unit) + _marks(runs, colours, unit)
     if baseline.mean is not None:
@@ -101,7 +105,7 @@ def runs_chart(runs: Runs, baseline: Baseline, colours: Colours, *, quantity: Qu
         ],
         data=traces,
         layout={
-            "xaxis": axis("run", range=_ends(edges), **({"dtick": 1} if len(runs.points) <= 12 else {})),
+            "xaxis": axis("run", range=_ends(edges), **({"dtick": 1} if len(runs.numbers) <= 12 else {})),
             "yaxis": axis(f"{quantity} ({unit.name})", range=[0, top]),
         },
     )
@@ -158,13 +162,19 @@ def _ends(edges: _Edges) -> list[float]:
 
 def _tints(runs: Runs, edges: _Edges, top: float) -> list[Trace]:
     outline: _Outline = []
-    numbers = [point.trial_number for point in runs.points]
-    for explores, group in groupby(numbers, key=lambda number: number in runs.exploring):
+    for explores, members in _stretches(runs, lambda point: point.trial_number in runs.exploring):
         if explores:
-            members = list(group)
-            begin, end = edges[members[0]][0], edges[members[-1]][1]
+            begin, end = edges[members[0].trial_number][0], edges[members[-1].trial_number][1]
             outline += [(begin, 0.0), (begin, top), (end, top), (end, 0.0), (None, None)]
     return _filled("exploring", outline, EXPLORING)
+
+
+def _stretches(runs: Runs, kind: Callable[[TrialPoint], T]) -> Iterator[tuple[T, list[TrialPoint]]]:
+    """Runs of the same kind that follow each other, with none between them that a filter leaves out."""
+    places = {number: place for place, number in enumerate(runs.numbers)}
+    placed = enumerate(runs.points)
+    grouped = groupby(placed, key=lambda each: (kind(each[1]), places[each[1].trial_number] - each[0]))
+    return ((found, [point for _, point in group]) for (found, _), group in grouped)
 
 
 def _areas(runs: Runs, baseline: Baseline, edges: _Edges, unit: EnergyUnit | TimeUnit) -> list[Trace]:
@@ -174,8 +184,7 @@ def _areas(runs: Runs, baseline: Baseline, edges: _Edges, unit: EnergyUnit | Tim
         return []
     saved: _Outline = []
     lost: _Outline = []
-    for side, group in groupby(runs.points, key=lambda point: _side(point, runs, baseline)):
-        members = list(group)
+    for side, members in _stretches(runs, lambda point: _side(point, runs, baseline)):
         if side == "saved":
             saved += _steps(members, runs.used, edges, unit, mean)
         elif side == "lost":
@@ -229,7 +238,7 @@ def _filled(name: str, outline: _Outline, colour: str) -> list[Trace]:
 def _marks(runs: Runs, colours: Colours, unit: EnergyUnit | TimeUnit) -> list[Trace]:
     few = len({point.batch_size for point in runs.points}) <= SIZES_IN_A_LEGEND
     traces = [
-        _mark(points, runs, unit, str(size), {"color": colours(size), "size": 7}) | {"showlegend": few}
+        _mark(points, runs, unit, units.count(size), {"color": colours(size), "size": 7}) | {"showlegend": few}
         for size, points in by_size(point for point in runs.points if point.converged).items()
     ]
     for kind, symbol in (("stopped", "x-thin"), ("failed", "triangle-down-open"), ("running", "circle-open")):
@@ -237,8 +246,16 @@ def _marks(runs: Runs, colours: Colours, unit: EnergyUnit | TimeUnit) -> list[Tr
         if points:
             of_sizes = [colours(point.batch_size) for point in points]
             marker = {"symbol": symbol, "size": 8, "color": of_sizes, "line": {"width": 2, "color": of_sizes}}
-            traces.append(_mark(points, runs, unit, kind, marker))
+            traces.append(_mark(points, runs, unit, kind, marker) | {"showlegend": False, "legendgroup": kind})
+            traces.append(_in_legend(kind, marker))
     return traces
+
+
+def _in_legend(kind: str, marker: Mapping[str, Any]) -> Trace:
+    """A kind of mark in the legend, in the colour of no batch size."""
+    neutral = {"color": MUTED, "line": {"width": 2, "color": MUTED}}
+    named = {"name": kind, "legendgroup": kind, "x": [None], "y": [None], "marker": dict(marker) | neutral}
+    return {"type": "scatter", "mode": "markers", "hoverinfo": "skip"} | named
 
 
 def _mark(

@@ -102,11 +102,24 @@ def _round(value: float, unit: str) -> str:
     return f"{value:,g}".replace(",", units.NARROW) + units.SPACE + unit
 
 
-def cost_axis(lows_j: Iterable[float | None], highs_j: Iterable[float | None], unit: EnergyUnit) -> dict[str, Any]:
-    """An axis of intervals of costs. If they are so wide that it would show only the widest, it is logarithmic."""
+def cost_axis(
+    lows_j: Iterable[float | None],
+    highs_j: Iterable[float | None],
+    unit: EnergyUnit,
+    marks_j: Iterable[float | None] = (),
+) -> dict[str, Any]:
+    """An axis of intervals of costs. If they are so wide that it would show only the widest, it is logarithmic.
+
+    Args:
+        lows_j: The lower ends of the intervals [J].
+        highs_j: The upper ends [J].
+        unit: The unit of the axis.
+        marks_j: Costs that are drawn beside the intervals [J].
+    """
     least, most = min(low or 0.0 for low in lows_j), max(high or 0.0 for high in highs_j)
     if least > 0 and most > WIDE_RANGE * least:
-        return log_axis("cost", least, most, unit)
+        marks = [mark for mark in marks_j if mark]
+        return log_axis("cost", min([least, *marks]), max([most, *marks]), unit)
     return axis(f"cost ({unit.name})", rangemode="tozero")
 
 

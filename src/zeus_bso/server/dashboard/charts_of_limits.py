@@ -119,15 +119,15 @@ def _curve(size: int, limits: Sequence[LimitOfSize], colour: str, *, shown: bool
     return {
         "type": "scatter",
         "mode": "lines+markers+text",
-        "name": str(size),
+        "name": units.count(size),
         "visible": True if shown else "legendonly",
         "x": [round(100 * limit.time, 2) for limit in limits],
         "y": [round(100 * limit.energy, 2) for limit in limits],
         "text": [units.watts(limit.point.limit) if limit.best and named else "" for limit in limits],
         "textposition": "top center",
         "cliponaxis": False,
-        "customdata": [units.watts(limit.point.limit) for limit in limits],
-        "hovertemplate": f"batch size {size}, %{{customdata}}<br>%{{y}} % energy, %{{x}} % time<extra></extra>",
+        "customdata": [f"batch size {units.count(size)}, {units.watts(limit.point.limit)}" for limit in limits],
+        "hovertemplate": "%{customdata}<br>%{y} % energy, %{x} % time<extra></extra>",
         "line": {"color": colour, "width": 1.5},
         "marker": {
             "color": colour,

@@ -90,8 +90,8 @@ def belief_chart(
             "showlegend": False,
             "x": [str(belief.batch_size) for belief in known],
             "y": [unit(belief.mean_j) for belief in known],
-            "text": [_interval(belief) for belief in known],
-            "hovertemplate": "batch size %{x}<br>%{text}<extra></extra>",
+            "hovertext": [f"batch size {units.count(b.batch_size)}<br>{_interval(b)}" for b in known],
+            "hovertemplate": "%{hovertext}<extra></extra>",
             "error_y": {
                 "type": "data",
                 "symmetric": False,
@@ -112,7 +112,7 @@ def belief_chart(
     sizes = [str(belief.batch_size) for belief in beliefs]
     best = next((belief for belief in known if belief.batch_size == chosen), None)
     return Chart(
-        summary=f"Believed cost of a run at {len(known)} of {units.counted(len(beliefs), 'batch size')}."
+        summary=f"Believed cost of a run{_of_all(len(known), len(beliefs))}."
         + (f" The cheapest, {units.count(chosen)}, is believed to cost {_interval(best)}." if best else ""),
         columns=("Batch size", "Believed cost (J)", "Low (J)", "High (J)", "Observations"),
         rows=[(b.batch_size, b.mean_j, b.low_j, b.high_j, b.observations) for b in beliefs],
@@ -123,9 +123,12 @@ def belief_chart(
                 type="category",
                 categoryarray=sizes,
                 tickvals=evenly(sizes, LABELS_ON_AN_AXIS),
+                ticktext=evenly([units.count(belief.batch_size) for belief in beliefs], LABELS_ON_AN_AXIS),
                 range=[-0.6, len(sizes) - 0.4],
             ),
-            "yaxis": cost_axis((b.low_j for b in known), (b.high_j for b in known), unit),
+            "yaxis": cost_axis(
+                (b.low_j for b in known), (b.high_j for b in known), unit, (point.cost for point in seen)
+            ),
         },
     )
 
@@ -177,7 +180,7 @@ def plane_chart(
             "showlegend": False,
             "x": [time(m.time_s) for m in means],
             "y": [energy(m.energy_j) for m in means],
-            "text": [str(m.batch_size) if places[m.batch_size] else "" for m in means],
+            "text": [units.count(m.batch_size) if places[m.batch_size] else "" for m in means],
             "textposition": [places[m.batch_size] or "top center" for m in means],
             "cliponaxis": False,
             "hovertext": [
@@ -194,8 +197,7 @@ def plane_chart(
         }
     )
     return Chart(
-        summary=f"Mean energy and time to the target of {units.counted(len(means), 'batch size')}; "
-        f"{_sizes_in_words([m.batch_size for m in front])} on the Pareto front: no other size needs less of both.",
+        summary=_means_in_words(means, front),
         columns=("Batch size", "Converged runs", "Mean energy (J)", "Mean time (s)", "On the Pareto front"),
         rows=[(m.batch_size, m.converged, m.energy_j, m.time_s, "yes" if m in front else "no") for m in means],
         data=traces,
@@ -210,7 +212,7 @@ def _label_places(means: Sequence[SizeMeans], front: Sequence[SizeMeans], chosen
     """Where the name of each size stands. The chosen size and those of the front are named first."""
     most_time, most_energy = max(m.time_s for m in means) or 1.0, max(m.energy_j for m in means) or 1.0
     first = sorted(means, key=lambda m: (m.batch_size != chosen, m not in front))
-    labels = [Label(str(m.batch_size), m.time_s / most_time, m.energy_j / most_energy) for m in first]
+    labels = [Label(units.count(m.batch_size), m.time_s / most_time, m.energy_j / most_energy) for m in first]
     return dict(zip([m.batch_size for m in first], place_labels(labels), strict=True))
 
 
@@ -259,6 +261,24 @@ def _interval(belief: BelievedCostCurve) -> str:
     if belief.low_j is None or belief.high_j is None or belief.low_j == belief.high_j:
         return said
     return f"{said} ({units.energy(belief.low_j)} to {units.energy(belief.high_j)})"
+
+
+def _of_all(known: int, sizes: int) -> str:
+    if known < sizes:
+        return f" at {known} of {units.counted(sizes, 'batch size')}"
+    return f" at each of {sizes} batch sizes" if sizes > 1 else ""
+
+
+def _means_in_words(means: Sequence[SizeMeans], front: Sequence[SizeMeans]) -> str:
+    if len(means) == 1:
+        (only,) = means
+        runs = f"the mean of {units.counted(only.converged, 'run')}" if only.converged > 1 else "in its only run"
+        used = f"{units.energy(only.energy_j)} and {units.duration(only.time_s)}"
+        return f"To reach the target, batch size {units.count(only.batch_size)} takes {used}, {runs}."
+    return (
+        f"Mean energy and time to the target of {len(means)} batch sizes; "
+        f"{_sizes_in_words([m.batch_size for m in front])} on the Pareto front: no other size needs less of both."
+    )
 
 
 def _sizes_in_words(sizes: Sequence[int]) -> str:

@@ -44,7 +44,7 @@ def curves_chart(
             {
                 "type": "scatter",
                 "mode": "lines+markers" if len(curve) < 40 else "lines",
-                "name": str(size),
+                "name": units.count(size),
                 "legendgroup": str(size),
                 "showlegend": few and size not in named,
                 "x": [report.epoch for report in curve],
@@ -59,7 +59,7 @@ def curves_chart(
         )
         named.add(size)
     last = max(report.epoch for report in curves)
-    traces.sort(key=lambda trace: int(trace["name"]))
+    traces.sort(key=lambda trace: int(trace["legendgroup"]))
     traces.append(
         {
             "type": "scatter",
@@ -101,12 +101,8 @@ def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, es
         "hoverinfo": "skip",
         "line": {"color": BAND, "width": 0},
     }
-    summary = (
-        f"Energy saved up to trial {points[-1].trial_number}: {units.energy(saved[-1])}{mark}, "
-        f"95 % interval {units.energy(low[-1])} to {units.energy(high[-1])}."
-    )
     return Chart(
-        summary=summary,
+        summary=_saved_in_words(points[-1].trial_number, saved[-1], low[-1], high[-1], mark),
         columns=("After trial", "Ended", "Saved (J)", "Low (J)", "High (J)", "Time saved (s)"),
         rows=[
             (point.trial_number, point.ended_at[:19], *figures, point.time.saved)
@@ -121,13 +117,21 @@ def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, es
                 "y": [unit(value) for value in saved],
                 "name": f"saved{mark}",
                 "line": {"color": GOOD, "width": 2},
-                "text": [f"after trial {point.trial_number}" for point in points],
+                "text": [f"after trial {units.count(point.trial_number)}" for point in points],
                 "hoverinfo": None,
                 "hovertemplate": f"%{{text}}: %{{y}} {unit.name}<extra></extra>",
             },
         ],
         layout={"xaxis": axis("", type="date"), "yaxis": axis(f"energy saved ({unit.name})", zeroline=True)},
     )
+
+
+def _saved_in_words(trial: int, saved: float, low: float, high: float, mark: str) -> str:
+    lost = saved < 0
+    ends = (-high, -low) if lost else (low, high)
+    interval = units.interval(*map(units.energy, ends))
+    said = f"Energy {'lost' if lost else 'saved'} up to trial {units.count(trial)}: {units.energy(abs(saved))}{mark}"
+    return f"{said}, 95 % interval {interval}." if interval else f"{said}."
 
 
 def _told(number: int, size: int, report: CurvePoint) -> str:

@@ -117,10 +117,10 @@ def comparison_chart(comparison: Comparison) -> Chart:
     if not known:
         return Chart("There is no belief yet in either job, because no run has ended with a result.")
     unit = EnergyUnit.of([size.believed_cost or 0.0 for size in known])
-    names = [str(size) for size in comparison.batch_sizes]
-    chosen = [_chosen_in_words(job) for job in comparison.jobs]
+    names = [units.count(size) for size in comparison.batch_sizes]
+    chosen = [f"Job {letter} {_chosen_in_words(job)}" for letter, job in zip("AB", comparison.jobs, strict=True)]
     return Chart(
-        summary=f"Believed cost of a run. {chosen[0]}; {chosen[1]}.",
+        summary=f"Believed cost of a run. {'. '.join(chosen)}.",
         columns=("Batch size", *(f"{name} in {job.view.job_id} (J)" for job in comparison.jobs for name in _FIGURES)),
         rows=[
             (size, *_figures(comparison.jobs[0], size), *_figures(comparison.jobs[1], size))
@@ -192,9 +192,9 @@ def _interval(size: BatchSizeView) -> str:
 def _chosen_in_words(job: ComparedJob) -> str:
     size = job.sizes.get(job.view.chosen_batch_size or 0)
     if size is None:
-        return f"{job.view.job_id} has chosen nothing yet"
+        return "has chosen nothing yet"
     costs = f", {units.energy(size.believed_cost)}" if size.believed_cost is not None else ""
-    return f"{job.view.job_id} has chosen {units.count(size.batch_size)}{costs}"
+    return f"has chosen {units.count(size.batch_size)}{costs}"
 
 
 def _compared(reader: Reader, job_id: str) -> ComparedJob:

@@ -72,6 +72,10 @@ def boxes_of(label: Label) -> dict[str, Box]:
         "bottom center": _around(width, _OF_A_LINE, right, up - _AWAY),
         "middle right": _around(width, _OF_A_LINE, right + aside, up),
         "middle left": _around(width, _OF_A_LINE, right - aside, up),
+        "top right": _around(width, _OF_A_LINE, right + aside, up + _AWAY),
+        "top left": _around(width, _OF_A_LINE, right - aside, up + _AWAY),
+        "bottom right": _around(width, _OF_A_LINE, right + aside, up - _AWAY),
+        "bottom left": _around(width, _OF_A_LINE, right - aside, up - _AWAY),
     }
 
 

@@ -96,6 +96,7 @@ def _runs(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
     return runs_chart(
         Runs(
             seen,
+            [point.trial_number for point in points],
             {point.trial_number: _used(job, point, wanted.quantity) for point in seen},
             exploring & {point.trial_number for point in seen},
             job.energy_source,
@@ -111,7 +112,7 @@ def _spanned(reader: Reader, job: JobState, span: Span) -> tuple[list[TrialPoint
     """The trials of a span, and a sentence that says which they are."""
     total = reader.queries.count_trials(job.job_id)
     if not total:
-        return [], "No trial has begun yet."
+        return [], "No trial has begun yet: the first one begins when the script asks for a batch size."
     if span != "all":
         points = _latest(reader, job, int(span))
         some = f"The latest {units.count(len(points))} of " if len(points) < total else ""

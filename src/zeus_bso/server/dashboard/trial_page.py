@@ -128,9 +128,9 @@ def _why(trial: TrialRow, before: Mapping[int, SizeCosts], default: int, chosen:
     known = f"a mean of {units.energy(before[cheapest].mean)} over {units.counted(before[cheapest].runs, 'run')}"
     if explored([trial], before, default_batch_size=default, chosen=chosen):
         own = before.get(trial.batch_size)
-        so_far = f"its own mean was {units.energy(own.mean)}" if own else "it had not converged before"
+        so_far = f"whose own mean was {units.energy(own.mean)}" if own else "which had not converged before"
         other = "the batch size" if cheapest == trial.batch_size else units.count(cheapest)
-        return f"It explored {size}; {so_far}. The cheapest known then was {other}, with {known}."
+        return f"It explored {size}, {so_far}. The cheapest known then was {other}, with {known}."
     if cheapest == trial.batch_size:
         return f"It took {size}, the cheapest known then, with {known}."
     return f"It took {size}, which the job has chosen. By its runs alone, {units.count(cheapest)} was cheaper: {known}."

@@ -39,15 +39,45 @@ function resolved(value, style) {
 const axis = {
   gridcolor: "var(--line)", zerolinecolor: "var(--line-strong)", linecolor: "var(--line-strong)", showline: true,
   ticks: "outside", tickcolor: "var(--line-strong)", ticklen: 4, automargin: true, tickfont: { size: 12 },
+  separatethousands: true,
 };
 const common = {
-  paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest", autosize: true,
+  paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest", autosize: true, separators: ".\u202f",
   font: { family: "system-ui, sans-serif", size: 13, color: "var(--muted)" },
-  hoverlabel: { bgcolor: "var(--surface)", bordercolor: "var(--line-strong)", font: { color: "var(--text)", size: 13 } },
+  hoverlabel: { bgcolor: "var(--surface)", bordercolor: "var(--line-strong)", font: { family: "system-ui, sans-serif", color: "var(--text)", size: 13 } },
   legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 }, itemsizing: "constant" },
 };
 
-function laidOut(layout, { story }) {
+const DATE_PX = 110;
+const CROWDED_FROM = 60;
+const CHARACTER_PX = 7;
+const BETWEEN_LABELS_PX = 8;
+
+/** An axis with no more labels than fit beside each other. */
+function roomy(given, width) {
+  if (given?.type === "date") return { ...given, nticks: Math.max(2, Math.floor(width / DATE_PX)) };
+  if (!given?.tickvals) return given;
+  const texts = given.ticktext ?? given.tickvals.map(String);
+  const room = (width - BETWEEN_LABELS_PX) / texts.length;
+  const isTooWide = (text, next) => next && (text.length + next.length) / 2 * CHARACTER_PX + BETWEEN_LABELS_PX > every * room;
+  let every = 1;
+  while (texts.some((text, place) => place % every === 0 && isTooWide(text, texts[place + every]))) every += 1;
+  const thinned = (values) => values?.filter((_, place) => place % every === 0);
+  return { ...given, tickvals: thinned(given.tickvals), ticktext: thinned(given.ticktext) };
+}
+
+/** The traces with marks that do not hide each other on a phone. */
+function fitted(data) {
+  const runs = data.reduce((sum, { customdata }) => sum + (customdata?.length ?? 0), 0);
+  if (!small.matches || runs < CROWDED_FROM) return data;
+  return data.map((trace) => {
+    const { customdata, marker } = trace;
+    const isOfRuns = customdata && typeof marker?.size === "number";
+    return isOfRuns ? { ...trace, marker: { ...marker, size: marker.size * 0.6 } } : trace;
+  });
+}
+
+function laidOut(layout, { story, width }) {
   const { xaxis, yaxis, ...rest } = layout;
   const title = (given) => ({ ...given, title: { font: { size: 12.5 }, standoff: 8, ...given?.title } });
   return {
@@ -55,11 +85,14 @@ function laidOut(layout, { story }) {
     ...rest,
     showlegend: !(story && small.matches), // It would take half of the picture, whose words say the same.
     dragmode: coarse.matches ? false : "zoom",
-    margin: small.matches ? { l: 44, r: 8, t: 8, b: 36 } : { l: 56, r: 12, t: 8, b: 40 },
-    xaxis: { ...axis, showgrid: false, zeroline: false, ...title(xaxis) },
+    margin: small.matches ? { l: 44, r: 18, t: 8, b: 36 } : { l: 56, r: 20, t: 8, b: 40 },
+    xaxis: { ...axis, showgrid: false, zeroline: false, ...title(roomy(xaxis, width)) },
     yaxis: { ...axis, ...title(yaxis) },
   };
 }
+
+// A tap counts as a double click, which would change the range.
+const SETTINGS = { displayModeBar: false, responsive: true, displaylogo: false, ...(coarse.matches && { doubleClick: false }) };
 
 async function draw(figure) {
   const state = states.get(figure);
@@ -68,12 +101,15 @@ async function draw(figure) {
   figure.querySelector(".summary").textContent = state.chart.summary;
   plot.setAttribute("aria-label", state.chart.summary);
   plot.toggleAttribute("data-empty", state.chart.data.length === 0);
+  const table = figure.querySelector("a.data");
+  if (table) table.hidden = state.chart.data.length === 0;
   if (state.chart.data.length) {
     const Plotly = await plotly();
     const style = getComputedStyle(document.documentElement);
-    const data = resolved(state.chart.data, style);
-    const layout = resolved(laidOut(state.chart.layout, { story: figure.id === "chart-cost" }), style);
-    await Plotly.react(plot, data, layout, { displayModeBar: false, responsive: true, displaylogo: false });
+    const data = resolved(fitted(state.chart.data), style);
+    const shape = { story: figure.id === "chart-cost", width: plot.clientWidth - 80 };
+    const layout = resolved(laidOut(state.chart.layout, shape), style);
+    await Plotly.react(plot, data, layout, SETTINGS);
     followMarks(figure, plot);
   }
   plot.removeAttribute("aria-busy");

@@ -1,0 +1,83 @@
+"""What stands on a page has room there, at a desk and on a phone."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import ViewportSize, expect
+from tests.browser.conftest import BIG_JOB, LIMITED_JOB, Visit
+from tests.support.jobs import spec
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1440, "height": 900}
+
+CROWDED = """
+() => [...document.querySelectorAll(".plot")].flatMap((plot) => {
+  const frame = plot.getBoundingClientRect();
+  const texts = [...plot.querySelectorAll("svg text")].filter((text) => text.textContent.trim());
+  const boxes = texts.map((text) => [text.textContent, text.getBoundingClientRect()]).filter(([, box]) => box.width);
+  const outside = ([, box]) => box.left < frame.left - 1 || box.right > frame.right + 1;
+  const across = (one, other) => Math.min(one.right, other.right) - Math.max(one.left, other.left);
+  const along = (one, other) => Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);
+  const pairs = boxes.flatMap((one, place) => boxes.slice(place + 1).map((other) => [one, other]));
+  const overlapping = pairs.filter(([[, one], [, other]]) => across(one, other) > 2 && along(one, other) > 4);
+  return [...boxes.filter(outside).map(([text]) => text), ...overlapping.map(([[a], [b]]) => `${a} | ${b}`)];
+})
+"""
+"""The labels of charts that are cut off or overlap."""
+
+
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
+def test_no_label_of_a_chart_overlaps_another_or_is_cut_off(visit: Visit, viewport: ViewportSize) -> None:
+    visit.page.set_viewport_size(viewport)
+    for job_id in (BIG_JOB, LIMITED_JOB):
+        visit.open_job(job_id)
+        visit.draw_all()
+        assert visit.page.evaluate(CROWDED) == [], job_id
+    visit.open("/fleet")
+    visit.draw_all()
+    assert visit.page.evaluate(CROWDED) == []
+
+
+def test_on_a_phone_a_large_figure_does_not_reach_into_the_next(visit: Visit) -> None:
+    visit.page.set_viewport_size(PHONE)
+    figures = visit.open("/fleet").locator("#fleet .figure")
+    figures.evaluate_all("all => all.forEach((one) => { one.textContent = '-810\\u00a0136.02\\u00a0EUR'; })")
+    boxes = [(box["x"], box["y"]) for figure in figures.all() if (box := figure.bounding_box())]
+    ends = figures.evaluate_all("all => all.map((one) => one.getBoundingClientRect().left + one.scrollWidth)")
+
+    assert len(boxes) == 4
+    for (_, row), end, (begin, next_row) in zip(boxes, ends, boxes[1:], strict=False):
+        assert end <= begin or row != next_row
+
+
+def test_on_a_phone_the_fleet_shows_what_each_gpu_model_saved(visit: Visit) -> None:
+    visit.page.set_viewport_size(PHONE)
+    page = visit.open("/fleet")
+    page.locator(".models th a").first.evaluate("link => { link.textContent = 'NVIDIA H100 80GB HBM3'; }")
+
+    saved = page.get_by_role("columnheader", name="Energy saved")
+    saved.scroll_into_view_if_needed()
+    assert page.locator(".scroll").evaluate("box => box.scrollWidth - box.clientWidth") == 0
+
+
+def test_a_chart_without_data_says_why_at_its_top_and_offers_no_table(visit: Visit) -> None:
+    page = visit.open("/")
+    page.request.post(f"{visit.site.url}/jobs", data=spec(job_id="fresh"))
+    try:
+        visit.open_job("fresh")
+        visit.draw_all()
+        savings = page.locator("#chart-savings")
+
+        expect(savings.locator(".summary")).to_contain_text("Not enough data yet")
+        expect(savings.get_by_role("link", name="Data as a table")).to_be_hidden()
+        expect(savings.locator("figcaption")).to_have_css("margin-top", "0px")
+    finally:
+        visit.open("/")
+        page.request.delete(f"{visit.site.url}/jobs?job_id=fresh")
+
+
+def test_runs_are_numbered_in_charts_as_in_tables(visit: Visit) -> None:
+    page = visit.open_job(BIG_JOB)
+    visit.draw_all()
+
+    expect(page.locator("#chart-cost .xtick").last).to_have_text("5\u202f000")
