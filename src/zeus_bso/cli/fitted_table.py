@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from rich.cells import set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +16,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 NOTHING = "-"
 CUT_TO = 32
+_CUT = "..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,19 @@ class FittedTable:
 
     def _table(self, kept: Iterable[int]) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-        for index in kept:
-            column, width = self._columns[index], self._column_width(index)
+        widths = {index: self._column_width(index) for index in kept}
+        for index, width in widths.items():
+            column = self._columns[index]
             justify: Literal["left", "right"] = "right" if column.right else "left"
             table.add_column(column.title, justify=justify, no_wrap=True, width=width)
         for cells, style in self._rows:
-            table.add_row(*(cells[index] for index in kept), style=style)
+            table.add_row(*(_cut(cells[index], width) for index, width in widths.items()), style=style)
         return table
+
+
+def _cut(cell: Text, width: int) -> Text:
+    """A cell that is not wider than this. The mark of a cut is in ASCII, for terminals without Unicode."""
+    return cell if cell.cell_len <= width else Text(set_cell_size(cell.plain, width - len(_CUT)) + _CUT)
 
 
 def plain_text(text: str) -> Text:
