@@ -431,7 +431,7 @@ def test_a_trial_has_a_page_that_says_why_it_was_chosen_and_how_it_ended(own_ser
     assert "It explored 8, which had not converged before. The cheapest known then was 16" in pages[1]
     assert re.search(r"33\s% more than the default", pages[2])
     assert trials[5]["message"] in pages[5]
-    assert "Crashed." in pages[6]
+    assert trials[6]["message"] in pages[6]
     assert "Running, last heard of" in pages[7]
     assert "at most 10" in pages[7]
     curve = own_server.call("GET", "/job/chart", job_id="job", name="curve", number=1).json()
@@ -475,6 +475,8 @@ def test_a_filter_selects_among_the_trials_of_the_charts(own_server: Server) -> 
 
     assert failed["summary"].startswith("8 trials. 1 of them matches the filter. 0 converged")
     assert {trace["name"] for trace in curves["data"]} == {"16", "target"}
+    none = own_server.call("GET", "/job/chart", job_id="job", name="curves", state="failed").json()
+    assert none["summary"] == "No trial with an evaluation matches the filter."
 
 
 def test_the_fleet_has_its_savings_over_time_by_gpu_model(own_server: Server) -> None:

@@ -34,7 +34,7 @@ def curves_chart(
         colours: The colours of the batch sizes.
     """
     if not curves:
-        return Chart("No evaluation has been reported yet.")
+        return Chart("No evaluation has been reported.")
     traces: list[Trace] = []
     named: set[int] = set()
     few = len({each.batch_size for each in trials.values()}) <= SIZES_IN_A_LEGEND

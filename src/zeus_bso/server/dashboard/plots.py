@@ -188,6 +188,8 @@ def _curves(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
     selection = CurveSelection.of(job.job_id, len(job.spec.batch_sizes), wanted.batch_size, wanted.state)
     trials = reader.queries.latest_of_each_size(selection)
     curves = reader.queries.curves(job.job_id, trials)
+    if wanted.filtered and not curves:
+        return Chart("No trial with an evaluation matches the filter.")
     return curves_chart(curves, trials, job.spec.target_metric, Colours(job.spec.batch_sizes))
 
 

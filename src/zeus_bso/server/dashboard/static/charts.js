@@ -48,14 +48,14 @@ const common = {
   legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 }, itemsizing: "constant" },
 };
 
-const DATE_PX = 110;
+const DATE_PX = 95;
 const CROWDED_FROM = 60;
 const CHARACTER_PX = 7;
 const BETWEEN_LABELS_PX = 8;
 
 /** An axis with no more labels than fit beside each other. */
 function roomy(given, width) {
-  if (given?.type === "date") return { ...given, nticks: Math.max(2, Math.floor(width / DATE_PX)) };
+  if (given?.type === "date") return { ...given, nticks: Math.max(3, Math.floor(width / DATE_PX)) };
   if (!given?.tickvals) return given;
   const texts = given.ticktext ?? given.tickvals.map(String);
   const room = (width - BETWEEN_LABELS_PX) / texts.length;
