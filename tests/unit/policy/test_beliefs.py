@@ -55,6 +55,19 @@ def test_one_run_tells_the_cost_per_epoch_but_not_the_epochs() -> None:
     assert math.sqrt(belief.epochs.variance) > 0.25
 
 
+def test_sizes_that_deviate_by_a_few_per_cent_do_not_make_an_untried_one_look_as_if_it_could_cost_anything() -> None:
+    """Paces lie off a smooth course by 2 % to either side, and hardly vary from run to run."""
+    every = (16, 24, 32, 48, 64, 96, 128, 192, 256)
+    progress = replace(Progress.begin(every, 64), surrogate=SurrogateState(pace_dof=100))
+    sizes = {16: SizeState(16)}
+    for place, size in enumerate(every[1:]):
+        pace = 10.0 * size**-0.3 * (1.02 if place % 2 else 0.98)
+        arm = SurrogateArmState(runs=9, mean_log_epochs=math.log(20), cost_sum=180 * pace, epoch_sum=180)
+        sizes[size] = SizeState(size, surrogate=arm)
+
+    assert math.sqrt(beliefs_of(Knobs(every, 64), progress, sizes)[16].pace.variance) < 0.15
+
+
 def test_a_guess_counts_until_there_is_a_run() -> None:
     sizes = states(b64=(5, 10, 7.0))
     sizes[128] = SizeState(128, surrogate=SurrogateArmState(guess=math.log(80), cost_sum=70.0, epoch_sum=10))

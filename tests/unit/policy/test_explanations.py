@@ -135,7 +135,7 @@ def test_a_size_that_has_converged_but_is_not_given_again_is_not_denied() -> Non
 
 
 def test_the_surrogate_says_what_it_believes() -> None:
-    job = fresh(Knobs((16, 32, 64), 32), policy="surrogate")
+    job = fresh(Knobs((32, 64), 32), policy="surrogate")
     assert said(job) == "The next run tries 32, the default: no batch size has converged yet."
     job.end(job.ask(), 100.0, curve=[(4, 0.5)])
     assert said(job).startswith("The next run explores 64: it is believed to cost ")

@@ -265,6 +265,25 @@ class TestWhatIsLearnt:
         assert known.stops == 0, "a late success ends the rest"
         assert job.progress.surrogate.noise_dof == 0
 
+    @pytest.mark.parametrize("proven", [False, True])
+    def test_a_run_that_reaches_its_target_over_the_bound_tells_its_epochs(self, proven: bool) -> None:
+        job = job_of((32, 64))
+        converge(job, 100.0, epochs=4)
+        run = job.ask()
+        assert run.batch_size == 64
+        if proven:
+            job.end(run, 90.0, curve=curve_of(4))
+            run = Choice(64, MAB, job.progress, job.sizes)
+            job.running.append(run)
+        outcome = job.report(run, 250.0, curve_of(5))
+        known = job.sizes[64].surrogate
+
+        assert outcome is Outcome.COST_BOUND
+        if proven:
+            assert known.mean_log_epochs == pytest.approx((math.log(4) + math.log(5)) / 2)
+        else:
+            assert known.guess == pytest.approx(math.log(5))
+
     def test_a_stopped_run_of_a_proven_size_moves_its_mean_but_not_the_noise(self) -> None:
         job = job_of((32,))
         converge(job, 100.0, epochs=4)

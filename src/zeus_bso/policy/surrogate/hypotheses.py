@@ -8,13 +8,14 @@ import numpy as np
 
 from zeus_bso.policy.surrogate.gaussian_process import Hypothesis, Kernel, Matrix, Vector
 
-PACE_KERNELS = (
-    Kernel(slope_std=0.15, curvature_std=0.05, wiggle_std=0.1, own_std=0.001, weight=0.9),
-    Kernel(slope_std=0.15, curvature_std=0.05, wiggle_std=0.1, own_std=0.25, weight=0.1),
+PACE_KERNELS = tuple(
+    Kernel(slope_std=0.15, curvature_std=0.05, wiggle_std=0.1, own_std=own_std, weight=weight)
+    for own_std, weight in ((0.001, 0.6), (0.03, 0.3), (0.25, 0.1))
 )
 EPOCHS_KERNELS = (Kernel(slope_std=0.3, curvature_std=0.1, wiggle_std=0.2, own_std=0.001),)
 """The cost of an epoch is smooth in the batch size mostly; where it is not, as with sizes that do not suit the
-hardware, its second kernel foretells it better, and takes over."""
+hardware, another kernel foretells it better, and takes over. There is one between the extremes, since otherwise sizes
+that differ by a few per cent would make whatever was not tried look as if it could cost anything."""
 
 BEYOND_OCTAVES = 2
 """The size at which a curve bends may lie so far beyond the job's sizes."""

@@ -25,7 +25,7 @@ from zeus_bso.policy.state import (
     SurrogateArmState,
     SurrogateState,
 )
-from zeus_bso.policy.stop import Verdict
+from zeus_bso.policy.stop import Verdict, target_reached
 from zeus_bso.policy.stop import judge as judge_by_cost
 from zeus_bso.policy.surrogate.beliefs import LogCost, beliefs_of, cost_per_epoch, warm_ups_of
 from zeus_bso.policy.surrogate.curves import is_due, slowness
@@ -293,6 +293,9 @@ def _after_stop(knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, o
     arm = sizes[run.batch_size].surrogate
     arm, state = replace(arm, stops=arm.stops + 1), progress.surrogate
     predicted = predicted_epochs(knobs, progress, sizes, run) if outcome is Outcome.CURVE_STOP else None
+    if target_reached(knobs.target, run.metric):
+        # Too dear to count as a success, but nothing has to be guessed.
+        predicted = float(run.epoch)
     if predicted is None:
         believed = state.incumbent_cost or 0.0
         known = arm.cost_sum > 0.0
