@@ -102,7 +102,7 @@ def test_an_outcome_that_cannot_be_known_is_said(tmp_path: Path) -> None:
     elsewhere = ["--", "env", "-u", "ZEUS_BSO_OUTCOME_FILE", *script(tmp_path)[1:]]
     done = run(tmp_path, "--relaunch", "2", *elsewhere)
     assert done.stdout.split() == ["32"]
-    assert "the script failed (status 1), and how its training ended is not known" in done.stderr
+    assert "the script failed (status 1), and the outcome of its training is not known" in done.stderr
     assert "ssh" not in done.stderr
     assert "not known" not in run(tmp_path, *script(tmp_path, metric="0.95")).stderr
 

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _failed(code: int) -> str:
     return (
-        f"zeus-bso: the script failed (status {code}), and how its training ended is not known, so that nothing is "
+        f"zeus-bso: the script failed (status {code}), and the outcome of its training is not known, so nothing is "
         "launched again."
     )
 
