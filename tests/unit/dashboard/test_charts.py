@@ -214,6 +214,15 @@ def test_in_the_legend_a_kind_of_mark_has_the_colour_of_no_batch_size() -> None:
     assert named["marker"]["color"] == "var(--muted)"
 
 
+def test_a_run_that_is_not_learnt_from_is_hollow_and_named_in_the_legend() -> None:
+    chart = told(points=[*STORY[:3], run(4, 32, 45.0, energy_source=EnergySource.ESTIMATE)])
+    marks, named = (trace for trace in chart.data if trace["name"] == "not learnt from")
+
+    assert marks["x"] == [4]
+    assert marks["marker"]["symbol"] == named["marker"]["symbol"] == "diamond-open"
+    assert [trace["x"] for trace in chart.data if trace["name"] == "32"] == [[2]]
+
+
 def test_without_a_run_of_the_default_nothing_is_filled_and_the_chart_says_why() -> None:
     chart = told(None)
 

@@ -33,6 +33,13 @@ Quantity = Literal["cost", "energy", "time"]
 SAVED, LOST, EXPLORING = "var(--saved)", "var(--lost)", "var(--exploring)"
 
 _HEADROOM = 1.08
+_NOT_LEARNT_FROM = "not learnt from"
+_SYMBOLS = {
+    "stopped": "x-thin",
+    _NOT_LEARNT_FROM: "diamond-open",
+    "failed": "triangle-down-open",
+    "running": "circle-open",
+}
 _Edges = Mapping[int, tuple[float, float]]
 _Outline = list[tuple[float | None, float | None]]
 
@@ -239,16 +246,22 @@ def _marks(runs: Runs, colours: Colours, unit: EnergyUnit | TimeUnit) -> list[Tr
     few = len({point.batch_size for point in runs.points}) <= SIZES_IN_A_LEGEND
     traces = [
         _mark(points, runs, unit, units.count(size), {"color": colours(size), "size": 7}) | {"showlegend": few}
-        for size, points in by_size(point for point in runs.points if point.converged).items()
+        for size, points in by_size(point for point in runs.points if _kind(point, runs) == "converged").items()
     ]
-    for kind, symbol in (("stopped", "x-thin"), ("failed", "triangle-down-open"), ("running", "circle-open")):
-        points = [point for point in runs.points if kind_of(point) == kind]
+    for kind, symbol in _SYMBOLS.items():
+        points = [point for point in runs.points if _kind(point, runs) == kind]
         if points:
             of_sizes = [colours(point.batch_size) for point in points]
             marker = {"symbol": symbol, "size": 8, "color": of_sizes, "line": {"width": 2, "color": of_sizes}}
             traces.append(_mark(points, runs, unit, kind, marker) | {"showlegend": False, "legendgroup": kind})
             traces.append(_in_legend(kind, marker))
     return traces
+
+
+def _kind(point: TrialPoint, runs: Runs) -> str:
+    """The kind of mark for a run. One that the job learns nothing from looks like no result of its batch size."""
+    left_out = point.converged and wording.why_left_out(point.energy_source, runs.energy_source)
+    return _NOT_LEARNT_FROM if left_out else kind_of(point)
 
 
 def _in_legend(kind: str, marker: Mapping[str, Any]) -> Trace:
