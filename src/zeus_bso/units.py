@@ -30,7 +30,7 @@ def number(value: float | None, digits: int = 3) -> str:
         return NOTHING
     if value == 0:
         return "0"
-    if abs(value) >= 1e15 or abs(value) < 1e-6:
+    if not 1e-6 <= abs(value) < 1e15:
         return f"{value:.{digits - 1}e}".replace("-", MINUS)
     magnitude = f"{value:.{digits - 1}e}"
     decimals = max(0, digits - 1 - int(magnitude.partition("e")[2]))
@@ -51,13 +51,13 @@ def energy(value_j: float | None, unit: str | None = None) -> str:
     """An energy in the given unit, or else in one that fits. From a tenth of a kWh on, that is kWh rather than Wh."""
     if unit is not None and value_j is not None:
         return f"{number(value_j / JOULES[unit])}{SPACE}{unit}"
-    return _in_unit(value_j, [(size, size / 10 if unit == "kWh" else size, unit) for unit, size in JOULES.items()])
+    return _in_unit(value_j, [(size, _least(unit), unit) for unit, size in JOULES.items()])
 
 
 def energy_unit(values_j: Iterable[float | None]) -> str:
     """One unit for several figures, which fits the largest."""
     most = max((abs(value) for value in values_j if value is not None), default=0.0)
-    return next((unit for unit, size in JOULES.items() if most >= size), "J")
+    return next((unit for unit, size in JOULES.items() if most >= _least(unit)), "J")
 
 
 def column_unit(values_j: Iterable[float | None]) -> str | None:
@@ -71,7 +71,7 @@ def duration(value_s: float | None) -> str:
     if value_s is None:
         return NOTHING
     sign, rest = (MINUS if value_s < 0 else ""), abs(value_s)
-    if rest < 60:
+    if not rest >= 60:
         return f"{sign}{number(rest)}{SPACE}s"
     for unit, length, below, step in (("d", 86_400, "h", 3_600), ("h", 3_600, "min", 60), ("min", 60, "s", 1)):
         whole, part = divmod(round(rest / step), length // step)
@@ -128,6 +128,11 @@ def less(share: float) -> str:
     if share == 0:
         return "no change"
     return f"{percent(abs(share))} {'more' if share < 0 else 'less'}"
+
+
+def _least(unit: str) -> float:
+    """From which energy on the unit is used [J]."""
+    return JOULES[unit] / 10 if unit == "kWh" else JOULES[unit]
 
 
 def _in_unit(value: float | None, units: Sequence[tuple[float, float, str]]) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from zeus_bso import units
@@ -31,6 +33,16 @@ def test_energies_below_each_other_share_the_unit_of_the_largest() -> None:
     unit = units.energy_unit(values_j)
 
     assert [plain(units.energy(value, unit)) for value in values_j] == ["0.0100 Wh", "2.00 Wh", "-"]
+
+
+def test_the_unit_of_several_energies_is_that_of_the_largest_by_itself() -> None:
+    for value_j in (500.0, 1.7e5, 2e6, 4e8, 9e9):
+        assert units.energy(value_j).endswith(f"\N{NO-BREAK SPACE}{units.energy_unit([value_j])}")
+
+
+def test_what_is_no_number_is_said_rather_than_raised() -> None:
+    assert units.number(math.nan) == "nan"
+    assert units.duration(math.nan) == "nan\N{NO-BREAK SPACE}s"
 
 
 def test_of_energies_too_far_apart_for_one_unit_each_has_its_own() -> None:

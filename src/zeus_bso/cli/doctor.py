@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import metadata
 
+from zeus_bso import units
 from zeus_bso._version import __version__
 from zeus_bso.cli.doctor_power import PowerFacts, power_facts, restore_power
 from zeus_bso.cli.errors import FAILED
@@ -189,12 +190,17 @@ def _report(found: Survey) -> Iterator[Sequence[str]]:
     if found.devices is not None:
         count = found.devices.number_of_gpus
         yield ["devices", f"{count} x {found.devices.gpu_model}" if count else f"the CPU, {found.devices.gpu_model}"]
-        yield ["max_power", f"{found.devices.max_power_w:g} W"]
+        yield ["max_power", units.plain(units.power(found.devices.max_power_w))]
     if found.live is not None:
         for name, power_w in found.live.power_w.items():
-            yield ["now", f"{power_w:.1f} W  {name}"]
-        told = "" if found.live.told_w is None else f"; the power reading says {found.live.told_w:.1f} W"
-        yield ["in all", f"{found.live.reported_w:.1f} W over {found.live.seconds:.1f} s{told}"]
+            yield ["now", f"{units.plain(units.power(power_w))}  {name}"]
+        told = (
+            ""
+            if found.live.told_w is None
+            else f"; the power reading says {units.plain(units.power(found.live.told_w))}"
+        )
+        reported = f"{units.power(found.live.reported_w)} over {units.duration(found.live.seconds)}"
+        yield ["in all", f"{units.plain(reported)}{told}"]
     if found.problem is not None:
         yield ["problem", found.problem]
 

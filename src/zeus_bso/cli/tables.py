@@ -123,11 +123,17 @@ def _sizes(job: JobView) -> FittedTable:
         *([Column("best limit", right=True)] if profiles else []),
         Column(""),
     )
+    unit = units.column_unit([size.mean_cost for size in job.batch_sizes])
     for size in job.batch_sizes:
         table.add_row(
             *(size.batch_size, size.trials, size.converged, size.unconverged, size.failed),
             *([size.left_out] if job.left_out else []),
-            *(_energy(size.mean_energy), _duration(size.mean_time), _energy(size.mean_cost), _believed(size)),
+            *(
+                _energy(size.mean_energy, unit),
+                _duration(size.mean_time),
+                _energy(size.mean_cost, unit),
+                _believed(size),
+            ),
             *([_best_limit(profiles.get(size.batch_size))] if profiles else []),
             _note(size, job),
         )
@@ -153,15 +159,22 @@ def show_trial(trial: TrialView, reports: Sequence[ReportView]) -> None:
         Column("time", right=True, drop=2),
         Column("reported", drop=1),
     )
+    unit = units.column_unit([report.energy for report in reports])
     for report in reports:
         curve.add_row(
             report.epoch,
             _number(report.metric),
-            _energy(report.energy),
+            _energy(report.energy, unit),
             _duration(report.time),
             _when(report.reported_at),
         )
-    print_parts(heads, "", *([trial.message, ""] if trial.message else []), *_profiling(trial), curve)
+    print_parts(
+        heads,
+        "",
+        *([trial.message, ""] if trial.message else []),
+        *_profiling(trial),
+        *([curve] if reports else ["No evaluation is on record."]),
+    )
 
 
 def _gpus(job: JobSummary) -> str:
@@ -230,8 +243,8 @@ def _profiling(trial: TrialView) -> list[str]:
     return [f"Measuring power limits took {beyond} beyond these figures."]
 
 
-def _energy(value_j: float | None) -> str:
-    return units.plain(units.energy(value_j))
+def _energy(value_j: float | None, unit: str | None = None) -> str:
+    return units.plain(units.energy(value_j, unit))
 
 
 def _duration(value_s: float | None) -> str:

@@ -14,6 +14,7 @@ from zeus_bso.monitor.interface import Monitor
 from zeus_bso.power.ledger import NO_DIFFERENCE, Difference
 from zeus_bso.protocol.messages import RunTotals
 from zeus_bso.protocol.words import EnergySource
+from zeus_bso.units import percent, plain
 
 MOST_MISSING = 0.25
 """The largest part of a run's time without a measurement. Beyond it, the run says nothing about its batch size.
@@ -135,8 +136,8 @@ class Meter:
             guard.log_once(f"Energy could not be measured ({why}). The run's mean power fills such gaps.")
         if self.source is EnergySource.PARTIAL:
             guard.log_once(
-                f"The energy of more than {MOST_MISSING:.0%} of this run could not be measured so far. If that "
-                "stays so, nothing is learnt from it."
+                f"The energy of more than {plain(percent(MOST_MISSING))} of this run could not be measured so far. "
+                "If that stays so, nothing is learnt from it."
             )
 
     def _fill(self) -> None:

@@ -15,6 +15,7 @@ from zeus_bso.monitor.sensors.choose import CpuSensor, choose_sensor
 from zeus_bso.monitor.sensors.gpu import Gpu, GpuSensor, is_computing
 from zeus_bso.monitor.sensors.sensor import Reading
 from zeus_bso.protocol.words import EnergySource
+from zeus_bso.units import duration, plain
 
 logger = logging.getLogger("zeus_bso")
 
@@ -130,7 +131,8 @@ class EnergyMonitor:
         time_s, used = (0.0, now.since(now)) if cancel else (now_s - began_s, now.since(before))
         unmeasured_s = min(max(used.unmeasured_s.values(), default=0.0), time_s)
         if unmeasured_s > _MOST_UNMEASURED * time_s:
-            raise ZeusBSOMonitorError(f"{used.trouble}: {unmeasured_s:.3g} of {time_s:.3g} s are not measured")
+            missing = plain(f"{duration(unmeasured_s)} of {duration(time_s)}")
+            raise ZeusBSOMonitorError(f"{used.trouble}: {missing} are not measured")
         source = self._sensor.source
         return Measurement(
             time=time_s,

@@ -14,7 +14,7 @@ from zeus_bso.policy.surrogate.beliefs import beliefs_of
 from zeus_bso.policy.zeus import zeus_algorithm
 from zeus_bso.policy.zeus.mab import Mab, belief
 from zeus_bso.protocol.words import Stage, TrialType
-from zeus_bso.units import energy, plain
+from zeus_bso.units import energy, percent, plain
 
 WITHIN_95_PERCENT = 1.959963984540054
 """Standard deviations to either side of a mean that hold 95 % of a normal distribution."""
@@ -160,7 +160,7 @@ def _chances(chances: Mapping[int, float], new: list[int]) -> str:
         more = f" and {len(new) - _LIKELIEST_SHOWN} more" if len(new) > _LIKELIEST_SHOWN else ""
         return f"The next run takes one of the batch sizes that have had too few runs to be judged: {sizes}{more}."
     likeliest = list(chances)[:_LIKELIEST_SHOWN]
-    shown = ", ".join(f"{size} ({chances[size]:.0%})" for size in likeliest if chances[size] >= 0.005)
+    shown = ", ".join(f"{size} ({plain(percent(chances[size]))})" for size in likeliest if chances[size] >= 0.005)
     return f"The next run's size is drawn, the likelier the better it seems, with a chance of about: {shown}."
 
 

@@ -111,7 +111,7 @@ def test_chances_are_told_the_likeliest_first() -> None:
 
     assert (
         said(job)
-        == "The next run's size is drawn, the likelier the better it seems, with a chance of about: 32 (100%)."
+        == "The next run's size is drawn, the likelier the better it seems, with a chance of about: 32 (100 %)."
     )
 
 

@@ -198,9 +198,11 @@ def check_window(name: str, energy_j: float, time_s: float, limit_w: float | Non
     """
     largest_j = MARGIN * (limit_w or UNSTATED_LIMIT_W) * (time_s + _LAG_S)
     if not 0 <= energy_j <= largest_j:
-        raise ZeusBSOMonitorError(f"{name} cannot have used {energy_j:.4g} J in {time_s:.4g} s")
+        raise ZeusBSOMonitorError(plain(f"{name} cannot have used {energy(energy_j)} in {duration(time_s)}"))
     if energy_j == 0 and time_s >= 1:
-        raise ZeusBSOMonitorError(f"{name} cannot have used nothing in {time_s:.4g} s: its counter stands still")
+        raise ZeusBSOMonitorError(
+            plain(f"{name} cannot have used nothing in {duration(time_s)}: its counter stands still")
+        )
 
 
 def _reason(error: Exception) -> str:
