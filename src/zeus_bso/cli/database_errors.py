@@ -19,6 +19,8 @@ def database_errors_in_one_line() -> Iterator[None]:
 
     try:
         yield
+    except BrokenPipeError:  # Nobody reads the output any more.
+        raise
     except DatabaseUnavailableError as error:
         raise CommandError(error.message if error.__cause__ is None else describe(error.__cause__)) from error
     except ArgumentError as error:
@@ -30,4 +32,5 @@ def database_errors_in_one_line() -> Iterator[None]:
 
 
 def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return next(iter(text.splitlines()), type(error).__name__)

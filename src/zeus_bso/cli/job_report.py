@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 
 from zeus_bso.cli.fitted_table import Column, FittedTable, plain_text
+from zeus_bso.cli.line_breaks import folded
 from zeus_bso.cli.settling import CONFIRMATIONS, is_confirmed, none_converges
 from zeus_bso.protocol.views import BatchSizeView, JobView, TrialView
 from zeus_bso.protocol.wording import not_given_because, stage_of, why_left_out
@@ -205,10 +207,11 @@ def print_report(report: JobReport) -> None:
 
 
 def print_commands(commands: Sequence[tuple[str, str]]) -> None:
-    """Print commands, each on a line of its own, so that it can be copied as a whole."""
+    """Print commands so that each can be copied as a whole: on one line, or folded as a shell takes it."""
     console = Console(highlight=False, soft_wrap=True)
     for what, command in commands:
-        console.print(f"\n{what}:\n  {command}", markup=False)
+        shown = folded(command, console.width - 2) if console.is_terminal else command
+        console.print(f"\n{what}:\n" + textwrap.indent(shown, "  "), markup=False)
 
 
 def none_converges_in_words(report: JobReport) -> str:

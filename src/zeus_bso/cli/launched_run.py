@@ -14,6 +14,8 @@ from typing import BinaryIO
 from zeus_bso.cli.errors import COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND, CommandError
 from zeus_bso.cli.local_server import stop
 
+PRINTED_NOTHING = "it printed nothing"
+
 
 class LaunchedRun:
     """A running training process.
@@ -87,4 +89,4 @@ class LaunchedRun:
             log.seek(self._log_start)
             lines = log.read().decode(errors="replace").splitlines()
         own = [line.strip() for line in lines if line.strip() and not line.startswith("zeus-bso:")]
-        return own[-1] if own else "it printed nothing"
+        return own[-1] if own else PRINTED_NOTHING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from zeus_bso._version import __version__
 from zeus_bso.cli.errors import CLOSED_OUTPUT, FAILED, INTERRUPTED, CommandError
+from zeus_bso.cli.line_breaks import print_error
 from zeus_bso.cli.parser import CommandParser
 from zeus_bso.exceptions import ZeusBSOError
 
@@ -79,6 +81,10 @@ _EXTRAS_OF_COMMANDS = {"demo": "demo", "try": "server", "simulate": "simulate"}
 """What these commands need in any case."""
 
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What the system says if a file or its disk takes no more."""
+
+
 class _Command(Protocol):
     """The interface of a subcommand's module, which imports the server only when it runs."""
 
@@ -104,6 +110,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _write_nowhere()
         return CLOSED_OUTPUT
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        _write_nowhere()
+        return _fail(f"the output cannot be written: {error.strerror}.")
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -178,7 +189,7 @@ def build_parser(arguments: Sequence[str]) -> tuple[argparse.ArgumentParser, dic
 
 
 def _fail(message: str, exit_code: int = FAILED) -> int:
-    print(f"zeus-bso: {message}", file=sys.stderr)
+    print_error(f"zeus-bso: {message}")
     return exit_code
 
 

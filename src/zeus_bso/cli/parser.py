@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from zeus_bso.cli.errors import BAD_USE, CommandError
+from zeus_bso.cli.line_breaks import print_error
 
 _CHOICE = re.compile(r"invalid choice: '(?P<given>.*?)' \(choose from (?P<choices>.*)\)$")
 _VALUE = re.compile(r"argument \S.*: must be ")
@@ -29,9 +30,16 @@ class CommandParser(argparse.ArgumentParser):
             self.exit(BAD_USE, f"{self.prog}: error: {message}\n")
         if (wrong := _CHOICE.search(message)) is not None:
             choices = re.findall(r"[^\s,']+", wrong["choices"])
-            if near := closest(wrong["given"], choices):
-                message = f"{message}. Did you mean {near!r}?"
+            near = closest(wrong["given"], choices)
+            instead = f"Did you mean {near!r}?" if near else f"Choose from {', '.join(choices)}."
+            message = f"{message[: wrong.start()]}there is no {wrong['given']!r}. {instead}"
         super().error(message)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """End, with a message that fits the terminal."""
+        if message:
+            print_error(message.removesuffix("\n"))
+        super().exit(status)
 
 
 def closest(given: str, known: list[str]) -> str | None:

@@ -22,8 +22,7 @@ from zeus_bso.cli.simulation_options import (
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from zeus_bso.cli.fitted_table import FittedTable
     from zeus_bso.simulator.experiment import Simulated
     from zeus_bso.simulator.report import ReportRow
 
@@ -133,7 +132,9 @@ def _print(rows: Sequence[ReportRow], simulations: Sequence[Simulated], *, with_
             "A cost is eta * energy + (1 - eta) * max_power * time. --verbose compares the policies in a table."
         )
         return
-    console.print(_table(rows))
+    console.print()
+    console.print(_table(rows).fitted(console), soft_wrap=True)
+    console.print()
     console.print(
         "cost: paid so far over the oracle's; regret: paid beyond the oracle, in its runs, mean of the seeds after T "
         "recurrences;\nx zeus: over zeus's regret; within 5 %: recurrences until a run stays that close to the oracle "
@@ -146,45 +147,49 @@ def _chooses_limits(rows: Sequence[ReportRow]) -> bool:
     return any(row.power == "optimize" for row in rows)
 
 
-def _table(rows: Sequence[ReportRow]) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+def _table(rows: Sequence[ReportRow]) -> FittedTable:
+    from zeus_bso.cli.fitted_table import Column, FittedTable
     from zeus_bso.simulator.experiment import LATER
     from zeus_bso.simulator.report import EARLY, ratio_to
 
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     # A made-up workload has its scenario's name.
     laid_over = any(row.scenario not in ("", row.workload) for row in rows)
-    if laid_over:
-        table.add_column("scenario", no_wrap=True, overflow="fold")
-    for title in ("workload", "gpu", "policy"):
-        table.add_column(title, no_wrap=True, overflow="fold")
-    titles = ("T", f"cost at {EARLY}", f"at {LATER}", "at T", "regret at T", "95 % interval")
-    savings = ("energy", *(["size alone"] if _chooses_limits(rows) else []), "time")
-    for title in (*titles, "x zeus", "worst run", "within 5 %", *savings):
-        table.add_column(title, justify="right")
-    before = None
+    limited = _chooses_limits(rows)
+    table = FittedTable(
+        *([Column("scenario")] if laid_over else []),
+        Column("workload"),
+        Column("gpu"),
+        Column("policy"),
+        Column("T", right=True, drop=4),
+        Column(f"cost at {EARLY}", right=True, drop=3),
+        Column(f"at {LATER}", right=True, drop=2),
+        Column("at T", right=True, drop=10),
+        Column("regret at T", right=True, drop=9),
+        Column("95 % interval", right=True, drop=5),
+        Column("x zeus", right=True, drop=7),
+        Column("worst run", right=True, drop=1),
+        Column("within 5 %", right=True, drop=8),
+        Column("energy", right=True),
+        *([Column("size alone", right=True, drop=6)] if limited else []),
+        Column("time", right=True),
+    )
     for row in rows:
         end = row.recurrences
-        if before not in (None, row.world):
-            table.add_section()
-        before = row.world
         low, high = row.confidence_interval(end)
         table.add_row(
             *([row.scenario] if laid_over else []),
             row.workload,
             row.gpu,
             row.policy,
-            str(end),
+            end,
             *(_number(row.cost_over_oracle(after), 3) for after in (EARLY, LATER, end)),
             _number(row.mean_regret(end), 2),
             f"{low:.2f} to {high:.2f}",
             _number(ratio_to(rows, row, end), 2),
             _number(row.worst_regret(end), 1),
-            "never" if row.settled is None else str(row.settled),
+            "never" if row.settled is None else row.settled,
             _change(row.savings.energy),
-            *([_change(row.savings.full_power_energy)] if _chooses_limits(rows) else []),
+            *([_change(row.savings.full_power_energy)] if limited else []),
             _change(row.savings.time),
         )
     return table

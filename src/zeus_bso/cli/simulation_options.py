@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zeus_bso.simulator.world import SimulatedWorkload
 
 LIST = "list"
-_WIDTH = 100
+_WIDTH = 80
 _SHOWN_VARIANTS = 8
 _MADE_UP = ("default", "epochs", "critical-size", "overhead-size", "steepness", "epoch-s", "noise", "max-epochs")
 
@@ -110,7 +110,9 @@ def list_scenarios(*, as_json: bool) -> str:
             names = [*names[:2], "...", f"{names[-1]} ({len(names)} variants)"]
         lines.append(scenario.name)
         for text in (scenario.description, "Variants: " + ", ".join(names)):
-            lines += textwrap.wrap(text, _WIDTH, initial_indent="    ", subsequent_indent="    ")
+            lines += textwrap.wrap(
+                text, _WIDTH, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+            )
     return "\n".join(lines)
 
 

@@ -121,8 +121,11 @@ def _watch(plan: Plan, file: Path, display: Display) -> tuple[JobReport | None, 
 
 
 def _why_no_trial(last_words: str, log: Path) -> str:
+    from zeus_bso.cli.launched_run import PRINTED_NOTHING
+
+    printed = "It printed nothing" if last_words == PRINTED_NOTHING else f"It printed last: {last_words}"
     return (
-        f"the script ended without asking for a batch size. It printed last: {last_words} (log: {shown_path(log)})\n"
+        f"the script ended without asking for a batch size. {printed} (log: {shown_path(log)})\n"
         "If it uses zeus-bso, leave server_url out of BatchSizeOptimizer(...): it is in ZEUS_BSO_SERVER_URL here.\n"
         f"If it does not use zeus-bso yet, it needs these lines:\n{_LINES}"
     )

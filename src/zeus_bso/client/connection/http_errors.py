@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ _EXPIRED, _NOT_YET_VALID = 10, 9
 _OTHER_NAME = (62, 64)
 _SPEAKS_NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE")
 _TLS_ALERT = "\x15\x03"
+_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 _START = "Start a server with: zeus-bso serve."
 
 
@@ -91,8 +93,8 @@ def foreign(address: str, status: int, data: bytes) -> TransportError:
 
 
 def last_part(error: BaseException) -> str:
-    """The last part of an error's text. urllib3 puts the repr of the connection before it."""
-    return str(error).rpartition(": ")[2].rstrip(".") or type(error).__name__
+    """The last part of an error's text, without its number. urllib3 puts the repr of the connection before it."""
+    return _NUMBER.sub("", str(error).rpartition(": ")[2]).rstrip(".") or type(error).__name__
 
 
 def _tls_trouble(error: SSLError, address: str) -> str:
