@@ -344,6 +344,19 @@ def test_an_error_is_a_sentence_and_an_exit_code(
     assert err.startswith("zeus-bso: ")
 
 
+def test_a_trial_without_an_evaluation_has_no_empty_table(file: Path, command: Command) -> None:
+    server = Server(file)
+    server.start()
+    server.register(job_id="fresh")
+    server.ask("fresh")
+    server.close()
+
+    shown = command("trials", "show", "fresh", "1")[1]
+
+    assert "No evaluation is on record." in shown
+    assert "reported" not in shown
+
+
 @pytest.mark.parametrize("width", [40, 80, 120])
 @pytest.mark.parametrize("arguments", [("jobs", "list"), ("jobs", "show", LONG), ("trials", "list", LONG)])
 def test_on_a_narrow_terminal_columns_leave_and_no_id_is_broken(

@@ -200,4 +200,7 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _change(saved: float | None) -> str:
-    return "-" if saved is None else f"{-100 * saved:+.0f} %"
+    if saved is None:
+        return "-"
+    percent = round(-100 * saved)
+    return f"{percent:+} %" if percent else "0 %"
