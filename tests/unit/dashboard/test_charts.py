@@ -207,7 +207,7 @@ def test_a_run_keeps_its_place_and_width_where_a_filter_leaves_others_out() -> N
 
 
 def test_in_the_legend_a_kind_of_mark_has_the_colour_of_no_batch_size() -> None:
-    marks, named = (trace for trace in told().data if trace["name"] == "failed")
+    named, marks = (trace for trace in told().data if trace["name"] == "failed")
 
     assert marks["showlegend"] is False
     assert named["legendgroup"] == marks["legendgroup"]
@@ -216,7 +216,7 @@ def test_in_the_legend_a_kind_of_mark_has_the_colour_of_no_batch_size() -> None:
 
 def test_a_run_that_is_not_learnt_from_is_hollow_and_named_in_the_legend() -> None:
     chart = told(points=[*STORY[:3], run(4, 32, 45.0, energy_source=EnergySource.ESTIMATE)])
-    marks, named = (trace for trace in chart.data if trace["name"] == "not learnt from")
+    named, marks = (trace for trace in chart.data if trace["name"] == "not learnt from")
 
     assert marks["x"] == [4]
     assert marks["marker"]["symbol"] == named["marker"]["symbol"] == "diamond-open"
@@ -245,7 +245,7 @@ def test_runs_of_the_default_batch_size_are_in_an_area_only_at_a_power_limit_or_
 
 
 def test_each_mark_tells_of_its_run() -> None:
-    mark = next(trace for trace in told().data if trace["name"] == "failed")
+    _, mark = (trace for trace in told().data if trace["name"] == "failed")
 
     assert mark["customdata"] == [3]
     assert mark["hovertext"] == ["trial 3, batch size 8<br>crashed, 30.0\xa0J, 1\xa0min<br>2026-01-03 00:00 UTC"]

@@ -253,8 +253,8 @@ def _marks(runs: Runs, colours: Colours, unit: EnergyUnit | TimeUnit) -> list[Tr
         if points:
             of_sizes = [colours(point.batch_size) for point in points]
             marker = {"symbol": symbol, "size": 8, "color": of_sizes, "line": {"width": 2, "color": of_sizes}}
-            traces.append(_mark(points, runs, unit, kind, marker) | {"showlegend": False, "legendgroup": kind})
             traces.append(_in_legend(kind, marker))
+            traces.append(_mark(points, runs, unit, kind, marker) | {"showlegend": False, "legendgroup": kind})
     return traces
 
 
