@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 MINUS = "\N{MINUS SIGN}"
@@ -14,6 +15,10 @@ JOULES = {"MWh": 3.6e9, "kWh": 3.6e6, "Wh": 3.6e3, "J": 1.0}
 """Units of energy, the largest first [J]."""
 _POWER_UNITS = ((1e6, 1e7, "MW"), (1e3, 1e4, "kW"), (1.0, 1.0, "W"))
 _ONE_UNIT_SPANS = 1e4
+_COMMA = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_LONG_FIGURE = re.compile(r"(?<![\w.:/#-])\d{4,}(?![\w/-]|[.:]\d)")
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:[Mk]?Wh|[Mk]?W|J|d|h|min|s)\b|%)")
+_MINUS_SIGN = re.compile(r"(?<![\w.])-(?=\d)")
 _MASS_UNITS = ((1e3, "t"), (1.0, "kg"), (1e-3, "g"), (1e-6, "mg"))
 
 
@@ -22,6 +27,12 @@ def plain(text: str) -> str:
     for sign, said in ((SPACE, " "), (NARROW, ","), (MINUS, "-"), (NOTHING, "-")):
         text = text.replace(sign, said)
     return text
+
+
+def typeset(sentence: str) -> str:
+    """A sentence with figures in ASCII, with these figures as pages write them. Dates stay as they are."""
+    grouped = _LONG_FIGURE.sub(lambda found: count(int(found[0])), _COMMA.sub(NARROW, sentence))
+    return _MINUS_SIGN.sub(MINUS, _BEFORE_UNIT.sub(SPACE, grouped))
 
 
 def number(value: float | None, digits: int = 3) -> str:

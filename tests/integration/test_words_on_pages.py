@@ -184,3 +184,15 @@ def test_a_column_of_figures_stands_to_the_right_even_where_one_is_missing(own_s
     row = html(own_server, "/job/data", job_id="job", name="cost").partition("<tbody>")[2].partition("</tr>")[0]
 
     assert '<td class="num">\N{EN DASH}</td>' in row
+
+
+def test_a_sentence_on_a_page_has_its_figures_as_the_page_has_them(own_server: Server) -> None:
+    own_server.register(batch_sizes=[1024, 2048], default_batch_size=2048, policy="surrogate")
+    own_server.converge(own_server.ask(), energy=5e6)
+    said = own_server.job()["next_run"]
+    reason = html(own_server, "/job", job_id="job").partition('class="reason">')[2].partition("</p>")[0]
+
+    assert "1024" in said
+    assert " kWh" in said
+    assert "1\N{NARROW NO-BREAK SPACE}024" in reason
+    assert "\xa0kWh" in reason

@@ -45,6 +45,16 @@ def test_what_is_no_number_is_said_rather_than_raised() -> None:
     assert units.duration(math.nan) == "nan\N{NO-BREAK SPACE}s"
 
 
+def test_a_sentence_on_a_page_has_its_figures_as_the_page_has_them() -> None:
+    sentence = "Takes 2048 (38 %): 1.64 kWh (-205 to 2,720), 3 h 5 min; last on 2026-11-24, sizes 112, 104."
+
+    assert units.plain(units.typeset(sentence)) == sentence.replace("2048", "2,048")
+    assert units.typeset(sentence) == (
+        f"Takes 2{units.NARROW}048 (38{units.SPACE}%): 1.64{units.SPACE}kWh ({units.MINUS}205 to 2{units.NARROW}720), "
+        f"3{units.SPACE}h 5{units.SPACE}min; last on 2026-11-24, sizes 112, 104."
+    )
+
+
 def test_of_energies_too_far_apart_for_one_unit_each_has_its_own() -> None:
     assert units.column_unit([36.0, 7_200.0, 0.0, None]) == "Wh"
     assert units.column_unit([36.0, 7.2e9]) is None

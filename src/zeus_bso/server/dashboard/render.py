@@ -227,6 +227,7 @@ def _environment() -> Environment:
         "interval",
         "percent",
         "less",
+        "typeset",
     ):
         environment.filters[name] = getattr(units, name)
     environment.filters |= {
