@@ -18,7 +18,7 @@ TRACKERS := mlflow-skinny tensorboard wandb
 TESTED := demo,mysql,nvidia,postgres,server,simulate
 PIP_OF_GROUPS := pip>=25.1
 export PIP_ROOT_USER_ACTION := ignore
-# The tests start Python a thousand times: it must not compile our code each time.
+# The tests start Python hundreds of times: it must not compile our code each time.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help

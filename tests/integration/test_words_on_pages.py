@@ -196,3 +196,12 @@ def test_a_sentence_on_a_page_has_its_figures_as_the_page_has_them(own_server: S
     assert " kWh" in said
     assert "1\N{NARROW NO-BREAK SPACE}024" in reason
     assert "\xa0kWh" in reason
+
+
+def test_the_id_of_a_job_stays_as_it_is_in_a_sentence(own_server: Server) -> None:
+    own_server.register(job_id="20261127", policy="surrogate")
+    for _ in range(7):
+        own_server.converge(own_server.ask("20261127"), energy=5e6)
+    own_server.register(job_id="other", policy="surrogate", gpu_model="H200")
+
+    assert "job 20261127," in html(own_server, "/job", job_id="other")

@@ -14,8 +14,6 @@ from typing import BinaryIO
 from zeus_bso.cli.errors import COMMAND_NOT_EXECUTABLE, COMMAND_NOT_FOUND, CommandError
 from zeus_bso.cli.local_server import stop
 
-PRINTED_NOTHING = "it printed nothing"
-
 
 class LaunchedRun:
     """A running training process.
@@ -83,10 +81,10 @@ class LaunchedRun:
         code = self._process.wait()
         return code if code >= 0 else 128 - code
 
-    def last_words(self) -> str:
+    def last_words(self) -> str | None:
         """The last line that the command printed, without ours. After an exception this is its message."""
         with self._log.open("rb") as log:
             log.seek(self._log_start)
             lines = log.read().decode(errors="replace").splitlines()
         own = [line.strip() for line in lines if line.strip() and not line.startswith("zeus-bso:")]
-        return own[-1] if own else PRINTED_NOTHING
+        return own[-1] if own else None

@@ -20,6 +20,7 @@ from zeus_bso.protocol.words import FailReason
 
 _FAILURES_IN_A_ROW = 3
 _POLL_S = 0.3
+_NOTHING = "it printed nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,11 @@ class NoTrialError(CommandError):
     """A launched command ended well, but without having asked for a batch size.
 
     Args:
-        last_words: What it printed last.
+        last_words: What it printed last, or None if it printed nothing.
     """
 
-    def __init__(self, last_words: str) -> None:
-        super().__init__(f"the training script did not ask for a batch size: {last_words}")
+    def __init__(self, last_words: str | None) -> None:
+        super().__init__(f"the training script did not ask for a batch size: {last_words or _NOTHING}")
         self.last_words = last_words
 
 
@@ -71,7 +72,7 @@ def repeat(plan: Plan, server_url: str, reader: ServerReader, display: Display) 
             raise NoTrialError(launched.last_words())
         without_result = without_result + 1 if trial and _teaches_nothing(trial) else 0
         if trial is None or without_result >= _FAILURES_IN_A_ROW:
-            why = f"the script failed (status {launched.status}): {launched.last_words()}"
+            why = f"the script failed (status {launched.status}): {launched.last_words() or _NOTHING}"
             raise CommandError(f"{why} (log: {shown_path(plan.log)})")
         if plan.stops_when_settled and _is_done(reader, trial.job_id):
             break

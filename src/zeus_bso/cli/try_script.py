@@ -120,10 +120,8 @@ def _watch(plan: Plan, file: Path, display: Display) -> tuple[JobReport | None, 
         return make_report(reader.job(job.job_id), reader.trials(job.job_id)), interrupted
 
 
-def _why_no_trial(last_words: str, log: Path) -> str:
-    from zeus_bso.cli.launched_run import PRINTED_NOTHING
-
-    printed = "It printed nothing" if last_words == PRINTED_NOTHING else f"It printed last: {last_words}"
+def _why_no_trial(last_words: str | None, log: Path) -> str:
+    printed = f"It printed last: {last_words}" if last_words else "It printed nothing"
     return (
         f"the script ended without asking for a batch size. {printed} (log: {shown_path(log)})\n"
         "If it uses zeus-bso, leave server_url out of BatchSizeOptimizer(...): it is in ZEUS_BSO_SERVER_URL here.\n"
