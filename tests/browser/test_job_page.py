@@ -23,7 +23,7 @@ def test_every_chart_is_drawn_and_says_in_words_what_it_shows(visit: Visit, job_
         expect(chart.get_by_role("img").first).to_have_attribute("aria-label", chart.locator(".summary").inner_text())
         if name != "savings":  # The real runs may not have converged at the default size yet.
             expect(chart.locator(".plot .main-svg").first).to_be_visible()
-            assert chart.locator(".plot .points path, .plot .scatterlayer path").count() > 0
+            expect(chart.locator(".plot .points path, .plot .scatterlayer path").first).to_be_attached()
 
 
 def test_power_limits_are_shown_for_the_sizes_that_matter_and_the_others_on_demand(visit: Visit) -> None:
@@ -41,7 +41,7 @@ def test_power_limits_are_shown_for_the_sizes_that_matter_and_the_others_on_dema
     expect(page.locator("#sizes tbody tr").last).to_contain_text("so far")
     expect(page.locator("#trials tbody tr").first).to_contain_text("200\xa0W")
     chart.get_by_role("link", name="Data as a table").click()
-    assert page.locator("tbody tr").count() > 40
+    expect(page.locator("tbody tr").nth(40)).to_be_attached()
 
 
 def test_a_job_without_power_limits_says_nothing_of_them(visit: Visit) -> None:

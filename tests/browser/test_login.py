@@ -72,6 +72,7 @@ def test_the_login_fits_a_phone_and_needs_no_mouse(page: Page, guarded: GuardedS
     page.set_viewport_size({"width": 320, "height": 600})
     page.goto(guarded.process.url)
     excess = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    expect(page.get_by_label("Token")).to_be_focused()
     page.keyboard.type(TOKENS["boss"])
     page.keyboard.press("Enter")
 
