@@ -27,8 +27,11 @@ from zeus_bso.policy.surrogate.gaussian_process import (
 )
 from zeus_bso.protocol.words import INT32_MAX
 
-DOUBT = {Kinship.IDENTICAL: 0.1, Kinship.SIMILAR: 0.5}
-"""How probable it is, before the job has run, that its ancestor tells it nothing."""
+PACE_DOUBT = {Kinship.IDENTICAL: 0.1, Kinship.SIMILAR: 0.5}
+"""How probable it is, before the job has run, that its ancestor tells it nothing of the cost of an epoch."""
+
+EPOCHS_DOUBT = 0.5
+"""The same of the epochs to its target. They vary from run to run, so what a few runs say of a size may be luck."""
 
 OTHERWISE = Kernel(slope_std=0.15, curvature_std=0.05, wiggle_std=0.1, own_std=0.001)
 """How far a job may deviate from its ancestor, around a level that is free."""
@@ -98,7 +101,8 @@ def pace_hypotheses(ancestor: Ancestor | None, default: int, sizes: tuple[int, .
     if ancestor is None:
         return (hypotheses.PACE,)
     observed = _observations([(size, size.log_pace) for size in ancestor.sizes], ancestor.pace_variance)
-    return _with_ancestor(hypotheses.PACE, ancestor, default, sizes, observed, OTHERWISE)
+    doubt = PACE_DOUBT[ancestor.kinship]
+    return _with_ancestor(hypotheses.PACE, ancestor, default, sizes, observed, OTHERWISE, doubt)
 
 
 @lru_cache(maxsize=16)
@@ -108,7 +112,7 @@ def epochs_hypotheses(ancestor: Ancestor | None, default: int, sizes: tuple[int,
         return (hypotheses.EPOCHS,)
     observed = _observations([(size, size.log_epochs) for size in ancestor.sizes], ancestor.noise_variance)
     otherwise = SAME_EPOCHS if ancestor.kinship is Kinship.IDENTICAL else OTHERWISE
-    return _with_ancestor(hypotheses.EPOCHS, ancestor, default, sizes, observed, otherwise)
+    return _with_ancestor(hypotheses.EPOCHS, ancestor, default, sizes, observed, otherwise, EPOCHS_DOUBT)
 
 
 def first_run(ancestor: Ancestor, default: int, sizes: tuple[int, ...], live: Sequence[int]) -> FirstRun | None:
@@ -149,11 +153,11 @@ def _with_ancestor(
     sizes: tuple[int, ...],
     observed: Mapping[int, Observation],
     otherwise: Kernel,
+    doubt: float,
 ) -> tuple[Hypothesis, ...]:
     """The hypotheses of a job with an ancestor: to know nothing, and to be like it as far as ``otherwise`` leaves."""
     if not observed:
         return (scratch,)
-    doubt = DOUBT[ancestor.kinship]
     places = octaves_of((*sizes, *observed), ancestor.default_batch_size)
     source = fit(scratch, ancestor.default_batch_size, observed, float(places.min()), float(places.max()))
     deviation = _Deviation(source, math.log2(default / ancestor.default_batch_size), otherwise)
