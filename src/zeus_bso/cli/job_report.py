@@ -242,7 +242,11 @@ def _cheaper_in_words(report: JobReport) -> list[str]:
     least = means[min(means)] if means else None
     if least is None or least.batch_size == report.chosen_batch_size:
         return []
-    why = "which is not certain yet" if least.retired is None else f"but is {not_given_because(least.retired)}"
+    why = (
+        "which is not certain yet"
+        if least.retired is None
+        else f"but is {not_given_because(least.retired, least.converged)}"
+    )
     return [
         f"{report.chosen_batch_size} is believed to be the cheapest; {least.batch_size} cost less in "
         f"{_runs(least.converged)}, {why}."
@@ -330,7 +334,7 @@ def _notes(row: SizeRow, report: JobReport, *, narrow: bool) -> list[str]:
     if row.batch_size == report.default_batch_size:
         notes.append("default")
     if row.retired is not None:
-        notes.append("not given again" if narrow else not_given_because(row.retired))
+        notes.append("not given again" if narrow else not_given_because(row.retired, row.converged))
     return notes
 
 

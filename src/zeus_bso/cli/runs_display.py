@@ -144,7 +144,7 @@ class LiveDisplay:
         if self._running is not None:
             number, trial = self._running
             table.add_row(*_cells(number, trial, "starting" if trial is None else "training"), style="cyan")
-            footer.append(f"run {number} of at most {self._most_runs}")
+            footer.append(f"run {number}/{self._most_runs}")
         return Group(table.fitted(self._console), footer)
 
 

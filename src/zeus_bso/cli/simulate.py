@@ -34,6 +34,15 @@ would save, and what finding it would have cost. `zeus-bso record` records trace
 """
 _POLICIES = ("zeus", "surrogate", "default", "oracle", "grid", "random", "optuna-tpe", "optuna-gp")
 _WIDTH_OF_A_FILE = 220
+_MEANINGS = (
+    ("at T", "cost: paid so far over the oracle's"),
+    ("regret at T", "regret: paid beyond the oracle, in its runs, mean of the seeds after T recurrences"),
+    ("x zeus", "x zeus: over zeus's regret"),
+    ("within 5 %", "within 5 %: recurrences until a run stays that close to the oracle (median of the seeds)"),
+    ("energy", "energy, time: of the last five recurrences against the default size at full power"),
+    ("size alone", "size alone: the same epochs at full power"),
+)
+"""What the columns of the table mean that say too little by their titles."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -133,14 +142,11 @@ def _print(rows: Sequence[ReportRow], simulations: Sequence[Simulated], *, with_
         )
         return
     console.print()
-    console.print(_table(rows).fitted(console), soft_wrap=True)
+    table = _table(rows).fitted(console)
+    console.print(table, soft_wrap=True)
     console.print()
-    console.print(
-        "cost: paid so far over the oracle's; regret: paid beyond the oracle, in its runs, mean of the seeds after T "
-        "recurrences;\nx zeus: over zeus's regret; within 5 %: recurrences until a run stays that close to the oracle "
-        "(median of the seeds);\nenergy, time: of the last five recurrences against the default size at full power"
-        + ("; size alone: the same epochs at full power." if _chooses_limits(rows) else ".")
-    )
+    shown = {str(column.header) for column in table.columns}
+    console.print(";\n".join(meaning for title, meaning in _MEANINGS if title in shown) + ".")
 
 
 def _chooses_limits(rows: Sequence[ReportRow]) -> bool:

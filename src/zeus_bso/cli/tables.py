@@ -82,12 +82,12 @@ def show_jobs(jobs: Sequence[JobSummary]) -> None:
 
 def show_job(job: JobView) -> None:
     """Print a job with its next run, its savings, and its batch sizes with what is believed of them."""
-    chosen = f"{job.chosen_batch_size} chosen" if job.chosen_batch_size else "none chosen yet"
+    chosen = f"batch size {job.chosen_batch_size} chosen" if job.chosen_batch_size else "no batch size chosen yet"
     limit = f" at {_limit(job.chosen_power_limit)} per GPU" if job.chosen_power_limit else ""
     lines = [
         f"policy {job.policy}, {wording.stage_of(exploring=job.exploring)}, generation {job.generation}",
         units.plain(f"{_gpus(job)}; {units.counted(job.trials, 'run')}, {units.count(job.open_trials)} running"),
-        f"batch size {chosen}{limit}, {job.default_batch_size} by default",
+        f"{chosen}{limit}, {job.default_batch_size} by default",
     ]
     lines += filter(None, _told_of(job))
     print_parts(Heading(job.job_id), *lines, "", _sizes(job))
@@ -198,7 +198,7 @@ def _note(size: BatchSizeView, job: JobView) -> str:
     if size.batch_size == job.default_batch_size:
         notes.append("default")
     if size.retired:
-        notes.append(wording.not_given_because(size.retired))
+        notes.append(wording.not_given_because(size.retired, size.converged))
     return ", ".join(notes)
 
 
@@ -240,7 +240,7 @@ def _profiling(trial: TrialView) -> list[str]:
     if not (trial.profiling_time or trial.profiling_energy):
         return []
     beyond = f"{_duration(trial.profiling_time)} and {_energy(trial.profiling_energy)}"
-    return [f"Measuring power limits took {beyond} beyond these figures."]
+    return [f"Measuring power limits took {beyond} beyond these figures.", ""]
 
 
 def _energy(value_j: float | None, unit: str | None = None) -> str:

@@ -130,13 +130,17 @@ def explain_surrogate(choice_input: ChoiceInput) -> Explanation:
     if best is None and surrogate_algorithm.first_run_of(knobs, choice.sizes) is not None:
         return _explain_choice(choice, f"The next run takes {size}.")
     if best is None:
-        near = "the default" if size == knobs.default_batch_size else "near the default"
+        near = "the default" if size == knobs.default_batch_size else "going outwards from the default"
         any_converged = any(state.converged for state in choice.sizes.values())
         why = "that is still given has converged" if any_converged else "has converged yet"
         return _explain_choice(choice, f"The next run tries {size}, {near}: no batch size {why}.")
     if choice.uncapped:
         return _explain_choice(choice, f"The next run takes {size}.")
     believed = surrogate_believed(knobs, choice.progress, choice.sizes)
+    if size == best and len(choice.sizes) == 1:
+        return _explain_choice(
+            choice, f"The next run takes {size}, the only batch size: it is believed to cost {_figure(believed[size])}."
+        )
     if size == best:
         return _explain_choice(
             choice,

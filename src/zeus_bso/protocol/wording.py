@@ -124,6 +124,12 @@ def stage_of(*, exploring: bool) -> str:
     return "exploring" if exploring else "settled"
 
 
-def not_given_because(retirement: str) -> str:
-    """That a batch size is not given any more, and why. The server may be newer and know more reasons."""
-    return f"not given again: {RETIREMENTS.get(retirement, retirement)}"
+def not_given_because(retirement: str, converged: int = 0) -> str:
+    """That a batch size is not given any more, and why. The server may be newer and know more reasons.
+
+    Args:
+        retirement: The reason.
+        converged: How many of its runs have converged.
+    """
+    why = "it no longer converges" if converged and retirement == "unconverged" else RETIREMENTS.get(retirement)
+    return f"not given again: {why or retirement}"

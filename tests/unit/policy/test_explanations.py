@@ -142,6 +142,20 @@ def test_the_surrogate_says_what_it_believes() -> None:
     assert "the best known, 32, 100 J" in said(job)
 
 
+def test_before_a_run_has_converged_the_surrogate_says_that_it_goes_outwards() -> None:
+    job = fresh(Knobs((32, 64), 32), policy="surrogate")
+    job.miss(job.ask(), Outcome.TARGET_MISSED, 100.0)
+
+    assert said(job).startswith("The next run tries 64, going outwards from the default: no batch size has converged")
+
+
+def test_of_an_only_batch_size_no_other_is_told() -> None:
+    job = fresh(Knobs((32,), 32), policy="surrogate")
+    job.end(job.ask(), 100.0, curve=[(4, 0.5)])
+
+    assert said(job).startswith("The next run takes 32, the only batch size: it is believed to cost ")
+
+
 def test_an_interval_of_the_surrogate_is_lognormal_and_one_of_the_bandit_normal() -> None:
     job = fresh(Knobs((16, 32, 64), 32), policy="surrogate")
     job.end(job.ask(), 100.0, curve=[(4, 0.5)])

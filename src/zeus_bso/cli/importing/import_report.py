@@ -8,7 +8,7 @@ from zeus_bso.protocol.past_runs import PastRunsTaken, PastRunUse
 from zeus_bso.units import counted, duration, energy, number, plain
 
 _USES = {
-    PastRunUse.RUN: "learnt as a run of the job",
+    PastRunUse.RUN: "learnt like the job's own runs",
     PastRunUse.EPOCHS: "learnt for its epochs only",
     PastRunUse.COST: "for the baseline of the savings only",
     PastRunUse.NOTHING: "on record only",

@@ -69,7 +69,7 @@ _FOR_ZEUS = (
 )
 
 _LESSONS = {
-    PastRunUse.RUN: "as a run of the job",
+    PastRunUse.RUN: "like the job's own runs",
     PastRunUse.EPOCHS: "for the belief about epochs only",
     PastRunUse.COST: "for the baseline of the savings only",
     PastRunUse.NOTHING: "on record only",
