@@ -48,6 +48,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{float(magnitude):,.{decimals}f}".replace(",", NARROW).replace("-", MINUS)
 
 
+def fixed(value: float, decimals: int) -> str:
+    """A number with so many decimals, separated thousands, and a true minus sign."""
+    return f"{value:,.{decimals}f}".replace(",", NARROW).replace("-", MINUS)
+
+
 def count(value: int | None) -> str:
     """A whole number with separated thousands."""
     return NOTHING if value is None else f"{value:,}".replace(",", NARROW).replace("-", MINUS)
@@ -72,9 +77,14 @@ def energy_unit(values_j: Iterable[float | None]) -> str:
 
 
 def column_unit(values_j: Iterable[float | None]) -> str | None:
-    """One unit for a column of figures. None if the least would be mostly zeros in it, so that each has its own."""
-    sizes = [abs(value) for value in values_j if value]
-    return None if sizes and max(sizes) > _ONE_UNIT_SPANS * min(sizes) else energy_unit(sizes)
+    """One unit for a column of figures: that of the median, so that most have the digits that they have by themselves.
+
+    None if the least would be mostly zeros in it, so that each has its own.
+    """
+    sizes = sorted(abs(value) for value in values_j if value)
+    if sizes and sizes[-1] > _ONE_UNIT_SPANS * sizes[0]:
+        return None
+    return energy_unit(sizes[len(sizes) // 2 : len(sizes) // 2 + 1])
 
 
 def duration(value_s: float | None) -> str:

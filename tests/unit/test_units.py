@@ -60,6 +60,11 @@ def test_of_energies_too_far_apart_for_one_unit_each_has_its_own() -> None:
     assert units.column_unit([36.0, 7.2e9]) is None
 
 
+def test_a_column_has_the_unit_that_most_of_its_figures_have_by_themselves() -> None:
+    assert units.column_unit([2e5, 2.1e5, 2.2e5, 5.5e5]) == "Wh"
+    assert units.column_unit([2e5, 5.1e5, 5.2e5]) == "kWh"
+
+
 @pytest.mark.parametrize(
     ("value_w", "said"), [(250.0, "250 W"), (5_600.0, "5,600 W"), (386e3, "386 kW"), (2e7, "20.0 MW")]
 )

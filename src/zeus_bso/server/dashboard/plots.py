@@ -8,16 +8,17 @@ from typing import Literal
 
 from zeus_bso import units
 from zeus_bso.protocol.views import BatchSizeView
-from zeus_bso.protocol.words import EnergySource
 from zeus_bso.server import presenter
 from zeus_bso.server.dashboard.chart_of_runs import Baseline, Quantity, Runs, explored, runs_chart
 from zeus_bso.server.dashboard.charts import Chart, Colours, kind_of
 from zeus_bso.server.dashboard.charts_of_limits import limits_chart
 from zeus_bso.server.dashboard.charts_of_sizes import BelievedCostCurve, SizeMeans, belief_chart, plane_chart
 from zeus_bso.server.dashboard.charts_over_time import curves_chart, savings_chart
+from zeus_bso.server.dashboard.data_table import DataColumn, data_columns
 from zeus_bso.server.dashboard.queries import CurveSelection, TrainedTrial, TrialFilter, TrialPoint
 from zeus_bso.server.dashboard.reader import Reader
 from zeus_bso.server.job.models import JobState
+from zeus_bso.units import typeset
 
 ChartName = Literal["cost", "belief", "plane", "limits", "curves", "curve", "savings"]
 Span = Literal["200", "1000", "all"]
@@ -76,6 +77,11 @@ class DataPage:
     name: ChartName
     chart: Chart
 
+    @property
+    def columns(self) -> list[DataColumn]:
+        """The columns of its table."""
+        return data_columns(self.chart)
+
 
 def data_page(reader: Reader, job_id: str, wanted: Wanted) -> DataPage:
     """Read the data of a chart.
@@ -129,10 +135,9 @@ def _spanned(reader: Reader, job: JobState, span: Span) -> tuple[list[TrialPoint
 def _explored(reader: Reader, job: JobState, points: list[TrialPoint]) -> frozenset[int]:
     if not points:
         return frozenset()
-    first = points[0]
     return explored(
         points,
-        reader.queries.costs_before(job.job_id, first.generation, first.trial_number),
+        reader.costs_before(job.job_id, points[0]),
         default_batch_size=job.spec.default_batch_size,
         chosen=reader.chosen(job),
     )
@@ -202,9 +207,9 @@ def _curve(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
 
 
 def _savings(reader: Reader, job: JobState, wanted: Wanted) -> Chart:
-    estimated = job.energy_source is EnergySource.ESTIMATE
+    savings = reader.overview.savings(job.job_id)
     points = reader.overview.savings_over_time(job.job_id)
-    return savings_chart(points, job.spec.default_batch_size, estimated=estimated)
+    return savings_chart(points, typeset(savings.message), estimated=savings.estimated)
 
 
 _CHARTS: dict[ChartName, Callable[[Reader, JobState, Wanted], Chart]] = {
