@@ -9,6 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from zeus_bso import units
+from zeus_bso.server.dashboard.docstrings import parse_docstring
+
 _METHODS = ("get", "post", "put", "patch", "delete")
 _VERSIONED = "/api/v1/"
 _REFERENCE = "#/components/schemas/"
@@ -94,7 +97,7 @@ def _operations(api: _Json) -> Iterator[dict[str, Any]]:
                     "tag": next(iter(found.get("tags", [])), "Others"),
                     "method": method.upper(),
                     "path": path,
-                    "description": found.get("description") or found.get("summary", ""),
+                    "description": parse_docstring(found.get("description") or found.get("summary", "")).text,
                     "parameters": [_parameter(parameter) for parameter in found.get("parameters", [])],
                     "body": _content("body", found.get("requestBody", {})),
                     "answers": [
@@ -106,10 +109,13 @@ def _operations(api: _Json) -> Iterator[dict[str, Any]]:
 
 def _schema(name: str, schema: _Json) -> dict[str, Any]:
     required = schema.get("required", [])
-    fields = [_field(field, kind, field in required) for field, kind in schema.get("properties", {}).items()]
-    values = ", ".join(json.dumps(value) for value in schema.get("enum", []))
-    description = "\n".join(part for part in (schema.get("description", ""), values) if part)
-    return {"name": name, "description": description, "fields": fields}
+    docstring = parse_docstring(schema.get("description", ""))
+    fields = [
+        _field(field, kind, field in required, {"description": docstring.attributes.get(field, "")})
+        for field, kind in schema.get("properties", {}).items()
+    ]
+    choices = ", ".join(json.dumps(value) for value in schema.get("enum", []))
+    return {"name": name, "description": docstring.text, "choices": choices, "fields": fields}
 
 
 def _parameter(parameter: _Json) -> Field:
@@ -136,11 +142,18 @@ def kind_of(schema: _Json) -> Markup:
     for several in ("anyOf", "oneOf", "allOf"):
         if several in schema:
             return Markup(" or ").join(kind_of(each) for each in schema[several])
+    if "prefixItems" in schema:
+        return Markup("({})").format(Markup(", ").join(map(kind_of, schema["prefixItems"])))
     if schema.get("type") == "array":
         return Markup("list of {}").format(kind_of(schema.get("items", {})))
     if "const" in schema or "enum" in schema:
         return Markup(", ").join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
     return Markup(", ").join(filter(None, (schema.get("type", "anything"), _bounds(schema))))
+
+
+def _bound(value: float) -> str:
+    """A bound in short: a whole one with separated thousands, another as programmers write it."""
+    return units.count(value) if isinstance(value, int) else f"{value:g}".replace("e+", "e")
 
 
 def _bounds(schema: _Json) -> str:
@@ -151,4 +164,4 @@ def _bounds(schema: _Json) -> str:
         "exclusiveMaximum": "below {}",
         "maxLength": "at most {} characters",
     }
-    return ", ".join(words[name].format(schema[name]) for name in words if name in schema)
+    return ", ".join(words[name].format(_bound(schema[name])) for name in words if name in schema)
