@@ -87,7 +87,7 @@ def test_a_job_shows_its_power_limit_and_what_limits_have_saved(own_server: Serv
     assert "16 the default at 150\xa0W per GPU" in job
     assert f"batch sizes saved 0\xa0J and power limits saved {units.energy(saved['by_limits'])}" in job
     assert "+ 7.00\xa0J measuring" in job
-    assert re.search(r"16 chosen default .* 150\xa0W", job)
+    assert re.search(r"16 cheapest so far default .* 150\xa0W", job)
     assert "so far" in job
     assert "the default at 150\xa0W" in jobs
 

@@ -24,6 +24,7 @@ from zeus_bso.server.dashboard.charts_of_sizes import (
     plane_chart,
 )
 from zeus_bso.server.dashboard.charts_over_time import savings_chart
+from zeus_bso.server.dashboard.data_table import data_columns
 from zeus_bso.server.dashboard.labels import Label, boxes_of, place_labels
 from zeus_bso.server.dashboard.queries import SizeCosts, TrialPoint
 
@@ -223,10 +224,12 @@ def test_a_run_that_is_not_learnt_from_is_hollow_and_named_in_the_legend() -> No
     assert [trace["x"] for trace in chart.data if trace["name"] == "32"] == [[2]]
 
 
-def test_without_a_run_of_the_default_nothing_is_filled_and_the_chart_says_why() -> None:
+def test_without_a_run_of_the_default_only_runs_without_a_result_are_filled_and_the_chart_says_why() -> None:
     chart = told(None)
+    traces = {trace["name"]: trace for trace in chart.data}
 
-    assert [trace["name"] for trace in chart.data] == ["exploring", "16", "32", "failed", "failed"]
+    assert [trace["name"] for trace in chart.data] == ["exploring", "lost", "16", "32", "failed", "failed"]
+    assert area(traces["lost"]) == pytest.approx(30.0)
     assert "nothing to compare with" in chart.summary
 
 
@@ -319,7 +322,36 @@ def test_a_loss_is_called_a_loss_below_the_savings_over_time(saved: tuple[float,
         trial_number=1234, batch_size=8, ended_at="2026-01-01T00:00:00Z", energy_kwh=amount, time=amount
     )
 
-    assert savings_chart([point], 8, estimated=False).summary == said
+    assert savings_chart([point], "", estimated=False).summary == said
+
+
+def test_before_there_are_savings_to_draw_the_chart_says_what_the_job_says() -> None:
+    assert savings_chart([], "Not enough data yet.", estimated=False) == Chart("Not enough data yet.")
+
+
+def test_the_name_of_the_best_limit_stands_where_no_curve_runs() -> None:
+    def place(best_limit: float) -> object:
+        profile = limited(8).model_copy(update={"best_limit": best_limit})
+        return limits_chart([profile], {8: 1}, 8, Colours([8]), max_slowdown=None).data[0]["textposition"]
+
+    assert (place(BEST_W), place(300.0)) == ("bottom left", "top right")
+
+
+def test_beliefs_that_span_more_than_a_decade_have_a_logarithmic_scale() -> None:
+    beliefs = [BelievedCostCurve(8, 100.0, 90.0, 110.0, 4), BelievedCostCurve(16, 500.0, 200.0, 950.0, 1)]
+
+    assert belief_chart(beliefs, [], 8, Colours([8, 16])).layout["yaxis"]["type"] == "log"
+
+
+def test_a_logarithmic_axis_has_no_exponent() -> None:
+    assert log_axis("cost", 0.1, 1e12, EnergyUnit.of([1e12]))["ticktext"][0] == "0.00001\xa0Wh"
+
+
+def test_the_figures_of_a_data_table_line_up() -> None:
+    table = data_columns(Chart("", ("Limit", "Time (s)", "State"), [(1, 300.0, "a"), (20, 91.25, "b"), (3, None, "c")]))
+
+    assert [column.cells for column in table] == [["1", "20", "3"], ["300.00", "91.25", "\u2013"], ["a", "b", "c"]]
+    assert [column.numeric for column in table] == [True, True, False]
 
 
 def test_labels_overlap_neither_each_other_nor_a_mark_and_stay_inside() -> None:

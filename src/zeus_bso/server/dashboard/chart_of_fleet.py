@@ -7,16 +7,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import accumulate
+from typing import Any
 
 from zeus_bso import units
 from zeus_bso.server.dashboard.all_jobs import ReachableJobs
-from zeus_bso.server.dashboard.charts import MUTED, Chart, EnergyUnit, axis
+from zeus_bso.server.dashboard.charts import MUTED, Chart, EnergyUnit, axis, literal
 from zeus_bso.server.dashboard.palette import STEPS, variable
 from zeus_bso.server.overview.models import DayUse
 from zeus_bso.server.overview.overview import DAYS
 
 MODELS_SHOWN = 6
 OTHERS = "others"
+DAYS_NAMED = 14
 LONGEST_NAME = 34
 """So many characters of a model fit into the legend on a phone."""
 
@@ -45,13 +47,10 @@ def fleet_savings_chart(reachable: ReachableJobs, used: Mapping[str, Sequence[Da
         data=[
             {
                 "type": "bar",
-                "name": textwrap.shorten(model, LONGEST_NAME, placeholder="…"),
+                "name": literal(textwrap.shorten(model, LONGEST_NAME, placeholder="…")),
                 "x": [day.isoformat() for day in days[shown]],
                 "y": [unit(amount) for amount in sums[shown]],
-                "hovertext": [
-                    f"{day:%Y-%m-%d}, {model}<br>{units.energy(abs(amount))} {'lost' if amount < 0 else 'saved'} so far"
-                    for day, amount in zip(days[shown], sums[shown], strict=True)
-                ],
+                "hovertext": [_told(day, model, amount) for day, amount in zip(days[shown], sums[shown], strict=True)],
                 "hovertemplate": "%{hovertext}<extra></extra>",
                 "marker": {"color": _colour(place, len(saved), model), "line": {"width": 0}},
             }
@@ -61,10 +60,23 @@ def fleet_savings_chart(reachable: ReachableJobs, used: Mapping[str, Sequence[Da
             "barmode": "relative",
             "bargap": 0.08,
             "showlegend": True,
-            "xaxis": axis("", type="date"),
+            "xaxis": _days_axis(days[shown]),
             "yaxis": axis(f"energy saved ({unit.name})", zeroline=True),
         },
     )
+
+
+def _told(day: date, model: str, amount: float) -> str:
+    said = f"{units.energy(abs(amount))} {'lost' if amount < 0 else 'saved'} so far"
+    return f"{day:%Y-%m-%d}, {literal(model)}<br>{said}"
+
+
+def _days_axis(days: Sequence[date]) -> dict[str, Any]:
+    """An axis of days. Few of them are all named, since their hours would say nothing."""
+    if len(days) > DAYS_NAMED:
+        return axis("", type="date")
+    names = [f"{day:%b} {day.day}" for day in days]
+    return axis("", type="date", tickvals=[day.isoformat() for day in days], ticktext=names)
 
 
 def _summary(total: float, saved: Mapping[str, float]) -> str:

@@ -186,9 +186,7 @@ def _stretches(runs: Runs, kind: Callable[[TrialPoint], T]) -> Iterator[tuple[T,
 
 def _areas(runs: Runs, baseline: Baseline, edges: _Edges, unit: EnergyUnit | TimeUnit) -> list[Trace]:
     """The area that was saved, and the area that was lost: above the line, or used by a run without a result."""
-    mean = baseline.mean
-    if mean is None:
-        return []
+    mean = baseline.mean or 0.0
     saved: _Outline = []
     lost: _Outline = []
     for side, members in _stretches(runs, lambda point: _side(point, runs, baseline)):
@@ -206,9 +204,11 @@ def _side(point: TrialPoint, runs: Runs, baseline: Baseline) -> str:
         return "not compared"
     if not point.converged:
         return "wasted"
+    if baseline.mean is None:
+        return "not compared"
     if point.batch_size == baseline.batch_size and point.power_limit is None:
         return "not compared"  # The line is the mean of these runs, which save and lose nothing.
-    return "saved" if runs.used[point.trial_number] <= (baseline.mean or 0.0) else "lost"
+    return "saved" if runs.used[point.trial_number] <= baseline.mean else "lost"
 
 
 def _steps(

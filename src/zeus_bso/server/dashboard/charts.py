@@ -5,6 +5,7 @@ Colours are names of CSS variables (``var(--...)``), which the page's script rep
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ BAND = "var(--band)"
 LABELS_ON_AN_AXIS = 10
 """So many labels of batch sizes or decades fit below a chart of half a page."""
 
-WIDE_RANGE = 30.0
+WIDE_RANGE = 10.0
 """If beliefs span more than this factor, the chart has a logarithmic scale."""
 
 SIZES_IN_A_LEGEND = 10
@@ -55,6 +56,11 @@ class Chart:
     def figure(self) -> dict[str, Any]:
         """The JSON for the page's script."""
         return {"summary": self.summary, "data": list(self.data), "layout": dict(self.layout)}
+
+
+def literal(text: str) -> str:
+    """A text of a user, of which Plotly reads nothing as markup."""
+    return html.escape(text, quote=False)
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
@@ -99,7 +105,8 @@ def _tick(value: float, unit: EnergyUnit) -> str:
 
 
 def _round(value: float, unit: str) -> str:
-    return f"{value:,g}".replace(",", units.NARROW) + units.SPACE + unit
+    text = f"{value:,g}" if value >= 1e-4 else f"{value:.15f}".rstrip("0")
+    return text.replace(",", units.NARROW) + units.SPACE + unit
 
 
 def cost_axis(

@@ -124,7 +124,8 @@ def _curve(size: int, limits: Sequence[LimitOfSize], colour: str, *, shown: bool
         "x": [round(100 * limit.time, 2) for limit in limits],
         "y": [round(100 * limit.energy, 2) for limit in limits],
         "text": [units.watts(limit.point.limit) if limit.best and named else "" for limit in limits],
-        "textposition": "top center",
+        # The curve falls from full power to the right: there is room below it on the left.
+        "textposition": "top right" if limits[0].best else "bottom left",
         "cliponaxis": False,
         "customdata": [f"batch size {units.count(size)}, {units.watts(limit.point.limit)}" for limit in limits],
         "hovertemplate": "%{customdata}<br>%{y} % energy, %{x} % time<extra></extra>",
@@ -138,13 +139,15 @@ def _curve(size: int, limits: Sequence[LimitOfSize], colour: str, *, shown: bool
 
 
 def _bound(max_slowdown: float, limits: Sequence[LimitOfSize]) -> Trace:
+    middle = (min(limit.time for limit in limits) + max(limit.time for limit in limits)) / 2
     return {
         "type": "scatter",
         "mode": "lines+text",
         "name": "max_slowdown",
         "showlegend": False,
         "text": ["", f"max_slowdown {max_slowdown:g}"],
-        "textposition": "top center",
+        # Above the curves there is room, but not beyond the edge of the chart.
+        "textposition": "bottom right" if max_slowdown < middle else "bottom left",
         "cliponaxis": False,
         "x": [100 * max_slowdown] * 2,
         "y": [100 * min(limit.energy for limit in limits), 100 * max(limit.energy for limit in limits)],

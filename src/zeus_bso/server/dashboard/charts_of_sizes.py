@@ -78,7 +78,7 @@ def belief_chart(
             "marker": {
                 "color": [colours(point.batch_size) for point in seen],
                 "size": 5,
-                "opacity": 0.45,
+                "opacity": 0.7,
                 "symbol": ["circle" if point.converged else "x-thin-open" for point in seen],
             },
         }
@@ -160,7 +160,7 @@ def plane_chart(
             "showlegend": False,
             "x": [time(point.time) for point in trials],
             "y": [energy(point.energy) for point in trials],
-            "marker": {"color": colours(size), "size": 4, "opacity": 0.35},
+            "marker": {"color": colours(size), "size": 4, "opacity": 0.6},
         }
         | pointing(trials)
         for size, trials in by_size(seen).items()

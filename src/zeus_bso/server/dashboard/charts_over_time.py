@@ -81,14 +81,16 @@ def curves_chart(
     )
 
 
-def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, estimated: bool) -> Chart:
-    """Energy saved so far after each ended trial, against the default batch size, with its 95 % interval."""
-    if not points:
-        default = units.count(default_batch_size)
-        return Chart(f"Not enough data yet: no run with the default batch size {default} has converged.")
-    if points[-1].energy_kwh.is_zero:
-        default = units.count(default_batch_size)
-        return Chart(f"Nothing is saved yet against the default batch size {default}.")
+def savings_chart(points: Sequence[SavingsPoint], message: str, *, estimated: bool) -> Chart:
+    """Energy saved so far after each ended trial, against the default batch size, with its 95 % interval.
+
+    Args:
+        points: The savings after each trial.
+        message: The savings in words, which stand alone as long as there is nothing to draw.
+        estimated: Whether some of the energy was estimated.
+    """
+    if not points or points[-1].energy_kwh.is_zero:
+        return Chart(message)
     saved, low, high = (
         [getattr(point.energy_kwh, name) * JOULES_PER_KWH for point in points] for name in ("saved", "low", "high")
     )
@@ -103,9 +105,9 @@ def savings_chart(points: Sequence[SavingsPoint], default_batch_size: int, *, es
     }
     return Chart(
         summary=_saved_in_words(points[-1].trial_number, saved[-1], low[-1], high[-1], mark),
-        columns=("After trial", "Ended", "Saved (J)", "Low (J)", "High (J)", "Time saved (s)"),
+        columns=("After trial", "Ended (UTC)", "Saved (J)", "Low (J)", "High (J)", "Time saved (s)"),
         rows=[
-            (point.trial_number, point.ended_at[:19], *figures, point.time.saved)
+            (point.trial_number, point.ended_at[:19].replace("T", " "), *figures, point.time.saved)
             for point, *figures in zip(points, saved, low, high, strict=True)
         ],
         data=[

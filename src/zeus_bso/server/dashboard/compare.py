@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from zeus_bso import units
 from zeus_bso.exceptions import UnknownJobError
+from zeus_bso.protocol.job_spec import SETTINGS_OF_POLICIES
 from zeus_bso.protocol.views import BatchSizeView, JobSavings, JobSummary, JobView
 from zeus_bso.server.dashboard.all_jobs import ReachableJobs
 from zeus_bso.server.dashboard.charts import (
@@ -65,7 +66,8 @@ class Comparison:
         jobs: The jobs.
         batch_sizes: The batch sizes of either.
         shades: The shades of these batch sizes.
-        differences: The fields of the specs that differ, apart from the ids, with both values.
+        differences: The fields of the specs that differ, with both values. The ids are left out, and settings that
+            neither policy reads.
     """
 
     jobs: tuple[ComparedJob, ComparedJob]
@@ -106,7 +108,10 @@ def compare(reader: Reader, job_id: str, other: str) -> Comparison:
     """
     one, two = (_compared(reader, each) for each in (job_id, other))
     sizes = sorted({*one.sizes, *two.sizes})
-    specs = [job.view.spec.model_dump(mode="json", exclude={"job_id", "batch_sizes"}) for job in (one, two)]
+    policies = {one.view.policy, two.view.policy}
+    of_others = {name for policy, names in SETTINGS_OF_POLICIES.items() if policy not in policies for name in names}
+    excluded = {"job_id", "batch_sizes", *of_others}
+    specs = [job.view.spec.model_dump(mode="json", exclude=excluded) for job in (one, two)]
     differences = {name: (value, specs[1][name]) for name, value in specs[0].items() if specs[1][name] != value}
     return Comparison((one, two), sizes, shades(sizes), differences)
 

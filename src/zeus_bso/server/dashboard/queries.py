@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import ColumnElement, Connection, bindparam, case, false, func, select, true
 
 from zeus_bso.protocol.words import INT32_MAX, EnergySource, FailReason, Outcome, TrialStatus, TrialType
-from zeus_bso.server.database.schema import IS_WHOLE, job, trial, trial_report
+from zeus_bso.server.database.schema import IS_WHOLE, job, observation, trial, trial_report
 from zeus_bso.server.database.trial_status import ENDED_AT, HAS_FAILED, IS_OVERDUE, IS_RUNNING, REASON, STATUS
 from zeus_bso.server.security.job_access import JobAccess
 
@@ -85,6 +85,10 @@ class SizeCosts:
 
     def __add__(self, cost_j: float) -> SizeCosts:
         return SizeCosts(self.runs + 1, self.total + cost_j)
+
+    def __or__(self, other: SizeCosts) -> SizeCosts:
+        """Both together."""
+        return SizeCosts(self.runs + other.runs, self.total + other.total)
 
     @property
     def mean(self) -> float:
@@ -206,6 +210,18 @@ _COSTS_BEFORE = (
     )
     .group_by(trial.c.batch_size)
 )
+_PAST_COSTS = (
+    select(observation.c.batch_size, func.count().label("runs"), func.sum(observation.c.cost).label("total"))
+    .where(
+        observation.c.job_id == bindparam("job"),
+        observation.c.generation == bindparam("generation"),
+        observation.c.outcome == Outcome.CONVERGED.value,
+        observation.c.decision.is_not(None),
+        observation.c.cost.is_not(None),
+        observation.c.recorded_at <= bindparam("until"),
+    )
+    .group_by(observation.c.batch_size)
+)
 _NUMBERED = trial.c.trial_number > 0  # true of all: a range of the primary key, which every database then reads
 _COUNT = select(func.count()).select_from(trial).where(_OF_JOB, _NUMBERED)
 _NUMBERS = select(trial.c.trial_number).where(_OF_JOB, _NUMBERED).order_by(trial.c.trial_number.desc())
@@ -274,6 +290,11 @@ class DashboardQueries:
     def costs_before(self, job_id: str, generation: int, number: int) -> dict[int, SizeCosts]:
         """Sum up what the converged runs of each batch size cost, of the trials of a generation before a number."""
         rows = self._connection.execute(_COSTS_BEFORE, {"job": job_id, "generation": generation, "before": number})
+        return {row.batch_size: SizeCosts(row.runs, row.total) for row in rows}
+
+    def past_costs(self, job_id: str, generation: int, until: datetime) -> dict[int, SizeCosts]:
+        """Sum up what the past runs of each batch size cost that the policy had learnt at a point in time."""
+        rows = self._connection.execute(_PAST_COSTS, {"job": job_id, "generation": generation, "until": until})
         return {row.batch_size: SizeCosts(row.runs, row.total) for row in rows}
 
     def latest_of_each_size(self, selection: CurveSelection) -> dict[int, TrainedTrial]:

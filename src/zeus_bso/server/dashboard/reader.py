@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from zeus_bso.exceptions import UnknownTrialError
 from zeus_bso.policy.explanation import Explanation
-from zeus_bso.server.dashboard.queries import DashboardQueries, TrialPage, TrialRow
+from zeus_bso.server.dashboard.queries import DashboardQueries, SizeCosts, TrialPage, TrialPoint, TrialRow
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.overview.overview import Overview
 from zeus_bso.server.services.service import ZeusService
@@ -50,6 +50,12 @@ class Reader:
         if not rows or rows[0].trial_number != number:
             raise UnknownTrialError(f"Job {job_id!r} has no trial {number}.", status_code=404)
         return rows[0]
+
+    def costs_before(self, job_id: str, trial: TrialPoint) -> dict[int, SizeCosts]:
+        """Sum up what runs of each batch size had cost when a trial began, past runs included."""
+        costs = self.queries.past_costs(job_id, trial.generation, trial.started_at)
+        of_trials = self.queries.costs_before(job_id, trial.generation, trial.trial_number)
+        return costs | {size: costs.get(size, SizeCosts()) | own for size, own in of_trials.items()}
 
     def explain(self, job: JobState) -> Explanation:
         """Explain what the next ask would get now."""

@@ -212,6 +212,7 @@ def _environment() -> Environment:
         "caller_of": caller_of,
         "masked": masked,
         "kind_of": kind_of,
+        "not_learnt": wording.NOT_LEARNT,
     }
     for name in (
         "number",

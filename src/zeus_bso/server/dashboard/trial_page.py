@@ -91,7 +91,7 @@ def trial_page(reader: Reader, job_id: str, number: int, *, after: int) -> Trial
         cost=_compared(cost, savings, "cost", compared=compared),
         energy=_compared(trial.energy, savings, "energy", compared=compared),
         time=_compared(trial.time, savings, "time", compared=compared),
-        why=why_chosen(job, trial, reader.queries.costs_before(job_id, trial.generation, number), reader.chosen(job)),
+        why=why_chosen(job, trial, reader.costs_before(job_id, trial), reader.chosen(job)),
         left_out=left_out,
         shades=shades(job.spec.batch_sizes),
         reports=shown,

@@ -51,7 +51,7 @@ def job_savings(job: JobState, runs: JobRuns, totals: JobTotals, prices: EnergyP
         currency=prices.currency,
         runs=totals.runs,
         energy_source=job.energy_source,
-        estimated=job.energy_source is EnergySource.ESTIMATE or runs.past.estimated > 0,
+        estimated=_is_estimated(job, runs),
         baseline_batch_size=default,
         baseline_runs=baseline_runs,
         baseline_past_runs=runs.past.energy.converged,
@@ -77,6 +77,7 @@ def job_totals(job: JobState, runs: JobRuns) -> JobTotals:
         spent_time=sum(each.use.total + each.use.lost + each.profiling for each in times),
         runs=_counts(runs.records),
         energy_source=job.energy_source,
+        estimated=_is_estimated(job, runs),
         alarmed=alarmed(runs.ended_since_converged),
     )
 
@@ -90,7 +91,7 @@ def fleet_savings(jobs: Sequence[JobTotals], prices: EnergyPrices) -> FleetSavin
     """
     compared = [job.energy for job in jobs if job.energy is not None]
     energy, time = savings.total(compared), savings.total([job.time for job in jobs if job.time is not None])
-    estimated = sum(job.energy_source is EnergySource.ESTIMATE for job in jobs)
+    estimated = sum(job.estimated for job in jobs)
     return FleetSavings(
         energy=_view(energy),
         time=_view(time),
@@ -241,6 +242,11 @@ def _full_power(
     return at_full_power(power_profiles.get(batch_size), power_limit, job.spec.eta_knob, job.spec.max_power)
 
 
+def _is_estimated(job: JobState, runs: JobRuns) -> bool:
+    """Whether some of the energy of a job or of its past runs was estimated instead of measured."""
+    return job.energy_source is EnergySource.ESTIMATE or runs.past.estimated > 0
+
+
 def _counts(records: Sequence[SizeRecord]) -> RunCounts:
     return RunCounts(
         converged=sum(record.converged for record in records),
@@ -262,6 +268,8 @@ def _message(job: JobState, energy: Saving | None, runs: JobRuns, baseline_runs:
     last = f", last on {last_at[:10]}" if last_at else ""
     baseline = units.plain(f"baseline: {units.counted(baseline_runs, 'run')}{_past_part(runs.past)}{last}.")
     if _is_zero(energy):
+        if not runs.records:
+            return f"No run has ended yet, so nothing is saved; {baseline}"
         if all(record.batch_size == default for record in runs.records):
             return f"The job has stayed on its default batch size {default} so far: nothing is saved yet; {baseline}"
         return f"Nothing is saved yet against batch size {default}; {baseline}"

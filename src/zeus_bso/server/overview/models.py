@@ -56,6 +56,7 @@ class JobTotals:
         spent_time: Training time of its ended trials [s].
         runs: Number of its ended trials by result.
         energy_source: Source of its energy readings.
+        estimated: Whether some of its energy was estimated instead of measured.
         alarmed: Whether none of its latest runs converged.
     """
 
@@ -65,6 +66,7 @@ class JobTotals:
     spent_time: float
     runs: RunCounts
     energy_source: EnergySource | None
+    estimated: bool
     alarmed: bool
 
 

@@ -55,7 +55,7 @@ const BETWEEN_LABELS_PX = 8;
 
 /** An axis with no more labels than fit beside each other. */
 function roomy(given, width) {
-  if (given?.type === "date") return { ...given, nticks: Math.max(3, Math.floor(width / DATE_PX)) };
+  if (given?.type === "date" && !given.tickvals) return { ...given, nticks: Math.max(4, Math.floor(width / DATE_PX)) };
   if (!given?.tickvals) return given;
   const texts = given.ticktext ?? given.tickvals.map(String);
   const room = (width - BETWEEN_LABELS_PX) / texts.length;
