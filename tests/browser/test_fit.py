@@ -81,3 +81,12 @@ def test_runs_are_numbered_in_charts_as_in_tables(visit: Visit) -> None:
     visit.draw_all()
 
     expect(page.locator("#chart-cost .xtick").last).to_have_text("5\u202f000")
+
+
+def test_on_a_phone_the_meaning_of_a_field_of_the_api_stands_on_the_screen(visit: Visit) -> None:
+    visit.page.set_viewport_size(PHONE)
+    cells = visit.open("/docs").locator("#JobView tr td:last-child, #get-api-v1-trials tr td:last-child")
+    boxes = [box for cell in cells.all() if (box := cell.bounding_box())]
+
+    assert len(boxes) > 20
+    assert all(box["x"] + box["width"] <= PHONE["width"] and box["width"] > 250 for box in boxes)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import IO
 
 from zeus_bso.exceptions import ZeusBSOError
-from zeus_bso.protocol.views import ImportProgress
+from zeus_bso.protocol.import_views import ImportProgress
 
 _EVERY_S = 0.5
 _LONGEST_FIRST_LINE_BYTES = 4096

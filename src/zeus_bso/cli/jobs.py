@@ -14,7 +14,8 @@ from zeus_bso.cli.confirmation import confirm
 from zeus_bso.cli.errors import FAILED, CommandError
 from zeus_bso.cli.remote import Remote, add_server_options, connected
 from zeus_bso.files import written_whole
-from zeus_bso.protocol.views import ImportedJob, JobSummary
+from zeus_bso.protocol.import_views import ImportedJob
+from zeus_bso.protocol.views import JobSummary
 
 _ORDERS = ("job_id", "created_at", "updated_at", "trials", "saved")
 _STANDARD_STREAM = "-"

@@ -14,6 +14,7 @@ from zeus_bso.cli.parser import closest
 from zeus_bso.client.connection.connect import SERVER_URL_VARIABLE, missing_file, transport_for
 from zeus_bso.client.connection.read_api import ReadApi
 from zeus_bso.exceptions import ZeusBSOConfigError, ZeusBSOServerUnreachableError
+from zeus_bso.protocol.import_views import ImportedJob, ImportProgress
 from zeus_bso.protocol.past_runs import PastRunsTaken
 from zeus_bso.protocol.transport import Answer, FileTransport, TransportError
 from zeus_bso.protocol.urls import (
@@ -24,7 +25,7 @@ from zeus_bso.protocol.urls import (
     REPORT_END_URL,
     RESET_URL,
 )
-from zeus_bso.protocol.views import ImportedJob, ImportProgress, JobView, TrialView
+from zeus_bso.protocol.views import JobView, TrialView
 
 DATABASE_URL_VARIABLE = "ZEUS_BSO_DATABASE_URL"
 LOCAL_SERVER = "http://127.0.0.1:8000"

@@ -24,7 +24,13 @@ from zeus_bso.protocol.words import (
 
 
 class TrialId(BaseModel):
-    """Identifies one trial of a job."""
+    """Identifies one trial of a job.
+
+    Attributes:
+        job_id: The job.
+        batch_size: Batch size of the trial.
+        trial_number: Number of the trial among the job's.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -34,7 +40,13 @@ class TrialId(BaseModel):
 
 
 class RunTotals(BaseModel):
-    """Cumulative use of a run since it began."""
+    """Cumulative use of a run since it began.
+
+    Attributes:
+        time: Training time [s].
+        energy: Energy used [J].
+        current_epoch: Number of trained epochs.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -181,6 +193,10 @@ class Heartbeat(TrialId, RunTotals):
 
 
 class Message(BaseModel):
-    """The body of every error, and of answers without other content."""
+    """The body of every error, and of answers without other content.
+
+    Attributes:
+        message: What happened, in words.
+    """
 
     message: str

@@ -22,9 +22,29 @@ class TrialView(TrialId):
     A trial whose lease has ended is Failed with the reason expired, even if no ask has noted that yet.
 
     Attributes:
+        generation: Generation of the job in which it began, from 1: each fresh start of the job begins another.
+        type: The purpose of the trial.
+        status: Whether it runs or has ended.
+        outcome: The decision. Null without one.
+        reason: Why it Failed. Null if it did not.
+        round: Round of pruning in which it began. Null if it began in none.
+        uncapped: Whether it has no cost bound.
+        run_id: Name of the launch that asked. Null if it named none.
+        time: Training time [s].
+        energy: Energy used [J].
+        metric: The latest validation metric. Null before the first, and if it was not finite.
+        current_epoch: Number of trained epochs.
+        cost: Cost [J]. Null unless it was decided.
+        target_reached: Whether the target was reached, whatever was decided.
+        wasted_time: Time of work that was discarded at a restart [s].
+        wasted_energy: Energy of that work [J].
         power_limit: Power limit of each device at which it trains [W]. Null at full power.
         profiling_time: Time beyond ``time`` to measure power limits [s].
         profiling_energy: Energy beyond ``energy`` to measure power limits [J].
+        energy_source: Source of the energy readings. Null before the first.
+        started_at: Time when it began.
+        ended_at: Time when it ended. Null while it runs.
+        message: The answer to the last report, or the reason why it ended.
     """
 
     generation: int
@@ -215,6 +235,7 @@ class JobSavings(Savings):
     """The savings of a job.
 
     Attributes:
+        energy_source: Source of the job's energy readings. Null before the first.
         cost: Saved cost [J].
         baseline_batch_size: The default batch size, with which all runs are compared.
         baseline_runs: Number of its converged runs, past runs among them.
@@ -291,6 +312,16 @@ class JobSummary(BaseModel):
     """A job in the list of jobs.
 
     Attributes:
+        stage: Whether the policy still prunes batch sizes, or its bandit chooses among those that are left.
+        policy: The algorithm that chooses batch sizes.
+        gpu_model: Model name of the devices.
+        number_of_gpus: Number of GPUs that the job trains on. 0 means that it trains on the CPU.
+        generation: Counts the fresh starts of the job, from 1.
+        trials: Number of trials, over all generations and with any status.
+        default_batch_size: The size that the job uses without the optimizer.
+        energy_source: Source of the job's energy readings. Null before the first.
+        created_at: Time when the job was registered.
+        updated_at: Time of its latest change.
         exploring: Whether the job has not settled on a batch size yet. The policy ``surrogate`` goes on exploring in
             stage MAB.
         open_trials: Number of running trials: those whose lease has not ended.
@@ -347,6 +378,8 @@ class JobView(JobSummary):
     Attributes:
         next_batch_size: The batch size that the next ask would get if no run ends before. Null if chance decides.
         next_run: This size, or the chances, and the reason, in sentences.
+        spec: The spec as stored, with the settings as they are now.
+        batch_sizes: Results and beliefs for each batch size.
         left_out: One sentence on the runs that are not learnt from, with the reasons. Null if there are none.
         ancestor: The job with whose results this one began. Null if there is none.
         began_with: One sentence about it. Null if there is none.
@@ -363,33 +396,3 @@ class JobView(JobSummary):
     batch_sizes: list[BatchSizeView]
     power_profiles: list[PowerProfileView] = []
     past_runs: dict[str, int] = {}
-
-
-class ImportProgress(BaseModel):
-    """How far an import is. Nothing of nothing: the job is not being imported.
-
-    Attributes:
-        stored: Number of rows that are stored.
-        rows: Number of all its rows.
-    """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    stored: int
-    rows: int
-
-
-class ImportedJob(BaseModel):
-    """Answer to an import.
-
-    Attributes:
-        job_id: The id of the job on this server.
-        trials: Number of its trials.
-        replaced: Whether it replaced another job.
-    """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    job_id: str
-    trials: int
-    replaced: bool

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
+from zeus_bso.protocol.import_views import ImportedJob, ImportProgress
 from zeus_bso.protocol.job_spec import JobSpecFromClient, RegisteredJob, SettingsChange
 from zeus_bso.protocol.messages import (
     AskForTrial,
@@ -44,8 +45,6 @@ from zeus_bso.protocol.urls import (
 )
 from zeus_bso.protocol.views import (
     FleetSavings,
-    ImportedJob,
-    ImportProgress,
     JobSavings,
     JobSummary,
     JobView,

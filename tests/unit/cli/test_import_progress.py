@@ -10,7 +10,7 @@ import pytest
 from zeus_bso.cli import import_progress
 from zeus_bso.cli.import_progress import job_id_in, shown
 from zeus_bso.exceptions import ZeusBSORequestError
-from zeus_bso.protocol.views import ImportProgress
+from zeus_bso.protocol.import_views import ImportProgress
 
 
 @pytest.fixture

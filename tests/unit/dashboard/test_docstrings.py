@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from zeus_bso.server.dashboard.api_docs import kind_of
-from zeus_bso.server.dashboard.docstrings import parse_docstring
+from zeus_bso.server.dashboard.docstrings import attributes_of, parse_docstring
 
 DOCSTRING = """The use of a <run>, which
 is cumulative. See :class:`~zeus_bso.Run`.
@@ -32,3 +32,27 @@ def test_bounds_have_no_rows_of_zeros_and_places_of_a_list_are_told_apart() -> N
     )
     point = {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "number"}]}
     assert kind_of({"type": "array", "items": point}) == "list of (integer, number)"
+
+
+class Base:
+    """A base.
+
+    Attributes:
+        one: The *first*.
+        two: The second.
+
+    Examples:
+        It is no attribute.
+    """
+
+
+class Derived(Base):
+    """A class.
+
+    Attributes:
+        two: Another second.
+    """
+
+
+def test_a_class_has_the_attributes_of_its_bases_too() -> None:
+    assert attributes_of(Derived) == {"one": "The <em>first</em>.", "two": "Another second."}

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
+from pydantic import BaseModel
 
-from zeus_bso import units
-from zeus_bso.server.dashboard.docstrings import parse_docstring
+from zeus_bso import protocol, units
+from zeus_bso.server.dashboard.docstrings import attributes_of, parse_docstring
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 _VERSIONED = "/api/v1/"
@@ -75,7 +76,8 @@ def api_page(api: _Json) -> ApiPage:
     for operation in _operations(api):
         grouped.setdefault(_title(operation["tag"], operation["path"]), []).append(operation)
     groups = [Group(title, f"group-{title.lower().replace(' ', '-')}", found) for title, found in grouped.items()]
-    return ApiPage(api, groups, [_schema(name, schemas[name]) for name in sorted(schemas)])
+    models = {model.__name__: model for model in _messages(BaseModel)}
+    return ApiPage(api, groups, [_schema(name, schemas[name], models) for name in sorted(schemas)])
 
 
 _TITLES = {"protocol": "Reference protocol", "health": "Operation", "job": "Jobs"}
@@ -107,11 +109,20 @@ def _operations(api: _Json) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _schema(name: str, schema: _Json) -> dict[str, Any]:
+def _messages(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The classes of the protocol's messages, whose names are those of the schemas."""
+    for model in base.__subclasses__():
+        if model.__module__.startswith(protocol.__name__):
+            yield model
+        yield from _messages(model)
+
+
+def _schema(name: str, schema: _Json, models: Mapping[str, type]) -> dict[str, Any]:
     required = schema.get("required", [])
     docstring = parse_docstring(schema.get("description", ""))
+    described = attributes_of(models[name]) if name in models else docstring.attributes
     fields = [
-        _field(field, kind, field in required, {"description": docstring.attributes.get(field, "")})
+        _field(field, kind, field in required, {"description": described.get(field, "")})
         for field, kind in schema.get("properties", {}).items()
     ]
     choices = ", ".join(json.dumps(value) for value in schema.get("enum", []))
