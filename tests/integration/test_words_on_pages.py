@@ -174,7 +174,8 @@ def test_figures_of_two_specs_have_units(own_server: Server) -> None:
 
     assert "300\xa0W" in page
     assert "716\u202f800\xa0W" in page
-    assert "1\u202f024 \N{MULTIPLICATION SIGN} " in page
+    assert "1\u202f024&nbsp;\N{MULTIPLICATION SIGN}&nbsp;" in page
+    assert "<td>1\u202f024</td>" in page
 
 
 def test_a_column_of_figures_stands_to_the_right_even_where_one_is_missing(own_server: Server) -> None:
