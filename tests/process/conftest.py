@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 from tests.support.away import Outage
+from tests.support.forked import forking
 from tests.support.process import ServerProcess
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forking() -> Iterator[None]:
+    """Servers here are forked, unless a test is about their start."""
+    with forking():
+        yield
 
 
 @pytest.fixture
@@ -20,7 +28,7 @@ def server_url(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def _shared_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def _shared_process(_forking: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with ServerProcess(tmp_path_factory.mktemp("server") / "zeus-bso.db") as server:
         yield server
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import subprocess
-import sys
 import textwrap
 import threading
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.forked import run_python
 from tests.support.process import ServerProcess
 from tests.support.server import Server
 
@@ -93,13 +94,7 @@ def trials(database: Path) -> list[dict[str, Any]]:
 
 
 def script(url: str, rest: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT + textwrap.dedent(rest), url],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    return run_python("-c", SCRIPT + textwrap.dedent(rest), url)
 
 
 class TestOneRun:
@@ -221,6 +216,7 @@ class TestRanks:
 
 def test_the_embedded_mode_leaves_no_thread_and_no_open_file_behind(database: Path) -> None:
     train(f"sqlite:///{database}", 0.95)
+    gc.collect()  # What other tests have left is not counted.
     before = threading.active_count(), len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     for _ in range(3):
         train(f"sqlite:///{database}", 0.95)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.support.forked import run_python
 
 from zeus_bso import BatchSizeOptimizer
 
@@ -76,15 +74,9 @@ def program(block: str) -> str:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_a_block_of_code_runs_and_its_trials_converge(block: str, tmp_path: Path) -> None:
-    environment = {**os.environ, "ZEUS_BSO_SERVER_URL": f"sqlite:///{tmp_path}/docs.db"}
-    done = subprocess.run(
-        [sys.executable, "-c", f"{program(block)}\nassert bso.training_finished"],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
+    whole = f"{program(block)}\nassert bso.training_finished"
+    done = run_python(
+        "-c", whole, folder=tmp_path, environment={"ZEUS_BSO_SERVER_URL": f"sqlite:///{tmp_path}/docs.db"}
     )
     assert done.returncode == 0, done.stderr
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from tests.support.forked import run_python
 from tests.unit.client.tiny_server import TinyServer
 
 from zeus_bso.protocol.urls import ASK_URL, REGISTER_JOB_URL
@@ -42,9 +43,7 @@ def server() -> Iterator[TinyServer]:
 def launch(server: TinyServer, after: str = "", before: str = "") -> subprocess.CompletedProcess[str]:
     """Run a training script with one evaluation, then ``after``."""
     script = BEGIN.format(before=textwrap.dedent(before), after=textwrap.dedent(after))
-    return subprocess.run(
-        [sys.executable, "-c", script, server.url], capture_output=True, text=True, timeout=240, check=False
-    )
+    return run_python("-c", script, server.url)
 
 
 def ends(server: TinyServer) -> list[object]:
@@ -227,9 +226,8 @@ class TestChildren:
             print(os.waitstatus_to_exitcode(os.wait()[1]))
             """
         )
-        done = subprocess.run(
-            [sys.executable, "-c", script, server.url], capture_output=True, text=True, timeout=240, check=True
-        )
+        done = run_python("-c", script, server.url)
+        assert done.returncode == 0, done.stderr
         assert done.stdout == "1\n"
         assert "A forked process does not ask" in done.stderr
         assert server.sent(ASK_URL) == []

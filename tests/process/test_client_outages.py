@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.away import Outage, wait_for
+from tests.support.forked import run_python
 
 from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor, ZeusBSOTrainFailError
 
@@ -123,13 +124,7 @@ def all_is_told(spool_dir: Path) -> None:
 
 
 def flush(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "zeus_bso", "flush", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    return run_python("-m", "zeus_bso", "flush", *arguments)
 
 
 class TestAway:

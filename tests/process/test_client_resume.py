@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.away import Outage
+from tests.support.forked import run_python
 from tests.support.jobs import Json
 
 from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor
@@ -61,9 +62,7 @@ def launch(
 ) -> str:
     """Launch the script in a folder; returns what it was given: trial, batch size, first epoch, whether it resumed."""
     arguments = [server.url, run_id, str(dies_at), ends_by, str(first_window), server.job_id]
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *arguments], cwd=folder, capture_output=True, text=True, timeout=240, check=False
-    )
+    done = run_python("-c", SCRIPT, *arguments, folder=folder)
     assert done.returncode == (-getattr(signal, ends_by) if ends_by else 0), done.stderr
     return done.stdout.strip()
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support.forked import run_python
 from tests.support.process import ServerProcess
 from tests.support.server import Server
 
@@ -67,7 +68,7 @@ def test_a_real_server_is_asked_like_the_file(tmp_path: Path) -> None:
         url = server.url
         assert json.loads(_piped([*show, url])) == in_file
         exported = _piped(["jobs", "export", "nightly", "--server-url", url])
-        assert exported.splitlines()[0].startswith(b'{"format":"zeus-bso-job"')
+        assert exported.splitlines()[0].startswith('{"format":"zeus-bso-job"')
         answer = _piped(["jobs", "import", "-", "--as", "copy", "--server-url", url, "--json"], exported)
         assert json.loads(answer) == {"job_id": "copy", "trials": 3, "replaced": False}
         assert _piped(["jobs", "delete", "copy", "--yes", "--server-url", url])
@@ -94,34 +95,20 @@ def test_results_come_over_http_as_from_the_file(tmp_path: Path) -> None:
 def test_a_reader_that_leaves_is_told_nothing(output: str | None, code: int, tmp_path: Path) -> None:
     path = tmp_path / "jobs.db"
     leave_a_job(path)
-    command = [sys.executable, "-m", "zeus_bso", "trials", "list", "nightly", "--server-url", f"sqlite:///{path}"]
+    command = ["-m", "zeus_bso", "trials", "list", "nightly", "--server-url", f"sqlite:///{path}"]
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        done = subprocess.run(
-            command if output is None else [*command, output],
-            stdout=writing,
-            stderr=subprocess.PIPE,
-            timeout=240,
-            check=False,
-        )
+        done = run_python(*command, *([] if output is None else [output]), output=writing)
     finally:
         os.close(writing)
 
-    assert (done.returncode, done.stderr) == (code, b"")
+    assert (done.returncode, done.stderr) == (code, "")
 
 
-def _piped(arguments: list[str], given: bytes = b"") -> bytes:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ZEUS_BSO_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "zeus_bso", *arguments],
-        input=given,
-        capture_output=True,
-        env=environment,
-        timeout=240,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, b"")
+def _piped(arguments: list[str], given: str = "") -> str:
+    done = run_python("-m", "zeus_bso", *arguments, given=given)
+    assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 
@@ -129,9 +116,7 @@ def _piped(arguments: list[str], given: bytes = b"") -> bytes:
 def test_a_reader_that_leaves_ends_a_command_without_a_traceback(arguments: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-m", "zeus_bso", *arguments], stdout=write, stderr=subprocess.PIPE, text=True, check=False
-    )
+    done = run_python("-m", "zeus_bso", *arguments, output=write)
     os.close(write)
 
     assert done.stderr == ""

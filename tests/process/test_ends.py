@@ -20,6 +20,7 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import pytest
+from tests.support.forked import run_python
 from tests.support.process import ServerProcess
 
 Json = dict[str, Any]
@@ -308,19 +309,12 @@ def trials(server: ServerProcess, job_id: str) -> list[Json]:
 
 
 def launch(
-    server: ServerProcess, script: str, job_id: str = "", **variables: str
+    server: ServerProcess, script: str, job_id: str = "", *, fresh: bool = False, **variables: str
 ) -> tuple[subprocess.CompletedProcess[str], list[Json]]:
     """Run a script to its end; returns how it ended, and the job's trials."""
     job_id = job_id or f"ends-{uuid.uuid4().hex}"
-    done = subprocess.run(
-        [sys.executable, "-c", BEGIN + textwrap.dedent(script), server.url, job_id],
-        env={**os.environ, **variables},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    program = BEGIN + textwrap.dedent(script)
+    done = run_python("-c", program, server.url, job_id, environment=variables, fresh=fresh)
     return done, trials(server, job_id)
 
 
@@ -329,15 +323,18 @@ def test_the_table_in_the_documentation_has_these_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("situation", "script"),
+    ("situation", "script", "fresh"),
     [
-        pytest.param(row, script, id=f"{row[:32]}-{k}")
+        # Of each row, one script runs in an interpreter of its own.
+        pytest.param(row, script, k == 0, id=f"{row[:32]}-{k}")
         for row, those in SITUATIONS.items()
         for k, script in enumerate(those)
     ],
 )
-def test_what_is_told_of_an_end_is_what_the_table_says(server: ServerProcess, situation: str, script: str) -> None:
-    done, found = launch(server, script)
+def test_what_is_told_of_an_end_is_what_the_table_says(
+    server: ServerProcess, situation: str, script: str, fresh: bool
+) -> None:
+    done, found = launch(server, script, fresh=fresh)
 
     trial = found[0]
     told = trial["outcome"] or trial["reason"] or "nothing"

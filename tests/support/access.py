@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from tests.support.jobs import Json, spec
-from tests.support.process import ServerProcess
+from tests.support.process import FRESH, ServerProcess
 
 JOB = "team-a-job"
 ABSENT = "team-a-gone"
@@ -74,7 +74,8 @@ class GuardedServer:
     """
 
     def __init__(self, path: Path, *, options: Sequence[str] = (), tokens: str = SETTING) -> None:
-        self.process = ServerProcess(path, options=options, environment={"ZEUS_BSO_API_TOKENS": tokens})
+        environment, program = {"ZEUS_BSO_API_TOKENS": tokens}, FRESH if options else None
+        self.process = ServerProcess(path, options=options, environment=environment, program=program)
         self._http = urllib3.PoolManager(retries=False)
         # Every address of 127.0.0.0/8 is this machine's: who is wrong comes from a new one each time.
         self._strangers = (f"127.1.{number // 250}.{number % 250 + 1}" for number in itertools.count())

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.support.databases import SHARED
+from tests.support.forked import started_by as forked_by
 from tests.support.private_servers import children, is_alive
 from zeus_bso.client.exit_hooks import HOOKS
 from zeus_bso.client.live_run import LiveRun
@@ -45,7 +46,9 @@ def started_by(test: str) -> set[int]:
     mark = f"\0PYTEST_CURRENT_TEST={test} (call)\0".encode()
     shared = f"\0{SHARED}=1\0".encode()
     environments = {pid: b"\0" + _read(pid, "environ") for pid in _processes()}
-    return {pid for pid, environment in environments.items() if mark in environment and shared not in environment}
+    started = {pid for pid, environment in environments.items() if mark in environment and shared not in environment}
+    # The system shows the environment that a process began with; what is forked has got another since.
+    return started | forked_by(test)
 
 
 def forked() -> set[int]:

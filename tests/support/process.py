@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
+
+from tests.support.forked import PythonProcess, start_command, start_python
+
+FRESH = (sys.executable, "-m", "zeus_bso")
+"""The command as a user starts it, in an interpreter of its own."""
 
 _URL = re.compile(r"http://[^\s;]+:\d+")
 PATIENCE_S = 120.0
@@ -26,7 +30,7 @@ class ServerProcess:
         log: Name of the file that keeps what the server says.
         options: More options of the command.
         environment: Variables beside those of this process.
-        program: The command; by default that of this environment.
+        program: The command; by default that of this environment, forked from what has imported it where tests do so.
 
     Attributes:
         url: Where it answers.
@@ -40,16 +44,17 @@ class ServerProcess:
         log: str = "server.log",
         options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
-        program: Sequence[str] = (sys.executable, "-m", "zeus_bso"),
+        program: Sequence[str] | None = None,
     ) -> None:
         url = f"sqlite:///{database}" if isinstance(database, Path) else database
         if folder is None:
             assert isinstance(database, Path), "say where the server runs"
             folder = database.parent
-        self._command = [*program, "serve", "--database-url", url, *options]
+        self._program = program
+        self._arguments = ["serve", "--database-url", url, *options]
         self._environment = os.environ | dict(environment or {})
         self._log = folder / log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: PythonProcess | None = None
         self.url = ""
 
     def __enter__(self) -> ServerProcess:
@@ -84,15 +89,14 @@ class ServerProcess:
 
     def spawn(self) -> None:
         """Start it, and do not wait."""
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [*self._command, "--port", str(self.port) if self.url else "0"],
-                cwd=self._log.parent,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        arguments = [*self._arguments, "--port", str(self.port) if self.url else "0"]
+        where = (self._log.parent, self._environment)
+        with Path(os.devnull).open("rb") as nothing, self._log.open("wb") as log:
+            files = (nothing.fileno(), log.fileno(), log.fileno())
+            if self._program is None:
+                self._process = start_python(["-m", "zeus_bso", *arguments], *where, *files)
+            else:
+                self._process = start_command([*self._program, *arguments], *where, *files)
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -129,7 +133,7 @@ class ServerProcess:
             self.kill()
 
     @property
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> PythonProcess:
         assert self._process is not None
         return self._process
 

@@ -1,0 +1,213 @@
+"""Python processes without the time that imports take: each is forked from a process that has imported everything.
+
+Such a process is real: it has its own id, environment, folder, files and signals, and it ends as every interpreter
+does. What it does not show is how a fresh interpreter starts: the tests that are about that start one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Protocol
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+_IMPORTED = (
+    "alembic.command",
+    "sqlalchemy.dialects.sqlite.aiosqlite",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.httptools_impl",
+    "zeus_bso.cli.connections",
+    "zeus_bso.cli.database_errors",
+    "zeus_bso.cli.main",
+    "zeus_bso.cli.proxies",
+    "zeus_bso.cli.serve",
+    "zeus_bso.client.batch_size_optimizer",
+    "zeus_bso.embedded",
+    "zeus_bso.results.results",
+    "zeus_bso.server.app",
+    "zeus_bso.server.database.migrate",
+    "zeus_bso.server.security.hosts",
+)
+
+PATIENCE_S = 240.0
+
+_TEST = "PYTEST_CURRENT_TEST"
+_READ_LATE = (_TEST, "ZEUS_BSO_")
+"""Beginnings of the names of variables that nothing reads while it is imported."""
+
+
+class PythonProcess(Protocol):
+    """What :class:`subprocess.Popen` and :class:`ForkedProcess` have in common."""
+
+    pid: int
+    returncode: int | None
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def kill(self) -> None: ...
+
+
+class ForkedProcess:
+    """A process that has been forked.
+
+    Args:
+        test: The test that has started it.
+        said: Where its process id is written, and later its exit code.
+    """
+
+    def __init__(self, test: str, said: int) -> None:
+        self.test = test
+        self.returncode: int | None = None
+        self._said = os.fdopen(said)
+        self.pid = int(self._said.readline())
+
+    def poll(self) -> int | None:
+        """Its exit code, if it has ended."""
+        return self._ended_within(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; returns its exit code."""
+        found = self._ended_within(timeout)
+        if found is None:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0.0)
+        return found
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal, if it runs."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, sig)
+
+    def kill(self) -> None:
+        """End it with SIGKILL, if it runs."""
+        self.send_signal(signal.SIGKILL)
+
+    def _ended_within(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._said], [], [], timeout)[0]:
+            self.returncode = int(self._said.readline())
+            self._said.close()
+        return self.returncode
+
+
+class _Forking:
+    """The process that forks."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._environment = {name: value for name, value in os.environ.items() if name != _TEST}
+        self.forked: list[ForkedProcess] = []
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.forking_program", str(theirs.fileno()), *_IMPORTED],
+                cwd=_ROOT,
+                env=self._environment | {"OPENBLAS_NUM_THREADS": "1"},  # A process with threads cannot fork safely.
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+            )
+
+    def takes(self, environment: Mapping[str, str]) -> bool:
+        """Whether what has been imported would be the same in this environment."""
+        differing = environment.items() ^ self._environment.items()
+        return all(name.startswith(_READ_LATE) for name, _ in differing)
+
+    def fork(
+        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *files: int
+    ) -> ForkedProcess:
+        request = json.dumps([list(arguments), str(folder), dict(environment)]).encode()
+        said, says = os.pipe()
+        try:
+            socket.send_fds(self._socket, [request], [*files, says])
+        finally:
+            os.close(says)
+        process = ForkedProcess(environment.get(_TEST, ""), said)
+        self.forked = [each for each in self.forked if each.poll() is None] + [process]
+        return process
+
+    def close(self) -> None:
+        self._socket.close()
+        self._process.wait()
+
+
+_FORKING: list[_Forking] = []
+"""The process that forks, while there is one."""
+
+
+@contextmanager
+def forking() -> Iterator[None]:
+    """Fork what is started meanwhile."""
+    _FORKING.append(_Forking())
+    try:
+        yield
+    finally:
+        _FORKING.pop().close()
+
+
+def start_python(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *files: int) -> PythonProcess:
+    """Start Python with these arguments, and these files for its input, output and errors; forked where possible."""
+    for each in _FORKING:
+        if each.takes(environment):
+            return each.fork(arguments, folder, environment, *files)
+    return start_command([sys.executable, *arguments], folder, environment, *files)
+
+
+def start_command(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], *files: int
+) -> subprocess.Popen[bytes]:
+    """Start a command with these files for its input, output and errors."""
+    given, output, errors = files
+    return subprocess.Popen(command, cwd=folder, env=environment, stdin=given, stdout=output, stderr=errors)
+
+
+def started_by(test: str) -> set[int]:
+    """The forked processes that the body of a test has started, and that still run."""
+    every = [process for each in _FORKING for process in each.forked]
+    return {process.pid for process in every if process.test == f"{test} (call)" and process.poll() is None}
+
+
+def run_python(
+    *arguments: str,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    given: str = "",
+    output: int | None = None,
+    fresh: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """Run Python to its end; what it prints goes into files.
+
+    Args:
+        arguments: ``-m`` and a module, or ``-c`` and a program; and what is given to it.
+        folder: Where it runs; by default here.
+        environment: Variables beside those of this process.
+        given: What it reads.
+        output: Where its output goes instead.
+        fresh: Start an interpreter of its own, whatever could be forked.
+    """
+    where = (folder or Path.cwd(), os.environ | dict(environment or {}))
+    with TemporaryFile("w+") as read, TemporaryFile("w+") as printed, TemporaryFile("w+") as errors:
+        read.write(given)
+        read.seek(0)
+        files = (read.fileno(), printed.fileno() if output is None else output, errors.fileno())
+        if fresh:
+            process: PythonProcess = start_command([sys.executable, *arguments], *where, *files)
+        else:
+            process = start_python(arguments, *where, *files)
+        try:
+            code = process.wait(PATIENCE_S)
+        finally:
+            process.kill()
+        for file in (printed, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(list(arguments), code, printed.read(), errors.read())

@@ -1,0 +1,98 @@
+"""The program that forks Python processes of what it has imported: :mod:`tests.support.forked` runs and asks it.
+
+Its arguments are the file descriptor of a socket and the modules that it imports. A request is a message with three
+files, for input, output and errors, and a pipe; what has been forked writes its process id there, and this program
+its exit code.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+_STREAMS = ("stdin", "stdout", "stderr")
+_MOST_BYTES = 2**17
+
+
+def _serve(connection: socket.socket) -> list[str] | None:
+    """Fork for each request; returns the arguments in what has been forked, and None when nobody asks any more."""
+    waiting = select.poll()
+    waiting.register(connection, select.POLLIN)
+    running: dict[int, tuple[int, int]] = {}
+    while True:
+        for ready, _ in waiting.poll():
+            if ready != connection.fileno():
+                pid, says = running.pop(ready)
+                waiting.unregister(ready)
+                os.write(says, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                os.close(says)
+                os.close(ready)
+                continue
+            request, files, _, _ = socket.recv_fds(connection, _MOST_BYTES, 4)
+            if not request:
+                return None
+            if (pid := os.fork()) == 0:
+                for inherited in [connection.detach(), *running, *(says for _, says in running.values())]:
+                    os.close(inherited)
+                return _begin(request, files)
+            for file in files[:3]:
+                os.close(file)
+            end = os.pidfd_open(pid)
+            running[end] = pid, files[3]
+            waiting.register(end, select.POLLIN)
+
+
+def _begin(request: bytes, files: list[int]) -> list[str]:
+    """Make this process what was asked for, and say its id; returns its arguments."""
+    arguments: list[str]
+    arguments, folder, environment = json.loads(request)
+    *standard, says = files
+    for number, (name, mode, file) in enumerate(zip(_STREAMS, "rww", standard, strict=True)):
+        os.dup2(file, number)
+        os.close(file)
+        # Python looks what kind of file it is when it makes a stream of it.
+        made, by_lines = getattr(sys, name), name == "stderr" or os.isatty(number)
+        stream = open(number, mode, 1 if by_lines else -1, made.encoding, made.errors, closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.write(says, b"%d\n" % os.getpid())
+    os.close(says)
+    return arguments
+
+
+def _run(how: str, what: str, *arguments: str) -> None:
+    """Run a module or a program as the interpreter does with these arguments."""
+    sys.argv[:] = [how, *arguments]
+    if how == "-m":
+        sys.path[0] = str(Path.cwd())
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    else:
+        sys.path[0] = ""
+        main: Any = ModuleType("__main__")
+        sys.modules["__main__"] = main
+        exec(compile(what, "<string>", "exec"), main.__dict__)
+
+
+if __name__ == "__main__":
+    for _name in sys.argv[2:]:
+        import_module(_name)
+    gc.freeze()
+    # Ctrl-C in a terminal reaches this process too; whoever has started it says when it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What runs is left as any program is left, so that all is done that Python does at an exit.
+    if (_arguments := _serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
+        _run(*_arguments)
