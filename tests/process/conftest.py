@@ -34,6 +34,12 @@ def _shared_process(_forking: None, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
+def shared_url(_shared_process: ServerProcess) -> str:
+    """The URL of a server process that many tests share, each with jobs of its own."""
+    return _shared_process.url
+
+
+@pytest.fixture
 def outages(_shared_process: ServerProcess, tmp_path: Path) -> Callable[[str], Outage]:
     """Makes a server that can go away in the way that is named."""
     return lambda kind: Outage(_shared_process, tmp_path / "zeus-bso.db", kind)

@@ -1,4 +1,4 @@
-"""``zeus-bso run``: launches a real script over an embedded server, and again while its runs are of no use."""
+"""``zeus-bso run``: launches a real script, and again while its runs are of no use."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import uuid
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,9 @@ import sys
 from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor
 
 job = JobSpec(
-    job_id_prefix="run", batch_sizes=[8, 16, 32], default_batch_size=32, target_metric=0.9, max_epochs=2
+    job_id_prefix={prefix!r}, batch_sizes=[8, 16, 32], default_batch_size=32, target_metric=0.9, max_epochs=2
 )
-with BatchSizeOptimizer(ReplayMonitor([(1.0, 1.0)] * 9), "sqlite:///run.db", job, {options}) as bso:
+with BatchSizeOptimizer(ReplayMonitor([(1.0, 1.0)] * 9), job=job, {options}) as bso:
     size = bso.get_batch_size()
     print(size, flush=True)
     bso.on_train_begin()
@@ -30,6 +31,12 @@ with BatchSizeOptimizer(ReplayMonitor([(1.0, 1.0)] * 9), "sqlite:///run.db", job
         if bso.training_finished:
             break
 """
+
+
+@pytest.fixture(autouse=True)
+def _server(shared_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scripts share a server."""
+    monkeypatch.setenv("ZEUS_BSO_SERVER_URL", shared_url)
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -47,11 +54,13 @@ def launch(folder: Path, arguments: list[str], *before: str) -> subprocess.Popen
 
 def script(folder: Path, *, metric: str = "0.1", epoch: str = "pass", options: str = "") -> list[str]:
     """The command that launches a training script."""
-    (folder / "train.py").write_text(textwrap.dedent(TRAIN).format(metric=metric, epoch=epoch, options=options))
+    fields = {"metric": metric, "epoch": epoch, "options": options, "prefix": f"run-{uuid.uuid4().hex}"}
+    (folder / "train.py").write_text(textwrap.dedent(TRAIN).format(**fields))
     return ["--", sys.executable, "train.py"]
 
 
-def test_a_size_that_fails_to_converge_is_followed_by_another(tmp_path: Path) -> None:
+def test_a_size_that_fails_to_converge_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEUS_BSO_SERVER_URL", "sqlite:///run.db")
     done = run(tmp_path, *script(tmp_path, metric="0.95 if size == 8 else 0.1"))
     assert done.returncode == 0
     assert (done.stdout.split()[0], done.stdout.split()[-1]) == ("32", "8")

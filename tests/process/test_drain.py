@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from tests.support.process import PATIENCE_S, ServerProcess
+from tests.support.process import FRESH, PATIENCE_S, ServerProcess
 from tests.support.requests import request
 
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.process import PATIENCE_S, ServerProcess
+from tests.support.process import FRESH, PATIENCE_S, ServerProcess
 from tests.support.requests import request
 
 

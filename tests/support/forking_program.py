@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -61,8 +62,10 @@ def _begin(request: bytes, files: list[int]) -> list[str]:
         os.dup2(file, number)
         os.close(file)
         # Python looks what kind of file it is when it makes a stream of it.
-        made, by_lines = getattr(sys, name), name == "stderr" or os.isatty(number)
-        stream = open(number, mode, 1 if by_lines else -1, made.encoding, made.errors, closefd=False)  # noqa: SIM115
+        made = getattr(sys, name)
+        buffer = open(number, f"{mode}b", 0 if made.write_through else -1, closefd=False)  # noqa: SIM115
+        by_lines = made.line_buffering or (os.isatty(number) and not made.write_through)
+        stream = TextIOWrapper(buffer, made.encoding, made.errors, None, by_lines, made.write_through)
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     os.chdir(folder)
