@@ -12,8 +12,13 @@ import time
 import urllib.request
 from pathlib import Path
 
-from zeus_bso.cli.demo import MOST_RUNS
+import pytest
+
+from zeus_bso.cli import repeated_runs
+from zeus_bso.cli.demo import MOST_RUNS, training_script
 from zeus_bso.cli.local_server import started_server
+from zeus_bso.cli.main import main
+from zeus_bso.cli.repeated_runs import Plan
 from zeus_bso.cli.server_reader import ServerReader
 from zeus_bso.protocol.words import FailReason
 
@@ -52,19 +57,16 @@ def _wait_for_training(log: Path) -> None:
         time.sleep(0.02)
 
 
-def test_demo_trains_until_settled_and_goes_on_with_the_commands_that_it_prints(tmp_path: Path) -> None:
-    first = demo(tmp_path)
+def test_demo_trains_and_goes_on_with_the_commands_that_it_prints(tmp_path: Path) -> None:
+    first = demo(tmp_path, "--recurrences", "3")
 
     assert first.returncode == 0, first.stdout + first.stderr
     assert first.stderr == ""
     runs = [line.split()[0] for line in first.stdout.splitlines() if re.match(r" +\d+/", line)]
-    assert runs == [f"{number}/{MOST_RUNS}" for number in range(1, len(runs) + 1)]
+    assert runs == ["1/3", "2/3", "3/3"]
     assert "MAB" not in first.stdout
     table = [line.split()[0] for line in first.stdout.splitlines() if re.match(r" +\d+ ", line)]
     assert table == [str(size) for size in SIZES]
-    if len(runs) < MOST_RUNS:
-        assert "runs, settled." in first.stdout
-        assert "\nBatch size: " in first.stdout
     assert max(len(line) for line in first.stdout.splitlines() if not line.startswith("  ")) <= 80
     for command in re.findall(r"^  (\S*zeus-bso (?:jobs|trials) .*)$", first.stdout, re.MULTILINE):
         done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -72,15 +74,28 @@ def test_demo_trains_until_settled_and_goes_on_with_the_commands_that_it_prints(
         assert "256" in done.stdout
     assert "serve --database-url sqlite:///demo/zeus-bso.db" in first.stdout
 
-    second = demo(tmp_path, "--recurrences", "2", "--json")
+    second = demo(tmp_path, "--recurrences", "1", "--json")
 
     assert second.returncode == 0, second.stdout + second.stderr
-    assert second.stderr.startswith("Training a small network on handwritten digits 2 times. Ctrl-C stops it.\n")
-    assert f"(runs so far: {len(runs)})" in second.stderr
+    assert second.stderr.startswith("Training a small network on handwritten digits once. Ctrl-C stops it.\n")
+    assert "(runs so far: 3)" in second.stderr
     report = json.loads(second.stdout)
-    assert report["recurrences"] == len(runs) + 2
-    assert sum(row["runs"] for row in report["sizes"]) == len(runs) + 2
+    assert report["recurrences"] == 4
+    assert sum(row["runs"] for row in report["sizes"]) == 4
     assert processes_that_mention(tmp_path) == []
+
+
+def test_unless_told_how_often_it_trains_until_its_size_is_settled(
+    shared_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes of it, `zeus-bso try` shows on a script that is quick."""
+    plans: list[Plan] = []
+    monkeypatch.setattr(repeated_runs, "repeat", lambda plan, *others: plans.append(plan))
+
+    for options in ([], ["--recurrences", "7"]):
+        assert main(["demo", "--dir", str(tmp_path), "--server-url", shared_url, *options]) == 0
+    assert [(plan.stops_when_settled, plan.most_runs) for plan in plans] == [(True, MOST_RUNS), (False, 7)]
+    assert [plan.command for plan in plans] == [[sys.executable, str(training_script())]] * 2
 
 
 def test_an_interrupted_demo_cancels_its_run_leaves_no_process_and_says_how_to_go_on(tmp_path: Path) -> None:
@@ -102,7 +117,7 @@ def test_an_interrupted_demo_cancels_its_run_leaves_no_process_and_says_how_to_g
     finally:
         process.kill()
 
-    assert first.startswith("Training a small network")
+    assert first.startswith("Training a small network on handwritten digits 30 times. ")
     assert "zeus-bso" in page
     assert process.returncode == 130
     assert "Run the demo again to continue" in errors

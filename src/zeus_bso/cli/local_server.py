@@ -17,7 +17,7 @@ from zeus_bso.cli.errors import CommandError
 DATABASE_NAME = "zeus-bso.db"
 
 _URL = re.compile(r"http://\S+:\d+")
-_PATIENCE_S = 30.0
+_PATIENCE_S = 120.0
 
 _NO_TOKENS = {"ZEUS_BSO_API_TOKENS": "", "ZEUS_BSO_API_TOKENS_FILE": ""}
 """Tokens in the environment belong to another server. This server listens on this machine only."""

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import urllib3
-
 from zeus_bso.cli.database_errors import database_errors_in_one_line
 from zeus_bso.cli.draining import GRACE_S, KEEP_ALIVE_S, drain_when_told_to_end
 from zeus_bso.cli.loading import loading_code
@@ -119,6 +117,8 @@ def common_counts() -> Iterator[None]:
 
 def _announce(url: str, announcement: str) -> None:
     """Print the address of the server as soon as it answers."""
+    import urllib3
+
     http = urllib3.PoolManager(retries=False, timeout=1.0)
     while True:
         try:
