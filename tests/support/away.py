@@ -17,7 +17,7 @@ from zeus_bso.client.batch_size_optimizer import BatchSizeOptimizer
 from zeus_bso.client.connection.http_transport import HttpTransport
 from zeus_bso.protocol.transport import TransportError
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 class Outage:

@@ -18,7 +18,7 @@ FRESH = (sys.executable, "-m", "zeus_bso")
 """The command as a user starts it, in an interpreter of its own."""
 
 _URL = re.compile(r"http://[^\s;]+:\d+")
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 
 class ServerProcess:
