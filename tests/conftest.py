@@ -41,6 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Begin with nothing left."""
     config.stash[LEFT] = []
+    config.addinivalue_line(
+        "markers", "databases(which): run a test of the contract on 'any' database or on 'every' one"
+    )
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

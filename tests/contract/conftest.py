@@ -1,4 +1,4 @@
-"""The contract is one, whatever the database: every test of it runs on each."""
+"""The contract is one, whatever the database: a test of it runs on each, unless only rules in Python can break it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.databases import KINDS, DatabaseServers
 from tests.support.server import Server
 
 from zeus_bso.server.database import migrate
 
 IN_MEMORY = "memory"
-"""SQLite again, as the shipped fake has it: the fast lane has it beside a file, a whole run what keeps data."""
+"""SQLite as the shipped fake has it: it stands for any database, and the fast lane has it beside a file."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Choose the databases of a test, unless it names its own."""
-    named = {mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")}
-    if "_shared_server" in metafunc.fixturenames and "_shared_server" not in named:
-        kinds = [IN_MEMORY, "sqlite"] if metafunc.config.getoption("--fast") else KINDS
+    """Choose the databases of a test."""
+    if "_shared_server" in metafunc.fixturenames:
+        chosen = metafunc.definition.get_closest_marker("databases")
+        if (chosen or EVERY_DATABASE.mark).args == ANY_DATABASE.args:
+            kinds = [IN_MEMORY]
+        else:
+            kinds = [IN_MEMORY, "sqlite"] if metafunc.config.getoption("--fast") else [*KINDS]
         metafunc.parametrize("_shared_server", kinds, indirect=True, scope="session")
 
 

@@ -10,13 +10,14 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.jobs import Json, Trial, spec
 from tests.support.refusals import assert_refused, message_of
 from tests.support.server import TABLES, Server
 
 MIB = 2**20
 
-REFUSED_BEFOREHAND = pytest.mark.parametrize("_shared_server", ["memory"], indirect=True)
+pytestmark = ANY_DATABASE
 """What is refused before the database is asked is refused alike whatever database that is."""
 
 CALLS = {
@@ -57,6 +58,29 @@ BODIES: dict[str, Json] = {
 }
 
 
+NO_OBJECTS = [
+    b"",
+    b"null",
+    b"[]",
+    b"[{}]",
+    b'"text"',
+    b"5",
+    b"true",
+    b"NaN",
+    b"{",
+    b"}",
+    b"{]",
+    b"{'job_id': 'x'}",
+    b'{"job_id": "x",}',
+    b"\x00",
+    b"\xff\xfe{\x00}\x00",
+    b"--x\r\n",
+    b"[" * 100_000,
+    b'{"a":' * 100_000,
+    b"[" * 100_000 + b"]" * 100_000,
+]
+
+
 def fields_of(kind: type | tuple[type, ...]) -> list[tuple[str, str]]:
     """Every ``(call, field)`` whose value in a valid body is of that kind; a dot leads into an object."""
     found = []
@@ -71,6 +95,54 @@ def fields_of(kind: type | tuple[type, ...]) -> list[tuple[str, str]]:
 NUMBERS = fields_of((int, float))
 INTEGERS = fields_of(int)
 TEXTS = [place for place in fields_of(str) if place[1] not in ("reason", "energy_source")]
+WITHIN = [
+    ("register", "eta_knob", "0"),
+    ("register", "eta_knob", "1"),
+    ("register", "beta_knob", "1e-9"),
+    ("register", "beta_knob", "null"),
+    ("register", "beta_knob", "1e12"),
+    ("register", "target_metric", "1e30"),
+    ("register", "target_metric", "-1e30"),
+    ("register", "max_epochs", "2147483647"),
+    ("register", "max_power", "1e9"),
+    ("register", "mab_prior_mean", "1e30"),
+    ("register", "mab_prior_mean", "-1e30"),
+    ("register", "mab_prior_precision", "0"),
+    ("register", "mab_prior_precision", "1e30"),
+    ("register", "mab_seed", "null"),
+    ("register", "mab_seed", "0"),
+    ("register", "mab_seed", "9223372036854775807"),
+    ("register", "window_size", "0"),
+    ("register", "number_of_gpus", "0"),
+    ("report", "time", "1e15"),
+    ("report", "energy", "1e15"),
+    ("report", "current_epoch", "0"),
+    ("report", "current_epoch", "2147483647"),
+    ("beat", "time", "1e15"),
+]
+"""Values at the bounds."""
+
+BEYOND = [
+    ("register", "eta_knob", "1.0000001"),
+    ("register", "beta_knob", "0"),
+    ("register", "beta_knob", "1.1e12"),
+    ("register", "beta_knob", "1e300"),
+    ("register", "target_metric", "1.1e30"),
+    ("register", "target_metric", "-1.1e30"),
+    ("register", "max_epochs", "0"),
+    ("register", "max_power", "1000000001"),
+    ("register", "mab_prior_mean", "1.1e30"),
+    ("register", "mab_prior_mean", "-1.1e30"),
+    ("register", "mab_prior_precision", "1.1e30"),
+    ("register", "mab_seed", "9223372036854775808"),
+    ("report", "time", "1.0000001e15"),
+    ("report", "energy", "1.0000001e15"),
+    ("report", "energy", "-0.0001"),
+    ("report", "current_epoch", "1.5"),
+    ("report", "trial_number", "0"),
+    ("beat", "time", "1e16"),
+]
+
 NOT_FINITE = ["NaN", "Infinity", "-Infinity", "1e400", "-1e400"]
 
 
@@ -100,6 +172,11 @@ def send(server: Server, call: str, content: bytes) -> tuple[int, str]:
     return response.status_code, message
 
 
+def accepted(server: Server, call: str, bodies: list[bytes]) -> list[bytes]:
+    """Those of the bodies that a call does not refuse with 422."""
+    return [body for body in bodies if send(server, call, body)[0] != 422]
+
+
 def stored(server: Server) -> list[object]:
     """All that the database holds."""
     return [server.sql(f"SELECT * FROM {table}") for table in TABLES]
@@ -111,20 +188,18 @@ def test_the_valid_bodies_that_these_tests_change_are_accepted(server: Server, c
 
 
 class TestNumbers:
-    @REFUSED_BEFOREHAND
-    @pytest.mark.parametrize("token", NOT_FINITE)
     @pytest.mark.parametrize(("call", "field"), [place for place in NUMBERS if place[1] != "metric"])
-    def test_a_number_that_is_not_finite_is_422_naming_the_field(
-        self, server: Server, call: str, field: str, token: str
-    ) -> None:
+    def test_a_number_that_is_not_finite_is_422_naming_the_field(self, server: Server, call: str, field: str) -> None:
         before = stored(server)
-        status, message = send(server, call, body_with(call, field, token))
+        for token in NOT_FINITE:
+            status, message = send(server, call, body_with(call, field, token))
 
-        assert status == 422
-        assert field in message
-        assert "NaN" not in message
+            assert status == 422, token
+            assert field in message
+            assert "NaN" not in message
         assert stored(server) == before
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize("token", [*NOT_FINITE, "null"])
     def test_only_a_metric_may_be_not_finite_and_is_stored_as_null(self, server: Server, token: str) -> None:
         status, _ = send(server, "report", body_with("report", "metric", token))
@@ -141,7 +216,6 @@ class TestNumbers:
             content = json.dumps(trial.result(metric="@@", current_epoch=epoch)).replace('"@@"', token).encode()
             assert server.send("POST", "/report", content).json()["target_reached"] is False
 
-    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize(("call", "field"), INTEGERS)
     def test_an_integer_of_more_than_32_bits_is_422_naming_the_field(
         self, server: Server, call: str, field: str
@@ -151,19 +225,16 @@ class TestNumbers:
         assert status == 422
         assert field in message
 
-    @REFUSED_BEFOREHAND
-    @pytest.mark.parametrize("number", [2**31, 2**32, 2**63])
     @pytest.mark.parametrize(("call", "field"), [place for place in INTEGERS if place[1] != "mab_seed"])
-    def test_integers_end_at_32_bits(self, server: Server, call: str, field: str, number: int) -> None:
-        assert send(server, call, body_with(call, field, str(number)))[0] == 422
+    def test_integers_end_at_32_bits(self, server: Server, call: str, field: str) -> None:
+        assert accepted(server, call, [body_with(call, field, str(2**bits)) for bits in (31, 32, 63)]) == []
 
-    @REFUSED_BEFOREHAND
-    @pytest.mark.parametrize("token", ["1" + "0" * 4999, "-1" + "0" * 4999, "1" + "0" * 400, "-1" + "0" * 400])
     @pytest.mark.parametrize(("call", "field"), NUMBERS)
-    def test_an_integer_of_hundreds_of_digits_is_422(self, server: Server, call: str, field: str, token: str) -> None:
-        assert send(server, call, body_with(call, field, token))[0] == 422
+    def test_an_integer_of_hundreds_of_digits_is_422(self, server: Server, call: str, field: str) -> None:
+        tokens = [sign + "1" + "0" * zeros for sign in ("", "-") for zeros in (400, 4999)]
 
-    @REFUSED_BEFOREHAND
+        assert accepted(server, call, [body_with(call, field, token) for token in tokens]) == []
+
     @pytest.mark.parametrize(
         ("call", "field"),
         [place for place in NUMBERS if place[1] not in ("metric", "target_metric", "mab_prior_mean")],
@@ -174,61 +245,22 @@ class TestNumbers:
         assert status == 422
         assert field in message
 
-    @pytest.mark.parametrize(
-        ("call", "field", "token", "accepted"),
-        [
-            ("register", "eta_knob", "0", True),
-            ("register", "eta_knob", "1", True),
-            ("register", "eta_knob", "1.0000001", False),
-            ("register", "beta_knob", "0", False),
-            ("register", "beta_knob", "1e-9", True),
-            ("register", "beta_knob", "null", True),
-            ("register", "beta_knob", "1e12", True),
-            ("register", "beta_knob", "1.1e12", False),
-            ("register", "beta_knob", "1e300", False),
-            ("register", "target_metric", "1e30", True),
-            ("register", "target_metric", "-1e30", True),
-            ("register", "target_metric", "1.1e30", False),
-            ("register", "target_metric", "-1.1e30", False),
-            ("register", "max_epochs", "0", False),
-            ("register", "max_epochs", "2147483647", True),
-            ("register", "max_power", "1e9", True),
-            ("register", "max_power", "1000000001", False),
-            ("register", "mab_prior_mean", "1e30", True),
-            ("register", "mab_prior_mean", "-1e30", True),
-            ("register", "mab_prior_mean", "1.1e30", False),
-            ("register", "mab_prior_mean", "-1.1e30", False),
-            ("register", "mab_prior_precision", "0", True),
-            ("register", "mab_prior_precision", "1e30", True),
-            ("register", "mab_prior_precision", "1.1e30", False),
-            ("register", "mab_seed", "null", True),
-            ("register", "mab_seed", "0", True),
-            ("register", "mab_seed", "9223372036854775807", True),
-            ("register", "mab_seed", "9223372036854775808", False),
-            ("register", "window_size", "0", True),
-            ("register", "number_of_gpus", "0", True),
-            ("report", "time", "1e15", True),
-            ("report", "time", "1.0000001e15", False),
-            ("report", "energy", "1e15", True),
-            ("report", "energy", "1.0000001e15", False),
-            ("report", "energy", "-0.0001", False),
-            ("report", "current_epoch", "0", True),
-            ("report", "current_epoch", "2147483647", True),
-            ("report", "current_epoch", "1.5", False),
-            ("report", "trial_number", "0", False),
-            ("beat", "time", "1e15", True),
-            ("beat", "time", "1e16", False),
-        ],
-    )
-    def test_a_bound_stands_where_the_protocol_puts_it(
-        self, server: Server, call: str, field: str, token: str, accepted: bool
+    @EVERY_DATABASE
+    @pytest.mark.parametrize(("call", "field", "token"), WITHIN)
+    def test_what_is_within_a_bound_of_the_protocol_is_stored(
+        self, server: Server, call: str, field: str, token: str
+    ) -> None:
+        assert send(server, call, body_with(call, field, token))[0] in (200, 201)
+
+    @pytest.mark.parametrize(("call", "field", "token"), BEYOND)
+    def test_what_is_beyond_a_bound_of_the_protocol_is_422_naming_the_field(
+        self, server: Server, call: str, field: str, token: str
     ) -> None:
         status, message = send(server, call, body_with(call, field, token))
 
-        assert status in ((200, 201) if accepted else (422,))
-        assert accepted or field in message
+        assert status == 422
+        assert field in message
 
-    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize(
         ("field", "value"),
         [("beta_knob", 1e300), ("eta_knob", 1.1), ("mab_prior_mean", -1e300), ("mab_prior_precision", 1e300)],
@@ -239,6 +271,7 @@ class TestNumbers:
         assert response.status_code == 422
         assert re.search(rf"{field}: Input should be (less|greater) than or equal to -?\d+", message_of(response))
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize("policy", ["zeus", "surrogate"])
     def test_a_job_that_an_older_release_took_with_larger_numbers_goes_on(self, server: Server, policy: str) -> None:
         server.register(job_id="old", policy=policy, target_metric=1e30)
@@ -253,15 +286,15 @@ class TestNumbers:
         for _ in range(3):
             assert server.report(server.ask("old"), metric=1e30)["converged"]
 
-    @REFUSED_BEFOREHAND
-    @pytest.mark.parametrize("token", ['"abc"', "[1]", "{}", '"ECHO"', '""'])
     @pytest.mark.parametrize(("call", "field"), NUMBERS)
-    def test_what_is_no_number_is_422_naming_the_field(self, server: Server, call: str, field: str, token: str) -> None:
-        status, message = send(server, call, body_with(call, field, token))
+    def test_what_is_no_number_is_422_naming_the_field(self, server: Server, call: str, field: str) -> None:
+        for token in ('"abc"', "[1]", "{}", '"ECHO"', '""'):
+            status, message = send(server, call, body_with(call, field, token))
 
-        assert status == 422
-        assert field in message
+            assert status == 422, token
+            assert field in message
 
+    @EVERY_DATABASE
     def test_the_longest_run_that_may_be_reported_does_not_stop_the_job(self, server: Server) -> None:
         server.report(TRIAL, time=1e15, energy=1e15)
 
@@ -271,6 +304,7 @@ class TestNumbers:
         server.converge(TRIAL, energy=1e15, current_epoch=2)
         server.ask()
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize("eta_knob", [0.0, 0.5, 1.0])
     def test_figures_at_the_bounds_of_what_is_valid_do_not_stop_the_job(self, server: Server, eta_knob: float) -> None:
         extremes = {"max_power": 1e9, "mab_prior_mean": 1e30, "mab_prior_precision": 1e30, "beta_knob": 1e12}
@@ -286,24 +320,20 @@ class TestNumbers:
 
 
 class TestTexts:
-    @REFUSED_BEFOREHAND
-    @pytest.mark.parametrize("token", ['"a\\u0000b"', '"' + "x" * 256 + '"', '""', "5", "[]", "{}"])
     @pytest.mark.parametrize(("call", "field"), TEXTS)
-    def test_a_text_that_is_none_is_422_naming_the_field(
-        self, server: Server, call: str, field: str, token: str
-    ) -> None:
-        status, message = send(server, call, body_with(call, field, token))
+    def test_a_text_that_is_none_is_422_naming_the_field(self, server: Server, call: str, field: str) -> None:
+        for token in ('"a\\u0000b"', '"' + "x" * 256 + '"', '""', "5", "[]", "{}"):
+            status, message = send(server, call, body_with(call, field, token))
 
-        assert status == 422
-        assert field in message
+            assert status == 422, token
+            assert field in message
 
-    @REFUSED_BEFOREHAND
-    @pytest.mark.parametrize("token", ['"\\ud800"', '"a\\udfffb"', '"\\ud800\\u0041"'])
     @pytest.mark.parametrize(("call", "field"), TEXTS)
-    def test_a_lone_surrogate_is_422(self, server: Server, call: str, field: str, token: str) -> None:
-        assert send(server, call, body_with(call, field, token))[0] == 422
+    def test_a_lone_surrogate_is_422(self, server: Server, call: str, field: str) -> None:
+        tokens = ['"\\ud800"', '"a\\udfffb"', '"\\ud800\\u0041"']
 
-    @REFUSED_BEFOREHAND
+        assert accepted(server, call, [body_with(call, field, token) for token in tokens]) == []
+
     @pytest.mark.parametrize("token", ['"\\ud800"', '"\ud800"'])
     @pytest.mark.parametrize(("call", "field"), [("report", "time"), ("register", "batch_sizes"), ("end", "reason")])
     def test_a_lone_surrogate_where_no_text_belongs_is_422(
@@ -311,20 +341,21 @@ class TestTexts:
     ) -> None:
         assert send(server, call, body_with(call, field, token))[0] == 422
 
-    @REFUSED_BEFOREHAND
-    @pytest.mark.parametrize("broken", [b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xc0\x80"])
     @pytest.mark.parametrize("call", CALLS)
-    def test_invalid_utf_8_is_422(self, server: Server, call: str, broken: bytes) -> None:
-        content = json.dumps(BODIES[call] | {"extra": "@@"}).encode().replace(b"@@", broken)
+    def test_invalid_utf_8_is_422(self, server: Server, call: str) -> None:
+        content = json.dumps(BODIES[call] | {"extra": "@@"}).encode()
+        broken = [b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xc0\x80"]
 
-        assert send(server, call, content)[0] == 422
+        assert accepted(server, call, [content.replace(b"@@", part) for part in broken]) == []
 
+    @EVERY_DATABASE
     def test_text_beyond_the_basic_plane_is_accepted(self, server: Server) -> None:
         content = json.dumps(spec(job_id="\U0001f40e")).encode()
 
         assert send(server, "register", content)[0] == 201
         assert server.ask("\U0001f40e").job_id == "\U0001f40e"
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize(("call", "field"), TEXTS)
     def test_a_text_of_255_characters_is_not_too_long(self, server: Server, call: str, field: str) -> None:
         status, message = send(server, call, body_with(call, field, json.dumps("é" * 255)))
@@ -337,6 +368,7 @@ class TestTexts:
 
         assert_refused(response, 422, "run_id" if "run_id" in query else "job_id")
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize("query", ["job_id=%ff", "job_id=%ED%A0%80", "job_id=%F0%9F", "job_id=;%22'"])
     def test_a_query_that_is_no_text_names_no_job(self, server: Server, query: str) -> None:
         assert server.send("GET", f"/jobs/batch_size?{query}").status_code in (400, 422)
@@ -359,7 +391,6 @@ class TestTexts:
 
 
 class TestBatchSizes:
-    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize(
         "sizes",
         [[], [16, 16], [0, 16], [-8, 16], [16, 2**31], [16, 10**20], [16, 1.5], [16, None], [16, "ECHO"], [[16]], 16],
@@ -367,13 +398,13 @@ class TestBatchSizes:
     def test_bad_sizes_are_422_naming_the_field(self, server: Server, sizes: object) -> None:
         assert_refused(server.call("POST", "/jobs", spec(job_id="x", batch_sizes=sizes)), 422, "batch_sizes")
 
-    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("default", [7, 0, -16, 10**20, None, "ECHO"])
     def test_a_bad_default_is_422_naming_the_field(self, server: Server, default: object) -> None:
         response = server.call("POST", "/jobs", spec(job_id="x", default_batch_size=default))
 
         assert_refused(response, 422, "default_batch_size")
 
+    @EVERY_DATABASE
     def test_a_thousand_sizes_are_accepted_and_usable(self, server: Server) -> None:
         server.register(job_id="many", batch_sizes=list(range(1, 1001)))
 
@@ -385,17 +416,16 @@ class TestBatchSizes:
 
         assert_refused(response, 422, "batch_sizes")
 
+    @EVERY_DATABASE
     def test_one_size_is_enough(self, server: Server) -> None:
         server.register(job_id="one", batch_sizes=[2**31 - 1], default_batch_size=2**31 - 1)
 
         assert server.ask("one").batch_size == 2**31 - 1
 
-    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("field", [name for name in spec() if name not in ("job_id", "beta_knob", "mab_seed")])
     def test_null_where_a_value_belongs_is_422_naming_the_field(self, server: Server, field: str) -> None:
         assert_refused(server.call("POST", "/jobs", spec(job_id="x") | {field: None}), 422, field)
 
-    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize(
         "field", ["job_id_prefix", "batch_sizes", "default_batch_size", "max_power", "number_of_gpus", "gpu_model"]
     )
@@ -407,37 +437,11 @@ class TestBatchSizes:
 
 
 class TestBodies:
-    @REFUSED_BEFOREHAND
-    @pytest.mark.parametrize(
-        "content",
-        [
-            b"",
-            b"null",
-            b"[]",
-            b"[{}]",
-            b'"text"',
-            b"5",
-            b"true",
-            b"NaN",
-            b"{",
-            b"}",
-            b"{]",
-            b"{'job_id': 'x'}",
-            b'{"job_id": "x",}',
-            b"\x00",
-            b"\xff\xfe{\x00}\x00",
-            b"--x\r\n",
-            b"[" * 100_000,
-            b'{"a":' * 100_000,
-            b"[" * 100_000 + b"]" * 100_000,
-        ],
-        ids=lambda content: f"{content[:12]!r} x{len(content)}",
-    )
     @pytest.mark.parametrize("call", CALLS)
-    def test_a_body_that_is_no_object_is_422(self, server: Server, call: str, content: bytes) -> None:
+    def test_a_body_that_is_no_object_is_422(self, server: Server, call: str) -> None:
         before = stored(server)
 
-        assert send(server, call, content)[0] == 422
+        assert accepted(server, call, NO_OBJECTS) == []
         assert stored(server) == before
 
     @pytest.mark.parametrize("call", ["register", "report", "end", "ask", "beat"])
@@ -479,23 +483,20 @@ class TestBodies:
 
         assert response.status_code in (200, 201, 415, 422)
 
-    @REFUSED_BEFOREHAND
-    @pytest.mark.parametrize("token", ["true", "false"])
     @pytest.mark.parametrize(("call", "field"), NUMBERS)
-    def test_a_boolean_is_no_number(self, server: Server, call: str, field: str, token: str) -> None:
-        status, message = send(server, call, body_with(call, field, token))
+    def test_a_boolean_is_no_number(self, server: Server, call: str, field: str) -> None:
+        for token in ("true", "false"):
+            status, message = send(server, call, body_with(call, field, token))
 
-        assert status == 422
-        assert "boolean" in message
-        assert field in message
+            assert status == 422, token
+            assert "boolean" in message
+            assert field in message
 
-    @REFUSED_BEFOREHAND
     def test_a_boolean_is_no_batch_size(self, server: Server) -> None:
         content = json.dumps(BODIES["register"] | {"batch_sizes": [True, 16]}).encode()
 
         assert send(server, "register", content)[0] == 422
 
-    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("call", CALLS)
     def test_a_body_of_two_mib_is_413(self, server: Server, call: str) -> None:
         before = stored(server)
@@ -504,7 +505,6 @@ class TestBodies:
         assert_refused(response, 413)
         assert stored(server) == before
 
-    @REFUSED_BEFOREHAND
     @pytest.mark.parametrize("call", CALLS)
     def test_a_body_of_two_mib_in_chunks_is_413(self, server: Server, call: str) -> None:
         async def chunks() -> AsyncIterator[bytes]:

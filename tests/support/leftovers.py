@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.support.databases import SHARED
 from tests.support.forked import started_by as forked_by
-from tests.support.private_servers import children, is_alive
+from tests.support.private_servers import is_alive
 from zeus_bso.client.exit_hooks import HOOKS
 from zeus_bso.client.live_run import LiveRun
 
@@ -45,16 +45,16 @@ def started_by(test: str) -> set[int]:
     """The processes that the body of a test has started, and all that those have started."""
     mark = f"\0PYTEST_CURRENT_TEST={test} (call)\0".encode()
     shared = f"\0{SHARED}=1\0".encode()
-    environments = {pid: b"\0" + _read(pid, "environ") for pid in _processes()}
-    started = {pid for pid, environment in environments.items() if mark in environment and shared not in environment}
+    environments = {pid: b"\0" + _read(pid, "environ") for pid in _pids()}
+    found = {pid for pid, environment in environments.items() if mark in environment and shared not in environment}
     # The system shows the environment that a process began with; what is forked has got another since.
-    return started | forked_by(test)
+    return {pid for pid in found if _is_process(pid)} | forked_by(test)
 
 
 def forked() -> set[int]:
     """The children of this process that have been forked, and still run this very program."""
     own = _read(os.getpid(), "cmdline")
-    return {pid for pid in children(os.getpid()) if is_alive(pid) and _read(pid, "cmdline") == own}
+    return {pid for pid in _children() if is_alive(pid) and _read(pid, "cmdline") == own}
 
 
 def of_run(folder: Path) -> set[int]:
@@ -62,8 +62,8 @@ def of_run(folder: Path) -> set[int]:
     mark = os.fsencode(folder)
     return {
         pid
-        for pid in _processes()
-        if pid != os.getpid() and (mark in _read(pid, "environ") or mark in _read(pid, "cmdline"))
+        for pid in _pids()
+        if pid != os.getpid() and (mark in _read(pid, "environ") or mark in _read(pid, "cmdline")) and _is_process(pid)
     }
 
 
@@ -114,9 +114,23 @@ def in_folder(folder: Path) -> list[str]:
     return [str(path) for path in sorted(folder.iterdir()) if not path.name.startswith(_RUNNERS_OWN + _PYTORCHS_OWN)]
 
 
-def _processes() -> Iterator[int]:
-    found = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
-    return (pid for pid in found if is_alive(pid) and _RESOURCE_TRACKER not in _read(pid, "cmdline"))
+def _children() -> Iterator[int]:
+    """The children of this process."""
+    own = str(os.getpid()).encode()
+    for pid in _pids():
+        # The name of the command stands in brackets and may hold anything.
+        fields = _read(pid, "stat").rpartition(b")")[2].split()
+        if fields[1:2] == [own]:
+            yield pid
+
+
+def _pids() -> list[int]:
+    # After each test that may start a process: paths as objects would take most of the time.
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+
+
+def _is_process(pid: int) -> bool:
+    return is_alive(pid) and _RESOURCE_TRACKER not in _read(pid, "cmdline")
 
 
 def _command(pid: int) -> str:
@@ -124,9 +138,16 @@ def _command(pid: int) -> str:
 
 
 def _read(pid: int, name: str) -> bytes:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/{name}").read_bytes()
-    return b""
+    try:
+        file = os.open(f"/proc/{pid}/{name}", os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        return b"".join(iter(lambda: os.read(file, 2**16), b""))
+    except OSError:
+        return b""
+    finally:
+        os.close(file)
 
 
 def _sockets() -> Iterator[str]:
