@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -28,36 +28,46 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("_shared_server", kinds, indirect=True, scope="session")
 
 
-class _SharedServers:
-    """One application for each kind of database, for all tests of this process."""
+class _Databases:
+    """One database with our schema for each kind and use, for all tests of this process."""
 
     def __init__(self, databases: DatabaseServers, folder: Path) -> None:
         self._databases, self._folder = databases, folder
         self._stack = ExitStack()
-        self._started: dict[str, Server] = {}
+        self._urls: dict[tuple[str, str], str] = {}
+        self._shared: dict[str, Server] = {}
 
-    def of(self, kind: str) -> Server:
-        if kind not in self._started:
-            server = Server(_migrated(kind, self._databases, self._folder, self._stack))
+    def url(self, kind: str, use: str) -> str:
+        """Its URL; what tests have left there goes with :meth:`Server.wipe`."""
+        if (kind, use) not in self._urls:
+            url = self._stack.enter_context(self._databases.fresh(kind, self._folder))
+            migrate.upgrade(url)
+            self._urls[kind, use] = url
+        return self._urls[kind, use]
+
+    def shared_server(self, kind: str) -> Server:
+        """The application that serves all tests that do not change it."""
+        if kind not in self._shared:
+            server = Server("sqlite://" if kind == IN_MEMORY else self.url(kind, "shared"))
             server.start()
             self._stack.callback(server.close)
-            self._started[kind] = server
-        return self._started[kind]
+            self._shared[kind] = server
+        return self._shared[kind]
 
     def close(self) -> None:
         self._stack.close()
 
 
 @pytest.fixture(scope="session")
-def _shared_servers(databases: DatabaseServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[_SharedServers]:
-    servers = _SharedServers(databases, tmp_path_factory.mktemp("server"))
-    yield servers
-    servers.close()
+def _migrated(databases: DatabaseServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Databases]:
+    migrated = _Databases(databases, tmp_path_factory.mktemp("server"))
+    yield migrated
+    migrated.close()
 
 
 @pytest.fixture(scope="session")
-def _shared_server(request: pytest.FixtureRequest, _shared_servers: _SharedServers) -> Server:
-    return _shared_servers.of(request.param)
+def _shared_server(request: pytest.FixtureRequest, _migrated: _Databases) -> Server:
+    return _migrated.shared_server(request.param)
 
 
 @pytest.fixture
@@ -77,18 +87,10 @@ def registered(server: Server) -> None:
 
 
 @pytest.fixture(params=KINDS)
-def own_server(request: pytest.FixtureRequest, databases: DatabaseServers, tmp_path: Path) -> Iterator[Server]:
-    """An application that the test may restart and change."""
-    with ExitStack() as stack:
-        server = Server(_migrated(request.param, databases, tmp_path, stack))
-        server.start()
-        stack.callback(server.close)
+def own_server(request: pytest.FixtureRequest, _migrated: _Databases) -> Iterator[Server]:
+    """An application that the test may restart and change, on an empty database of each kind."""
+    server = Server(_migrated.url(request.param, "own"))
+    server.start()
+    with closing(server):
+        server.wipe()
         yield server
-
-
-def _migrated(kind: str, databases: DatabaseServers, folder: Path, stack: ExitStack) -> str:
-    if kind == IN_MEMORY:
-        return "sqlite://"
-    url = stack.enter_context(databases.fresh(kind, folder))
-    migrate.upgrade(url)
-    return url

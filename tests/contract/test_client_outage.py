@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.jobs import Trial
 from tests.support.server import Server
+
+pytestmark = ANY_DATABASE
 
 BEST, DEFAULT = 8, 16
 
@@ -47,12 +50,14 @@ class TestLateDecisions:
         trial = server.ask()
         assert server.report(trial, metric=metric, current_epoch=5, decided=decided)["outcome"] == outcome
 
+    @EVERY_DATABASE
     def test_one_of_an_epoch_that_is_known_counts_with_its_own_metric(self, server: Server) -> None:
         server.register()
         trial = server.ask()
         server.report(trial, metric=0.2)
         assert server.report(trial, metric=1.0, decided="converged")["converged"]
 
+    @EVERY_DATABASE
     def test_one_for_an_expired_trial_opens_it_again(self, server: Server) -> None:
         server.register()
         trial = server.ask()

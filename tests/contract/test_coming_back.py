@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.jobs import Trial
 from tests.support.server import Server
+
+pytestmark = ANY_DATABASE
 
 CHECKPOINT = {"time": 20.0, "energy": 100.0, "current_epoch": 2}
 
@@ -47,6 +50,7 @@ class TestErrors:
         broken(server)
         assert ask(server, "b", checkpoint=CHECKPOINT | {"trial_number": 7}).trial_number == 2
 
+    @EVERY_DATABASE
     def test_a_checkpoint_of_another_trial_rewinds_none(self, server: Server) -> None:
         trial = broken(server, "preempted")
         assert ask(server, "b", checkpoint=CHECKPOINT | {"trial_number": 7}) == trial
@@ -92,6 +96,7 @@ class TestOwnWord:
 
         assert retired(server) == {first.batch_size: "unconverged"}
 
+    @EVERY_DATABASE
     def test_what_was_decided_at_max_epochs_still_counts_at_once(self, server: Server) -> None:
         trial = server.ask()
         server.miss(trial)

@@ -6,12 +6,13 @@ Costs are energies here: every job has ``eta_knob`` 1 unless a test says otherwi
 from __future__ import annotations
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.job_lives import ask_for, play_on, retired, run, types
 from tests.support.jobs import Trial
 from tests.support.refusals import assert_refused
 from tests.support.server import Server
 
-pytestmark = pytest.mark.usefixtures("registered")
+pytestmark = [pytest.mark.usefixtures("registered"), ANY_DATABASE]
 
 
 class TestGenerations:
@@ -54,6 +55,7 @@ class TestGenerations:
         assert server.job()["no_size_converges"] is False
         assert not server.offer()["message"]
 
+    @EVERY_DATABASE
     def test_a_wide_generation_keeps_the_sizes_that_converge(self, server: Server) -> None:
         self.fail_all(server)
         for _ in range(4):
@@ -106,6 +108,7 @@ class TestReset:
 
         assert server.ask().trial_number == 2
 
+    @EVERY_DATABASE
     def test_every_size_comes_back(self, server: Server) -> None:
         server.miss(server.ask())
         server.reset()
@@ -137,6 +140,7 @@ class TestReset:
         assert [run(server).batch_size for _ in range(20)] == first
 
 
+@EVERY_DATABASE
 class TestDeleteLeavesATombstone:
     def test_numbers_run_on_and_the_generation_is_higher(self, server: Server) -> None:
         run(server)
@@ -249,6 +253,7 @@ class TestDrift:
 
         assert retired(server) == {}
 
+    @EVERY_DATABASE
     def test_sizes_that_the_old_bound_retired_come_back(self, server: Server) -> None:
         play_on(server)
         first, second = ask_for(server, 16), ask_for(server, 16)

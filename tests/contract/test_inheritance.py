@@ -6,9 +6,12 @@ from itertools import count
 
 import pytest
 from tests.support.access import SETTING, TOKENS
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.exports import export, file_of, lines_of, rows, send
 from tests.support.jobs import Json, Trial
 from tests.support.server import Server
+
+pytestmark = ANY_DATABASE
 
 NEEDED = {8: 4, 16: 3, 32: 2, 64: 2}
 """Epochs that a run needs."""
@@ -53,6 +56,7 @@ def ancestor(server: Server, job_id: str = "other") -> Json | None:
 
 
 class TestWhoIsAnAncestor:
+    @EVERY_DATABASE
     def test_a_job_of_the_same_prefix_on_another_gpu(self, server: Server) -> None:
         learnt(server)
         answer = other(server)
@@ -78,6 +82,7 @@ class TestWhoIsAnAncestor:
         assert found is not None
         assert found["kind"] == "similar"
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize(
         "changed",
         [
@@ -114,6 +119,7 @@ class TestWhoIsAnAncestor:
         assert found is not None
         assert found["job_id"] == "most"
 
+    @EVERY_DATABASE
     def test_a_job_that_is_named_comes_first_whatever_its_prefix(self, server: Server) -> None:
         learnt(server)
         learnt(server, runs=3, job_id="named", job_id_prefix="something else")
@@ -149,6 +155,7 @@ class TestWhoIsAnAncestor:
         assert ancestor(server) is None
 
 
+@EVERY_DATABASE
 class TestPastRuns:
     def test_are_handed_on_too(self, server: Server) -> None:
         server.register(policy="surrogate")
@@ -256,6 +263,7 @@ class TestTheFirstRun:
         assert server.trials("other")[0]["outcome"] == "cost-bound"
         assert server.offer("other")["epoch_bound"] is None
 
+    @EVERY_DATABASE
     def test_comes_again_to_a_job_that_was_deleted_and_registered_again(self, server: Server) -> None:
         learnt(server)
         other(server)
@@ -278,6 +286,7 @@ class TestTheFirstRun:
         assert ancestor(server) is not None
 
 
+@EVERY_DATABASE
 class TestWhatIsKept:
     def test_of_a_job_of_a_thousand_sizes_the_nearest_fit_into_every_database(self, server: Server) -> None:
         sizes = list(range(1, 1001))
@@ -378,6 +387,7 @@ class TestWhatIsKept:
         assert answer.json()["message"] == "Line 2: job holds an invalid value."
 
 
+@EVERY_DATABASE
 def test_a_team_is_not_told_the_id_of_another_teams_job(own_server: Server) -> None:
     learnt(own_server, job_id="team-b-secret")
     own_server.register(job_id="team-a-job", policy="surrogate", gpu_model="H200")

@@ -9,10 +9,11 @@ import math
 import re
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.job_lives import retired, run
 from tests.support.server import Server
 
-pytestmark = pytest.mark.usefixtures("registered")
+pytestmark = [pytest.mark.usefixtures("registered"), ANY_DATABASE]
 
 
 def recomputed(server: Server) -> dict[int, tuple[int, float, float]]:
@@ -31,6 +32,7 @@ def recomputed(server: Server) -> dict[int, tuple[int, float, float]]:
 
 
 class TestSettings:
+    @EVERY_DATABASE
     def test_a_changed_eta_recomputes_costs_arms_and_the_least_cost(self, server: Server) -> None:
         for step in range(12):
             trial = server.ask()
@@ -49,6 +51,7 @@ class TestSettings:
 
         assert server.job(job_id)["min_cost"] == 0.5 * 100.0 + 0.5 * 300.0 * 10.0
 
+    @EVERY_DATABASE
     def test_eta_there_and_back_again_is_as_before(self, server: Server) -> None:
         for step in range(8):
             server.converge(server.ask(), 100.0 + 7 * step, time=5.0 + step)
@@ -58,6 +61,7 @@ class TestSettings:
 
         assert server.sql("SELECT * FROM batch_size_state ORDER BY batch_size") == before
 
+    @EVERY_DATABASE
     def test_results_after_a_changed_eta_go_on_from_there(self, server: Server) -> None:
         server.change(beta_knob=None)
         for step in range(6):
@@ -68,6 +72,7 @@ class TestSettings:
 
         self.assert_arms_are_recomputed(server)
 
+    @EVERY_DATABASE
     def test_an_older_generation_stays_out_of_the_recomputation(self, server: Server) -> None:
         server.converge(server.ask(), 1.0)
         server.reset()
@@ -107,6 +112,7 @@ class TestSettings:
 
         assert set(given) == {16}
 
+    @EVERY_DATABASE
     def test_the_first_decision_of_the_bandit_looks_at_the_window_too(self, server: Server) -> None:
         """Over both rounds of Pruning 16 was the cheaper, in its latest run it was not."""
         server.register(
@@ -141,6 +147,7 @@ class TestSettings:
 
 
 class TestEnergySources:
+    @EVERY_DATABASE
     def test_a_run_that_was_measured_in_part_is_recorded_and_not_learnt_from(self, server: Server) -> None:
         first = server.ask()
         answer = server.converge(first, 100.0, energy_source="partial")
@@ -155,6 +162,7 @@ class TestEnergySources:
         assert (server.job()["energy_source"], server.job()["generation"]) == ("counter", 1)
         assert server.job()["min_cost"] == 100.0
 
+    @EVERY_DATABASE
     def test_the_first_source_is_the_jobs(self, server: Server) -> None:
         server.report(server.ask(), energy_source="counter")
 
@@ -170,6 +178,7 @@ class TestEnergySources:
         assert server.job()["min_cost"] == 100.0
         assert server.size(trial.batch_size)["observations"] == 0
 
+    @EVERY_DATABASE
     def test_runs_that_are_not_learnt_from_are_told_with_the_reason(self, server: Server) -> None:
         server.converge(server.ask(), 100.0, energy_source="counter")
         foreign = server.ask()
@@ -214,6 +223,7 @@ class TestEnergySources:
 
         assert server.job()["min_cost"] == 90.0
 
+    @EVERY_DATABASE
     def test_three_of_another_source_in_a_row_switch_the_job_in_a_new_generation(self, server: Server) -> None:
         server.converge(server.ask(), 100.0, energy_source="counter")
         for _ in range(2):

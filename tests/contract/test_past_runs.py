@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.jobs import Json
 from tests.support.server import Server
+
+pytestmark = ANY_DATABASE
 
 OBSERVATIONS = "/api/v1/observations"
 
@@ -40,6 +43,7 @@ def surrogate(server: Server) -> None:
     server.register(policy="surrogate")
 
 
+@EVERY_DATABASE
 @pytest.mark.usefixtures("surrogate")
 class TestWhatIsLearnt:
     def test_a_job_begins_with_the_cheapest_size_that_is_known(self, server: Server) -> None:
@@ -148,6 +152,7 @@ class TestWhatIsLearnt:
 
 @pytest.mark.usefixtures("surrogate")
 class TestWhatIsRefused:
+    @EVERY_DATABASE
     def test_wrong_runs_are_named_and_nothing_is_stored(self, server: Server) -> None:
         message = refusal(server, run("good"), run("odd", 17), run("mute", reached=None))
 
@@ -195,6 +200,7 @@ class TestWhatIsRefused:
         assert "no job 'gone'" in tell(server, run("a"), status=404, job_id="gone")["message"]
 
 
+@EVERY_DATABASE
 class TestWhereTheyAreSeen:
     @pytest.mark.usefixtures("surrogate")
     def test_the_job_says_how_many_are_known_and_from_where(self, server: Server) -> None:
@@ -248,6 +254,7 @@ class TestWhereTheyAreSeen:
         assert server.ask().batch_size == 16
 
 
+@EVERY_DATABASE
 @pytest.mark.usefixtures("surrogate")
 class TestWhatBecomesOfThem:
     def test_a_reset_forgets_what_was_learnt_and_keeps_the_record(self, server: Server) -> None:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.jobs import Json, Trial, spec
 from tests.support.refusals import assert_refused
 from tests.support.server import Server
@@ -16,6 +17,8 @@ from tests.unit.policy.policy_job import fresh
 
 from zeus_bso.policy.state import Knobs, SurrogateArmState, SurrogateState
 from zeus_bso.server.database.documents import to_document
+
+pytestmark = ANY_DATABASE
 
 SURROGATE: Json = {"policy": "surrogate", "beta_knob": 2.0, "max_epochs": 40}
 
@@ -90,6 +93,7 @@ class TestWhichPolicy:
         assert_refused(refused, 422, "the policy is fixed when a job is created and cannot be changed later")
         assert server.job()["policy"] == "surrogate"
 
+    @EVERY_DATABASE
     def test_options_are_settings(self, server: Server) -> None:
         server.register(**SURROGATE)
         server.change(policy_options={"curve_stop": False})
@@ -112,6 +116,7 @@ class TestWhichPolicy:
         assert_refused(refused, 422, "policy_options.curve")
         assert server.job()["spec"]["policy_options"] == NO_CURVE_STOP
 
+    @EVERY_DATABASE
     def test_a_reset_keeps_the_policy_and_forgets_what_it_knew(self, server: Server) -> None:
         server.register(**SURROGATE)
         run(server)
@@ -120,6 +125,7 @@ class TestWhichPolicy:
         assert server.job()["policy"] == "surrogate"
         assert set(map(str, stored(server).values())) == {"{}"}
 
+    @EVERY_DATABASE
     def test_a_job_that_was_deleted_may_come_back_with_another_policy(self, server: Server) -> None:
         server.register(policy="surrogate")
         run(server)
@@ -129,6 +135,7 @@ class TestWhichPolicy:
         assert stored(server)[16] == {}
 
 
+@EVERY_DATABASE
 class TestTheSurrogateInTheDatabase:
     def test_server_and_policy_take_the_same_decisions_and_know_the_same_to_the_last_bit(self, server: Server) -> None:
         """Twenty-five recurrences, two of them at a time, with stopped runs and an odd metric here and there."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.jobs import Json, Trial
 from tests.support.power import BEGUN, BEST_W, COMPLETE, point, profile
 from tests.support.server import Server
+
+pytestmark = ANY_DATABASE
 
 OFF: Json = {"power_limit": "off", "power_goal": None, "max_slowdown": None}
 OPTIMIZE: Json = {"power_limit": "optimize", "power_goal": "energy", "max_slowdown": None}
@@ -37,6 +40,7 @@ class TestSettings:
         assert {name: server.register()[name] for name in OFF} == OFF
         assert settings_of(server) == OFF
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize("limit", ["off", "optimize", 250.1])
     def test_they_come_back(self, server: Server, limit: str | float) -> None:
         given = {"power_limit": limit, "power_goal": "cost", "max_slowdown": 1.05}
@@ -90,6 +94,7 @@ class TestSettings:
         assert (answer.status_code, answer.json()["message"]) == (422, sentence)
 
 
+@EVERY_DATABASE
 class TestProfiles:
     def test_a_profile_comes_with_the_next_offer_of_its_size_alone(self, optimizing: Server) -> None:
         first = optimizing.offer()
@@ -199,6 +204,7 @@ class TestProfiles:
         assert sentence in answer.json()["message"]
 
 
+@EVERY_DATABASE
 class TestTrials:
     def test_a_trial_keeps_its_limit_and_what_measuring_has_cost(self, optimizing: Server) -> None:
         trial = optimizing.ask()

@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.jobs import Json
 from tests.support.power import BEGUN, BEST_W, COMPLETE, point
 from tests.support.server import Server
+
+pytestmark = ANY_DATABASE
 
 PACE = point(BEST_W)["rate"] / point(300.0)["rate"]
 FULL = 300.0 / BEST_W * PACE
@@ -73,6 +76,7 @@ def test_a_limit_about_which_nothing_is_known_is_not_judged(server: Server) -> N
     assert (energy["saved"], energy["by_sizes"], energy["by_limits"]) == (40.0, 40.0, 0.0)
 
 
+@EVERY_DATABASE
 def test_over_time_and_over_all_jobs_the_figures_are_the_same(optimizing: Server) -> None:
     optimizing.converge(optimizing.ask(), 100.0, **LIMITED, profiling_energy=3.0)
     optimizing.converge(optimizing.ask(), 60.0, power_limit=200.0, power_profile=COMPLETE)
@@ -85,6 +89,7 @@ def test_over_time_and_over_all_jobs_the_figures_are_the_same(optimizing: Server
     assert fleet["spent_energy"] == pytest.approx(of_job["energy"]["spent"]) == 193.0
 
 
+@EVERY_DATABASE
 def test_a_job_shows_its_limit_and_its_profiles(optimizing: Server) -> None:
     assert (optimizing.job()["chosen_power_limit"], optimizing.job()["power_profiles"]) == (None, [])
     optimizing.converge(optimizing.ask(), 100.0, **LIMITED)
@@ -122,6 +127,7 @@ def test_a_goal_that_changes_changes_the_best_limit(optimizing: Server) -> None:
     assert optimizing.job()["chosen_power_limit"] == 300.0
 
 
+@EVERY_DATABASE
 def test_a_trial_shows_its_limit_and_what_measuring_took(optimizing: Server) -> None:
     trial = optimizing.ask()
     optimizing.report(trial, **LIMITED, profiling_time=1.5, profiling_energy=-2.5)

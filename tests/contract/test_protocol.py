@@ -9,9 +9,12 @@ import re
 from typing import Any
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.jobs import SPEC, Json, Trial, spec
 from tests.support.refusals import assert_refused, message_of
 from tests.support.server import Server
+
+pytestmark = ANY_DATABASE
 
 IDENTITY_CHANGES: Json = {
     "job_id_prefix": "other",
@@ -44,6 +47,7 @@ def trial(server: Server) -> Trial:
 
 
 class TestRegister:
+    @EVERY_DATABASE
     def test_a_new_job_is_201_and_gets_its_spec_back(self, server: Server) -> None:
         response = server.call("POST", "/jobs", SPEC)
 
@@ -77,6 +81,7 @@ class TestRegister:
         }
         assert {name: response.json()[name] for name in defaults} == defaults
 
+    @EVERY_DATABASE
     def test_beta_and_seed_may_be_null(self, server: Server) -> None:
         response = server.call("POST", "/jobs", spec(beta_knob=None, mab_seed=None))
 
@@ -109,6 +114,7 @@ class TestRegister:
         }
         assert "None" in message or "null" in message
 
+    @EVERY_DATABASE
     def test_a_conflict_changes_nothing(self, server: Server) -> None:
         server.register()
         before = server.job()
@@ -116,6 +122,7 @@ class TestRegister:
 
         assert server.job() == before
 
+    @EVERY_DATABASE
     def test_another_max_power_is_only_warned_about(self, server: Server) -> None:
         server.register(max_power=300.0)
         response = server.call("POST", "/jobs", spec(max_power=250.0))
@@ -124,11 +131,13 @@ class TestRegister:
         assert response.json()["max_power"] == 300.0
         assert "max_power" in response.json()["message"]
 
+    @EVERY_DATABASE
     def test_ids_compare_case_sensitively(self, server: Server) -> None:
         server.register(job_id="Job")
 
         assert server.call("POST", "/jobs", spec(job_id="job", gpu_model="H100")).status_code == 201
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize(
         "job_id", ["a/b/c", "jöb-☃", "a b", "100%", "a?b=c&d#e", "'; DROP TABLE job; --", "x" * 255]
     )
@@ -138,6 +147,7 @@ class TestRegister:
         assert server.ask(job_id).job_id == job_id
         assert server.job(job_id)["job_id"] == job_id
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize(
         ("field", "value"),
         [
@@ -159,6 +169,7 @@ class TestRegister:
         assert server.job()["spec"][field] == value
         assert server.call("POST", "/jobs", spec(**{field: value})).status_code == 200
 
+    @EVERY_DATABASE
     def test_a_seed_of_63_bits_survives(self, server: Server) -> None:
         server.register(mab_seed=2**63 - 1)
 
@@ -169,6 +180,7 @@ class TestDerivedIds:
     def test_no_id_gives_one_of_prefix_and_eight_hex_digits(self, server: Server) -> None:
         assert re.fullmatch(r"unit-[0-9a-f]{8}", server.register(job_id=None)["job_id"])
 
+    @EVERY_DATABASE
     def test_the_same_script_twice_is_the_same_job(self, server: Server) -> None:
         first = server.call("POST", "/jobs", spec(job_id=None))
         second = server.call("POST", "/jobs", spec(job_id=None))
@@ -200,6 +212,7 @@ class TestDerivedIds:
         assert response.status_code == 201
         assert response.json()["job_id"] != first["job_id"]
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize("field", SETTINGS_CHANGES)
     def test_changed_settings_update_the_job_and_say_so(self, server: Server, field: str) -> None:
         first = server.register(job_id=None)
@@ -216,6 +229,7 @@ class TestDerivedIds:
 
         assert server.register(job_id=None)["message"] is None
 
+    @EVERY_DATABASE
     def test_an_id_taken_by_another_identity_gets_four_more_digits(self, server: Server) -> None:
         eight = server.register(job_id=None)["job_id"]
         server.delete(eight)
@@ -226,18 +240,21 @@ class TestDerivedIds:
         assert re.fullmatch(rf"{eight}[0-9a-f]{{4}}", response.json()["job_id"])
         assert server.call("POST", "/jobs", spec(job_id=None)).json()["job_id"] == response.json()["job_id"]
 
+    @EVERY_DATABASE
     def test_a_long_prefix_still_gives_an_id_that_can_be_asked_with(self, server: Server) -> None:
         job_id = server.register(job_id=None, job_id_prefix="p" * 255)["job_id"]
 
         assert len(job_id) <= 255
         assert server.ask(job_id).job_id == job_id
 
+    @EVERY_DATABASE
     def test_long_prefixes_that_differ_at_the_end_are_different_jobs(self, server: Server) -> None:
         first = server.register(job_id=None, job_id_prefix="p" * 254 + "a")["job_id"]
 
         assert server.register(job_id=None, job_id_prefix="p" * 254 + "b")["job_id"] != first
 
 
+@EVERY_DATABASE
 class TestAsk:
     def test_an_ask_is_answered_with_a_trial_id_and_nothing_else(self, server: Server) -> None:
         server.register()
@@ -344,6 +361,7 @@ class TestReport:
 
         assert not server.report(server.ask("free"), energy=1e15)["stop_train"]
 
+    @EVERY_DATABASE
     def test_three_metrics_in_a_row_that_are_not_finite_are_diverged(self, server: Server, trial: Trial) -> None:
         assert not server.report(trial, metric=None, current_epoch=1)["stop_train"]
         assert not server.report(trial, metric=None, current_epoch=2)["stop_train"]
@@ -359,6 +377,7 @@ class TestReport:
         for epoch in (1, 1, 1, 2, 2):
             assert not server.report(trial, metric=None, current_epoch=epoch)["stop_train"]
 
+    @EVERY_DATABASE
     def test_a_final_report_without_the_target_has_missed_it(self, server: Server, trial: Trial) -> None:
         answer = server.report(trial, final=True)
 
@@ -367,20 +386,24 @@ class TestReport:
     def test_a_final_report_with_the_target_has_converged(self, server: Server, trial: Trial) -> None:
         assert server.report(trial, final=True, metric=0.95)["outcome"] == "converged"
 
+    @EVERY_DATABASE
     def test_a_final_report_of_an_epoch_already_reported_ends_the_trial(self, server: Server, trial: Trial) -> None:
         server.report(trial, current_epoch=3)
 
         assert server.report(trial, current_epoch=3, final=True)["outcome"] == "target-missed"
 
+    @EVERY_DATABASE
     def test_a_report_for_an_unknown_job_is_400(self, server: Server, trial: Trial) -> None:
         response = server.call("POST", "/report", trial.result(job_id="nobody"))
 
         assert_refused(response, 400, "nobody")
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize("wrong", [{"trial_number": 2}, {"batch_size": 8}, {"batch_size": 7}])
     def test_a_report_for_an_unknown_trial_is_400(self, server: Server, trial: Trial, wrong: Json) -> None:
         assert_refused(server.call("POST", "/report", trial.result(**wrong)), 400, "trial")
 
+    @EVERY_DATABASE
     def test_totals_that_fall_are_clamped(self, server: Server, trial: Trial) -> None:
         server.report(trial, current_epoch=1, time=10.0, energy=100.0)
         server.report(trial, current_epoch=2, time=9.0, energy=50.0)
@@ -399,6 +422,7 @@ class TestReport:
 
         assert_refused(response, 422, "energy")
 
+    @EVERY_DATABASE
     def test_a_refused_result_leaves_no_trace(self, server: Server, trial: Trial) -> None:
         before, job = server.trial(trial), server.job()
         server.call("POST", "/report", trial.result(energy=0.0, metric=1.0))
@@ -407,12 +431,14 @@ class TestReport:
         assert server.job() == job
         assert server.sql("SELECT * FROM trial_report") == []
 
+    @EVERY_DATABASE
     def test_after_a_refused_result_the_true_one_counts(self, server: Server, trial: Trial) -> None:
         server.call("POST", "/report", trial.result(energy=0.0, metric=1.0))
 
         assert server.converge(trial, energy=70.0)["outcome"] == "converged"
         assert server.job()["min_cost"] == 70.0
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize("totals", [{"energy": 0.0, "time": 0.0}, {"energy": 1e-300, "time": 0.0}])
     def test_only_a_cost_of_exactly_zero_is_refused(self, server: Server, trial: Trial, totals: Json) -> None:
         response = server.call("POST", "/report", trial.result(metric=1.0, **totals))
@@ -423,6 +449,7 @@ class TestReport:
         assert not server.report(trial, energy=0.0, time=0.0)["stop_train"]
 
 
+@EVERY_DATABASE
 class TestFirstReportOfAnEpochDecides:
     def test_four_ranks_with_different_metrics_get_one_answer(self, server: Server, trial: Trial) -> None:
         answers = [server.report(trial, metric=metric) for metric in (0.5, 0.95, None, 0.1)]
@@ -477,6 +504,7 @@ class TestFirstReportOfAnEpochDecides:
         assert server.report(trial, current_epoch=1, metric=0.95)["converged"]
 
 
+@EVERY_DATABASE
 class TestEndATrial:
     def test_an_open_trial_becomes_failed(self, server: Server, trial: Trial) -> None:
         response = server.call("PATCH", "/trials", trial.body)
@@ -506,6 +534,7 @@ class TestEndATrial:
         assert_refused(server.call("PATCH", "/trials", trial.body | wrong), 404, "trial")
 
 
+@EVERY_DATABASE
 class TestDelete:
     def test_a_deleted_job_is_gone(self, server: Server, trial: Trial) -> None:
         response = server.call("DELETE", "/jobs", job_id="job")
@@ -550,11 +579,13 @@ class TestOurOwnCalls:
     def test_an_ask_for_an_unknown_job_is_refused(self, server: Server) -> None:
         assert_refused(server.call("POST", "/api/v1/trials", {"job_id": "nobody"}), 400, "nobody")
 
+    @EVERY_DATABASE
     def test_a_heartbeat_for_an_unknown_trial_is_404(self, server: Server, trial: Trial) -> None:
         response = server.call("POST", "/api/v1/trials/heartbeat", trial.body | {"trial_number": 9})
 
         assert_refused(response, 404, "trial")
 
+    @EVERY_DATABASE
     def test_settings_that_are_left_out_stay(self, server: Server) -> None:
         server.register()
         server.change(max_epochs=77)
@@ -570,12 +601,14 @@ class TestOurOwnCalls:
             "max_slowdown": None,
         }
 
+    @EVERY_DATABASE
     def test_a_setting_may_be_set_to_null(self, server: Server) -> None:
         server.register()
         server.change(beta_knob=None)
 
         assert server.job()["spec"]["beta_knob"] is None
 
+    @EVERY_DATABASE
     def test_trials_come_in_pages_by_number(self, server: Server) -> None:
         server.register()
         for _ in range(5):
@@ -584,6 +617,7 @@ class TestOurOwnCalls:
 
         assert [view["trial_number"] for view in response.json()] == [2, 3, 4]
 
+    @EVERY_DATABASE
     def test_jobs_are_listed_with_their_trials(self, server: Server) -> None:
         server.register(job_id="b")
         server.register(job_id="a")
@@ -593,6 +627,7 @@ class TestOurOwnCalls:
 
         assert [(job["job_id"], job["trials"], job["open_trials"]) for job in found] == [("a", 2, 1), ("b", 0, 0)]
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize("url", ["/healthz", "/readyz"])
     def test_a_healthy_server_says_so(self, server: Server, url: str) -> None:
         assert server.call("GET", url).status_code == 200

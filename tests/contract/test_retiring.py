@@ -6,10 +6,11 @@ Costs are energies here: every job has ``eta_knob`` 1 unless a test says otherwi
 from __future__ import annotations
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.job_lives import LEASE, ask_for, play_on, retired, run
 from tests.support.server import Server
 
-pytestmark = pytest.mark.usefixtures("registered")
+pytestmark = [pytest.mark.usefixtures("registered"), ANY_DATABASE]
 
 
 class TestRetiringByFailure:
@@ -23,6 +24,7 @@ class TestRetiringByFailure:
         assert set(retired(server)) == {16}
         assert server.ask().batch_size == 8
 
+    @EVERY_DATABASE
     def test_three_expiries_retire_the_size(self, server: Server) -> None:
         for _ in range(3):
             assert server.ask().batch_size == 16
@@ -89,6 +91,7 @@ class TestRetiringByFailure:
 
 
 class TestOutOfMemory:
+    @EVERY_DATABASE
     def test_it_retires_the_size_and_all_larger_ones(self, server: Server) -> None:
         server.end(server.ask(), "oom")
 
@@ -221,6 +224,7 @@ class TestRetiringByMisses:
 
         assert set(retired(server)) == {second_round.batch_size}
 
+    @EVERY_DATABASE
     def test_a_retired_size_that_converges_late_comes_back(self, server: Server) -> None:
         first, second = server.ask(), server.ask()
         server.miss(first)

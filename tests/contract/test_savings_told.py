@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.jobs import Json, Trial
 from tests.support.server import Server
+
+pytestmark = ANY_DATABASE
 
 
 def savings(server: Server, job_id: str = "job") -> Json:
@@ -66,6 +69,7 @@ def test_one_converged_default_run_is_enough_for_a_figure(server: Server) -> Non
     assert f"baseline: 1 run, last on {found['baseline_last_at'][:10]}." in found["message"]
 
 
+@EVERY_DATABASE
 def test_stopped_failed_and_discarded_work_counts_against_the_saving(server: Server) -> None:
     default_then_smaller(server)
     server.miss(server.ask(), energy=30.0)
@@ -95,6 +99,7 @@ def test_runs_that_go_on_are_not_judged_yet(server: Server) -> None:
     assert savings(server) == before
 
 
+@EVERY_DATABASE
 def test_energy_from_another_source_is_not_compared(server: Server) -> None:
     default_then_smaller(server, energy_source="counter")
 
@@ -136,6 +141,7 @@ def test_the_advice_of_an_alarm_follows_how_the_runs_ended(
     assert summary["savings"]["alarm"] == savings(server)["alarm"]
 
 
+@EVERY_DATABASE
 def test_five_ended_runs_without_one_that_converged_raise_an_alarm(server: Server) -> None:
     server.register(max_epochs=10)
     server.converge(server.ask())
@@ -151,6 +157,7 @@ def test_five_ended_runs_without_one_that_converged_raise_an_alarm(server: Serve
     assert savings(server)["alarm"] is None
 
 
+@EVERY_DATABASE
 def test_the_saving_over_time_ends_at_todays(server: Server) -> None:
     default_then_smaller(server)
     server.miss(server.ask(), energy=30.0)
@@ -162,6 +169,7 @@ def test_the_saving_over_time_ends_at_todays(server: Server) -> None:
     assert points[-1]["energy_kwh"] == pytest.approx(today["energy_kwh"])
 
 
+@EVERY_DATABASE
 def test_the_fleet_adds_up_the_jobs_that_can_be_compared(server: Server) -> None:
     default_then_smaller(server, "one")
     default_then_smaller(server, "two")
@@ -176,6 +184,7 @@ def test_the_fleet_adds_up_the_jobs_that_can_be_compared(server: Server) -> None
     assert found["runs"]["converged"] == 4
 
 
+@EVERY_DATABASE
 def test_a_fleet_without_jobs_has_no_figure(server: Server) -> None:
     found = fleet(server)
 

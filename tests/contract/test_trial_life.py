@@ -6,13 +6,15 @@ Costs are energies here: every job has ``eta_knob`` 1 unless a test says otherwi
 from __future__ import annotations
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.job_lives import LEASE, play_on, retired, run, types
 from tests.support.jobs import Trial
 from tests.support.server import Server
 
-pytestmark = pytest.mark.usefixtures("registered")
+pytestmark = [pytest.mark.usefixtures("registered"), ANY_DATABASE]
 
 
+@EVERY_DATABASE
 class TestRunIds:
     def test_an_open_trial_comes_back_with_what_it_used_so_far(self, server: Server) -> None:
         trial = server.ask(run_id="r")
@@ -139,6 +141,7 @@ class TestLateResults:
 
         assert types(server) == {trial.trial_number: "Exploration"}
 
+    @EVERY_DATABASE
     def test_the_late_one_fills_the_place_if_it_finishes_first(self, server: Server) -> None:
         late = server.ask()
         server.time_passes(LEASE + 1)
@@ -187,6 +190,7 @@ class TestLateResults:
         assert server.job()["min_cost"] == 60.0
         assert types(server)[late.trial_number] == "Concurrent"
 
+    @EVERY_DATABASE
     def test_a_result_of_an_older_generation_is_recorded_and_steers_nothing(self, server: Server) -> None:
         late = server.ask()
         server.reset()
@@ -214,6 +218,7 @@ class TestReplays:
         assert server.trial(trial) == before
         assert server.job() == job
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize("epoch", [1, 10, 2**31 - 1])
     def test_a_trial_that_missed_answers_as_before(self, server: Server, epoch: int) -> None:
         trial = server.ask()
@@ -257,6 +262,7 @@ class TestStrongerReasons:
 
         assert server.trial(trial)["reason"] == kept
 
+    @EVERY_DATABASE
     @pytest.mark.parametrize(("reason", "kept"), [("error", "error"), ("oom", "oom"), ("cancelled", "expired")])
     def test_what_expired_may_turn_out_to_be_worse(self, server: Server, reason: str, kept: str) -> None:
         trial = server.ask()
@@ -323,6 +329,7 @@ class TestConcurrentTrials:
         assert all(size["is_arm"] for size in server.job()["batch_sizes"])
         assert set(types(server).values()) == {"Exploration", "MAB"}
 
+    @EVERY_DATABASE
     def test_the_next_round_starts_at_the_cheapest(self, server: Server) -> None:
         server.change(num_pruning_rounds=2)
         costs = {8: 100.0, 16: 90.0, 32: 60.0, 64: 110.0}

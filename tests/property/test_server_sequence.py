@@ -10,7 +10,7 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -18,6 +18,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.jobs import Json, spec
 from tests.support.server import Server
+from tests.unit.policy.policy_job import fresh
+
+from zeus_bso.policy.state import Knobs
+from zeus_bso.protocol.words import FailReason
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 RECURRENCES = 45
@@ -247,6 +251,25 @@ def hard() -> World:
     return World(world.knobs, world.costs, {size: [size == 64] for size in world.costs}, frozenset(), frozenset({4}))
 
 
+def decided_without_a_server(world: World) -> list[tuple[int, str]]:
+    """What the rules of the server decide in memory; they know no window there."""
+    given = world.knobs
+    names = ("num_pruning_rounds", "mab_num_explorations", "beta_knob", "mab_prior_mean", "mab_prior_precision")
+    settings = {name: given[name] for name in names}
+    knobs = Knobs(tuple(given["batch_sizes"]), given["default_batch_size"], max_epochs=10, **settings)
+    job = fresh(knobs, seed=given["mab_seed"])
+    runs = dict.fromkeys(given["batch_sizes"], 0)
+    for step in range(RECURRENCES):
+        run = job.ask()
+        if step in world.cancelled:
+            job.fail(run, FailReason.CANCELLED)
+            continue
+        cost, succeeds = world.run(run.batch_size, runs[run.batch_size])
+        runs[run.batch_size] += 1
+        assert job.report(run, cost, [(10, 1.0 if succeeds else 0.1)]) is not None
+    return [(run.batch_size, run.trial_type.value) for run in job.asked]
+
+
 numbers = itertools.count(1)
 
 
@@ -284,14 +307,22 @@ def played(server: Server, world: World) -> list[tuple[int, str]]:
 @example(world=hard())
 @example(world=drifting(mab_num_explorations=0, num_pruning_rounds=1))
 @example(world=drifting(beta_knob=None))
-@settings(max_examples=400 if THOROUGH else 25)
+@settings(max_examples=400 if THOROUGH else 8)
 @pytest.mark.timeout(3600 if THOROUGH else 300)
-def test_the_sequence_is_the_one_of_the_text(sequence_server: Server, world: World) -> None:
+def test_the_sequence_of_a_server_is_the_one_of_the_text(sequence_server: Server, world: World) -> None:
     assert played(sequence_server, world) == Expected(world).sequence
 
 
 @given(world=worlds())
-@settings(max_examples=50 if THOROUGH else 5)
+@settings(max_examples=4000 if THOROUGH else 60)
+def test_the_sequence_of_the_rules_is_the_one_of_the_text(world: World) -> None:
+    whole = replace(world, knobs=world.knobs | {"window_size": 0})
+
+    assert decided_without_a_server(whole) == Expected(whole).sequence
+
+
+@given(world=worlds())
+@settings(max_examples=50 if THOROUGH else 3)
 @pytest.mark.timeout(3600 if THOROUGH else 300)
 def test_restarts_make_no_difference(sequence_server: Server, world: World) -> None:
     never = World(world.knobs, world.costs, world.converges, world.cancelled, frozenset())

@@ -6,8 +6,6 @@ import json
 import math
 from collections import defaultdict
 
-import pytest
-
 from tests.support.jobs import Json
 from zeus_bso.policy.surrogate.learning import MEMORY_RUNS, OUTLIER_DOF
 
@@ -52,7 +50,7 @@ def _check_trial(row: Json, job: Json) -> None:
     assert (row["outcome"] is not None, row["reason"] is not None) == _ENDS[row["status"]]
     if row["status"] == "Succeeded":
         cost = job["eta_knob"] * row["energy"] + (1 - job["eta_knob"]) * job["max_power"] * row["time"]
-        assert row["cost"] == pytest.approx(cost, rel=1e-12)
+        assert math.isclose(row["cost"], cost, rel_tol=1e-12, abs_tol=1e-12), row
 
 
 def _check_observation(row: Json) -> None:
@@ -92,7 +90,7 @@ def _check_surrogate(learnt: list[Json], job: Json, sizes: list[Json]) -> None:
     assert incumbent is None or incumbent in converged
     assert (incumbent is None) == (state.get("incumbent_cost") is None)
     spent = math.fsum(row["cost"] for row in learnt) if job["policy"] == "surrogate" else 0.0
-    assert state.get("spent", 0.0) == pytest.approx(spent, rel=1e-9)
+    assert math.isclose(state.get("spent", 0.0), spent, rel_tol=1e-9, abs_tol=1e-12)
     assert 0.0 <= state.get("look_spent", 0.0) <= state.get("spent", 0.0) * (1 + 1e-9)
     for size in sizes:
         runs = [row for row in learnt if row["batch_size"] == size["batch_size"]]
@@ -149,5 +147,5 @@ def _check_arms(learnt: list[Json], sizes: list[Json]) -> None:
             mean = math.fsum(seen) / len(seen)
             m2 = math.fsum((reward - mean) ** 2 for reward in seen)
             scale = max(abs(reward) for reward in seen) ** 2
-            assert size["reward_mean"] == pytest.approx(mean, rel=1e-9)
-            assert size["reward_m2"] == pytest.approx(m2, rel=1e-9, abs=1e-9 * scale)
+            assert math.isclose(size["reward_mean"], mean, rel_tol=1e-9, abs_tol=1e-12), size
+            assert math.isclose(size["reward_m2"], m2, rel_tol=1e-9, abs_tol=1e-9 * scale), size
