@@ -14,7 +14,7 @@ from tests.support.process import ServerProcess
 
 from zeus_bso.server.database.schema import trial, trial_report
 
-ROUNDS = 5
+ROUNDS = 3
 CONNECTIONS = 16
 JOBS = [f"job-{i}" for i in range(8)]
 

@@ -12,15 +12,18 @@ from pathlib import Path
 import pytest
 from benchmarks.audit import audit
 from benchmarks.load import Connection, Tally, drive
-from tests.support.databases import fresh_database
+from tests.support.databases import SHARED, fresh_database
 from tests.support.private_servers import PrivateServer, started_server
 from tests.support.process import ServerProcess
 
 from zeus_bso.server.database import migrate
 
+OUTLIVES_ITS_TEST = {SHARED: "1"}
 
-@pytest.fixture(params=["mariadb", "postgresql"])
+
+@pytest.fixture(scope="module", params=["mariadb", "postgresql"])
 def database(request: pytest.FixtureRequest) -> Iterator[PrivateServer]:
+    """A durable database server, which each test leaves running."""
     with started_server(request.param) as server:
         yield server
 
@@ -45,7 +48,7 @@ def test_the_first_request_after_an_idle_restart_of_the_database_succeeds(
         with ServerProcess(url, tmp_path) as server:
             asyncio.run(drive([server.port], ["job"], 8, 1.0))
             database.stop()
-            database.start()
+            database.start(OUTLIVES_ITS_TEST)
             tally = asyncio.run(_ask_once(server.port))
             assert tally.statuses[200] == 1
             assert tally.statuses[503] == 0
@@ -60,7 +63,7 @@ def test_no_request_hangs_while_the_database_is_away(database: PrivateServer, tm
             with pytest.raises(urllib.error.HTTPError, match="503"):
                 urllib.request.urlopen(f"http://127.0.0.1:{server.port}/readyz", timeout=10)
             assert time.monotonic() - started < 5.0
-            database.start()
+            database.start(OUTLIVES_ITS_TEST)
             with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/readyz", timeout=10) as answer:
                 assert answer.status == 200
 
@@ -78,5 +81,5 @@ async def _kill_and_restart(port: int, database: PrivateServer) -> Tally:
     await asyncio.sleep(2.0)
     database.kill()
     await asyncio.sleep(1.0)
-    await asyncio.to_thread(database.start)
+    await asyncio.to_thread(database.start, OUTLIVES_ITS_TEST)
     return await load

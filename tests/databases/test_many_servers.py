@@ -31,8 +31,8 @@ Answer = tuple[str, int, Any]
 def fleet(
     request: pytest.FixtureRequest, databases: DatabaseServers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, list[int]]]:
-    """A database with four servers over it: its URL, and their ports."""
-    with _fleet(databases, request.param, tmp_path_factory.mktemp("fleet"), 4) as found:
+    """A database with three servers over it: its URL, and their ports."""
+    with _fleet(databases, request.param, tmp_path_factory.mktemp("fleet"), 3) as found:
         yield found
 
 
@@ -43,9 +43,9 @@ def test_the_outcome_does_not_depend_on_the_number_of_servers(
     kind = "sqlite" if url.startswith("sqlite") else "mariadb" if url.startswith("mysql") else "postgresql"
     with _fleet(databases, kind, tmp_path, 1) as (_, (port,)):
         of_one = _play([port], seed=7)
-    of_four = _play(ports, seed=7)
+    of_three = _play(ports, seed=7)
 
-    assert of_four == of_one
+    assert of_three == of_one
     assert {status for _, status, _ in of_one} == {200, 201}
     types = Counter(
         trial["type"] for name, _, body in of_one if name.startswith("GET /api/v1/trials") for trial in body
@@ -58,7 +58,7 @@ def test_of_racing_registrations_one_creates_and_the_others_find_or_conflict(fle
     for i in range(4):
         specs = [spec(job_id=f"race-{i}", target_metric=0.5 + 0.1 * (k % 3)) for k in range(20)]
         answers = asyncio.run(_at_once(ports[:2], [("POST", "/jobs", body) for body in specs]))
-        won = httpx.get(f"http://127.0.0.1:{ports[3]}/api/v1/job", params={"job_id": f"race-{i}"}, timeout=240).json()[
+        won = httpx.get(f"http://127.0.0.1:{ports[2]}/api/v1/job", params={"job_id": f"race-{i}"}, timeout=240).json()[
             "spec"
         ]
         same, other = Counter[int](), Counter[int]()
@@ -113,11 +113,11 @@ def test_a_deletion_between_racing_requests_is_no_error(fleet: tuple[str, list[i
 
 
 def test_workers_share_a_port_and_a_killed_one_is_replaced(databases: DatabaseServers, tmp_path: Path) -> None:
-    with databases.fresh("postgresql", tmp_path) as url, _three_workers(url, tmp_path) as server:
+    with databases.fresh("postgresql", tmp_path) as url, _two_workers(url, tmp_path) as server:
         before = _workers(server.pid)
-        assert len(before) == 3
+        assert len(before) == 2
         os.kill(before[0], signal.SIGKILL)
-        _wait_for(lambda: len(set(_workers(server.pid)) - {before[0]}) == 3)
+        _wait_for(lambda: len(set(_workers(server.pid)) - {before[0]}) == 2)
         assert httpx.post(f"{server.url}/jobs", json=spec(), timeout=240).status_code == 201
         for number in range(1, 10):
             assert (
@@ -127,7 +127,7 @@ def test_workers_share_a_port_and_a_killed_one_is_replaced(databases: DatabaseSe
 
 
 def test_workers_end_cleanly_at_sigterm(databases: DatabaseServers, tmp_path: Path) -> None:
-    with databases.fresh("sqlite", tmp_path) as url, _three_workers(url, tmp_path) as server:
+    with databases.fresh("sqlite", tmp_path) as url, _two_workers(url, tmp_path) as server:
         assert httpx.get(f"{server.url}/readyz", timeout=240).status_code == 200
         pids = _workers(server.pid)
         assert server.end() == 0
@@ -143,9 +143,9 @@ def _fleet(databases: DatabaseServers, kind: str, folder: Path, count: int) -> I
             yield url, [server.port for server in started]
 
 
-def _three_workers(url: str, folder: Path) -> ServerProcess:
+def _two_workers(url: str, folder: Path) -> ServerProcess:
     migrate.upgrade(url)
-    return ServerProcess(url, folder, options=["--workers", "3"])
+    return ServerProcess(url, folder, options=["--workers", "2"])
 
 
 def _workers(parent: int) -> list[int]:

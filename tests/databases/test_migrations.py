@@ -154,8 +154,9 @@ def test_a_server_refuses_a_schema_of_another_release_in_a_sentence(database_url
         "zeus-bso: The database's schema (9) is from another version of zeus-bso, and this one does not know it. "
         "Run the version that created it, or a newer one.\n"
     )
-    assert _zeus_bso("serve", "--port", "0", "--database-url", database_url) == (1, "", sentence)
-    assert _zeus_bso("serve", "--port", "0", "--workers", "2", "--database-url", database_url) == (1, "", sentence)
+    # Each says it with a process or several, which is the same code whatever database it looks into.
+    workers = ["--workers", "2"] if _kind(database_url) == "sqlite" else []
+    assert _zeus_bso("serve", "--port", "0", *workers, "--database-url", database_url) == (1, "", sentence)
 
 
 @pytest.mark.parametrize("action", [("upgrade",), ("downgrade", "base"), ("check",)])
@@ -178,7 +179,7 @@ def test_a_server_refuses_an_empty_database_in_a_sentence(empty_url: str) -> Non
     assert errors == "zeus-bso: The database has no schema yet. Run: zeus-bso db upgrade\n"
 
 
-@SERVERS
+@pytest.mark.parametrize("kind", ["postgresql"])
 def test_a_server_refuses_an_older_schema_in_a_sentence(database_url: str, next_release: Mapping[str, str]) -> None:
     code, output, errors = _zeus_bso("serve", "--port", "0", "--database-url", database_url, environment=next_release)
     assert (code, output) == (1, "")

@@ -12,6 +12,9 @@ IN_PROCESS = ("contract", "integration", "property", "unit")
 ALONE = ("browser", "release")
 """Folders whose tests share something dear: one process of the run has them all."""
 
+_SHARING_SERVERS = re.compile(r"(tests/databases/test_many_servers\.py::).*\b(sqlite)\b")
+"""Tests of a file that share servers over one database."""
+
 _LONGEST_FIRST = ("release", "browser", "databases", "process", "property", "integration")
 
 
@@ -22,6 +25,8 @@ def is_in_process(test: str) -> bool:
 
 def group_of(test: str) -> str:
     """The tests of a group run one after the other in one process; most are a group of their own."""
+    if found := _SHARING_SERVERS.match(test):
+        return "".join(found.groups())
     return (_folder_of(test) if _folder_of(test) in ALONE else _server_kind_of(test)) or test
 
 

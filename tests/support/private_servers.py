@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import random
 import shutil
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -103,6 +104,34 @@ class PrivateServer:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _data_as_installed(self, kind: str, command: Callable[[Path, Path], list[str]]) -> Path:
+        """A copy of the data of a new server, which one process of a run installs.
+
+        Args:
+            kind: What is installed.
+            command: What installs it, given the folder of the data and one for temporary files.
+        """
+        shared = Path(tempfile.gettempdir()) / "servers"
+        shared.mkdir(exist_ok=True)
+        with (shared / f"{kind}.new.lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            installed = shared / f"{kind}.new"
+            if not installed.exists():
+                arguments = command(self.folder / "data", self.folder)
+                done = subprocess.run(
+                    arguments,
+                    check=False,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    user=_service_user(),
+                )
+                if done.returncode:
+                    raise RuntimeError(f"{arguments[0]} failed ({done.returncode}):\n{done.stdout}")
+                (self.folder / "data").rename(installed)
+        subprocess.run(["cp", "-a", str(installed), str(self.folder / "data")], check=True)
+        return self.folder / "data"
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         # PostgreSQL's children lead process groups of their own.
@@ -138,12 +167,12 @@ class PrivatePostgres(PrivateServer):
     def __init__(self, *, durable: bool = True) -> None:
         binaries = _postgres_binaries()
         super().__init__()
-        folder = self.folder / "data"
-        subprocess.run(
-            [str(binaries / "initdb"), "-D", str(folder), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync"],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            user=_service_user(),
+        folder = self._data_as_installed(
+            "postgresql",
+            lambda data, _: [
+                *(str(binaries / "initdb"), "-D", str(data)),
+                *("-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync"),
+            ],
         )
         port = free_port()
         self.command = [
@@ -168,20 +197,13 @@ class PrivateMariaDb(PrivateServer):
     def __init__(self, *, durable: bool = True) -> None:
         server, install = _binary("mariadbd"), _binary("mariadb-install-db")
         super().__init__()
-        folder = self.folder / "data"
-        installed = subprocess.run(
-            [
-                *(str(install), "--no-defaults", f"--datadir={folder}", f"--tmpdir={self.folder}"),
+        folder = self._data_as_installed(
+            "mariadb",
+            lambda data, folder: [
+                *(str(install), "--no-defaults", f"--datadir={data}", f"--tmpdir={folder}"),
                 "--auth-root-authentication-method=normal",
             ],
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            user=_service_user(),
         )
-        if installed.returncode:
-            raise RuntimeError(f"{install} failed ({installed.returncode}):\n{installed.stdout}")
         port = free_port()
         self.command = [
             str(server),
