@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from matplotlib import pyplot
 from tests.support.server import Server
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "results.md").read_text()
@@ -17,6 +16,8 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 def test_the_notebook_runs_from_its_first_block_to_its_last(
     own_server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from matplotlib import pyplot
+
     own_server.register(job_id="nightly")
     for energy in (5e6, 3e6, 3.3e6):
         own_server.converge(own_server.ask("nightly"), energy=energy, time=energy / 1000)

@@ -10,7 +10,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -84,12 +84,16 @@ def missing(night: int) -> Life:
     return Life(night, False, MAX_EPOCHS, 0, None, signal.SIGTERM, 20, "exit")
 
 
+NUMBERS = itertools.count(1)
+
+
 @dataclass
 class World:
-    """The server, what the scripts have kept, and what was measured."""
+    """A job of its own on the server, what the scripts have kept, and what was measured."""
 
     policy: str
-    server: InMemoryServer = field(default_factory=InMemoryServer)
+    server: InMemoryServer
+    job_id: str = field(default_factory=lambda: f"lives-{next(NUMBERS)}")
     checkpoints: dict[int, Json] = field(default_factory=dict)
     measured: Counter[int] = field(default_factory=Counter)
     silent: Counter[int] = field(default_factory=Counter)
@@ -101,7 +105,7 @@ class World:
         return BatchSizeOptimizer(
             ReplayMonitor(itertools.repeat((1.0, 10.0))),
             job=JobSpec(
-                job_id="lives",
+                job_id=self.job_id,
                 job_id_prefix="x",
                 batch_sizes=[16, 32, 64],
                 default_batch_size=32,
@@ -120,11 +124,11 @@ class World:
         )
 
     def trials(self) -> dict[int, Json]:
-        answer = self.server.request("GET", "/api/v1/trials", params={"job_id": "lives", "limit": "200"})
+        answer = self.server.request("GET", "/api/v1/trials", params={"job_id": self.job_id, "limit": "200"})
         return {trial["trial_number"]: trial for trial in answer.items if isinstance(trial, dict)}
 
     def job(self) -> Json:
-        return dict(self.server.request("GET", "/api/v1/job", params={"job_id": "lives"}).body)
+        return dict(self.server.request("GET", "/api/v1/job", params={"job_id": self.job_id}).body)
 
     def live(self, life: Life) -> None:
         """Launch, train, and end."""
@@ -310,6 +314,13 @@ def signals_are_handled() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[InMemoryServer]:
+    """Each world has a job of its own on it."""
+    with closing(InMemoryServer()) as found:
+        yield found
+
+
 @pytest.mark.parametrize("policy", ["surrogate", "zeus"])
 @settings(max_examples=25)
 @given(st.lists(lives(), min_size=1, max_size=8))
@@ -317,8 +328,10 @@ def signals_are_handled() -> Iterator[None]:
 @example([broken(0), broken(0, brings=True)])
 @example([broken(0), replace(broken(0), epochs=1), replace(broken(0), brings=True)])
 @example([missing(0), replace(missing(1), epochs=0, beside=missing(0)), replace(missing(1), brings=True, epochs=0)])
-def test_whatever_runs_go_through_the_job_learns_what_is_true(policy: str, nights: list[Life]) -> None:
-    world = World(policy)
+def test_whatever_runs_go_through_the_job_learns_what_is_true(
+    server: InMemoryServer, policy: str, nights: list[Life]
+) -> None:
+    world = World(policy, server)
     try:
         with signals_are_handled():
             for life in nights:
@@ -327,4 +340,3 @@ def test_whatever_runs_go_through_the_job_learns_what_is_true(policy: str, night
     finally:
         for run in HOOKS:
             HOOKS.remove(run)
-        world.server.close()

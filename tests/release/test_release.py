@@ -12,7 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.release.test_wheel import REPOSITORY, SCRIPT, pip, run
+from tests.release.conftest import REPOSITORY, run
+from tests.release.test_wheel import SCRIPT, pip
 from tests.support.process import ServerProcess
 
 import zeus_bso
@@ -36,15 +37,6 @@ def interpreter(version: str) -> str:
     pytest.skip(f"NO PYTHON {version}: the wheel is not tried on it")
 
 
-@pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the sdist, and the wheel that was made of it."""
-    folder = tmp_path_factory.mktemp("dist")
-    done = run(sys.executable, "-m", "build", "--outdir", folder, REPOSITORY, cwd=folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
-
-
 def test_the_sdist_is_whole(released: Path) -> None:
     [sdist] = released.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
@@ -56,14 +48,12 @@ def test_the_sdist_is_whole(released: Path) -> None:
     assert not missing
 
 
-def test_the_version_of_the_package_is_that_of_the_wheel(released: Path) -> None:
-    [wheel] = released.glob("*.whl")
+def test_the_version_of_the_package_is_that_of_the_wheel(wheel: Path) -> None:
 
     assert wheel.name.startswith(f"zeus_bso-{zeus_bso.__version__}-")
 
 
-def test_an_index_can_show_the_readme_as_it_is(released: Path) -> None:
-    [wheel] = released.glob("*.whl")
+def test_an_index_can_show_the_readme_as_it_is(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         [metadata] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         text = archive.read(metadata).decode()
@@ -77,8 +67,7 @@ def test_an_index_can_show_the_readme_as_it_is(released: Path) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_wheel_serves_and_trains_in_an_empty_environment(released: Path, tmp_path: Path, version: str) -> None:
-    [wheel] = released.glob("*.whl")
+def test_the_wheel_serves_and_trains_in_an_empty_environment(wheel: Path, tmp_path: Path, version: str) -> None:
     environment = tmp_path / "venv"
     made = run(interpreter(version), "-m", "venv", "--without-pip", environment, cwd=tmp_path)
     assert made.returncode == 0, made.stderr

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+from tests.release.conftest import REPOSITORY, run
 from tests.support.process import ServerProcess
 
 from zeus_bso.cli.server_reader import ServerReader
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 SCRIPT = """\
 import sys
@@ -36,30 +34,11 @@ while not bso.training_finished:
 """
 
 
-def run(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-
 def pip(*arguments: str | Path, cwd: Path, python: str | Path = sys.executable) -> str:
     """Run pip on the environment of a Python, which needs no pip of its own."""
     done = run(sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", *arguments, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("wheel")
-    pip("wheel", "--quiet", REPOSITORY, "--no-deps", "--wheel-dir", directory, cwd=directory)
-    return next(directory.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")

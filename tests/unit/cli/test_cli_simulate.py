@@ -9,7 +9,6 @@ import pytest
 from tests.support.traces import write_tiny_traces
 
 from zeus_bso.cli.main import main
-from zeus_bso.simulator.figures import pareto_front
 
 
 @pytest.fixture
@@ -287,4 +286,6 @@ def test_bad_use_of_made_up_workloads_is_one_line(
 
 
 def test_no_point_of_the_pareto_front_is_beaten() -> None:
+    from zeus_bso.simulator.figures import pareto_front
+
     assert pareto_front([(3, 1), (1, 3), (2, 2), (2, 5), (3, 3), (4, 1)]) == [(1, 3), (2, 2), (3, 1)]
