@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support.access import SETTING, TOKENS
+from tests.support.contract import ANY_DATABASE
 from tests.support.job_lives import live_at_random
 from tests.support.jobs import Json
 from tests.support.server import Server
@@ -114,6 +115,7 @@ def test_another_teams_run_does_not_change_a_teams_page(own_server: Server) -> N
         assert (tag() != before) is changes
 
 
+@ANY_DATABASE
 @pytest.mark.parametrize("column", ["job", "gpu", "runs", "running", "size", "energy", "time", "active", "stage"])
 def test_the_list_is_sorted_by_what_the_api_says(server: Server, column: str) -> None:
     for number, job_id in enumerate(JOBS):

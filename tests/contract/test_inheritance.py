@@ -82,12 +82,10 @@ class TestWhoIsAnAncestor:
         assert found is not None
         assert found["kind"] == "similar"
 
-    @EVERY_DATABASE
     @pytest.mark.parametrize(
         "changed",
         [
             {"job_id_prefix": "something else"},
-            {"higher_is_better_metric": False, "target_metric": 0.2},
             {"batch_sizes": [16, 17, 18]},
             {"policy": "zeus"},
             {"policy_options": {"transfer": False}},
@@ -99,6 +97,13 @@ class TestWhoIsAnAncestor:
 
         assert ancestor(server) is None
         assert server.job("other")["began_with"] is None
+
+    @EVERY_DATABASE
+    def test_it_is_no_ancestor_of_a_job_whose_metric_goes_the_other_way(self, server: Server) -> None:
+        learnt(server)
+        other(server, higher_is_better_metric=False, target_metric=0.2)
+
+        assert ancestor(server) is None
 
     def test_it_has_learnt_enough_after_five_converged_runs(self, server: Server) -> None:
         learnt(server, runs=4)
@@ -371,6 +376,7 @@ class TestWhatIsKept:
         }
         assert server.offer("other")["batch_size"] == CHEAPEST
 
+    @ANY_DATABASE
     @pytest.mark.parametrize(
         ("field", "value"),
         [("kinship", "close"), ("sizes", []), ("noise_variance", -1.0), ("job_id", 3), ("default_batch_size", 0)],

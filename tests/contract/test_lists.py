@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.contract import ANY_DATABASE
 from tests.support.jobs import Json
 from tests.support.server import Server
 
@@ -78,6 +79,7 @@ def test_pages_of_jobs_together_are_the_list(three_jobs: Server, sort: str) -> N
     assert response.headers["X-Total-Count"] == "3"
 
 
+@ANY_DATABASE
 @pytest.mark.parametrize(
     "params", [{"sort": "cost"}, {"limit": 0}, {"limit": 1001}, {"offset": -1}, {"search": "x" * 256}]
 )
@@ -116,6 +118,7 @@ def test_pages_of_trials_go_on_where_the_last_one_ended(five_trials: Server) -> 
     assert numbers(five_trials, status="Succeeded", descending=True, after=4) == [2, 1]
 
 
+@ANY_DATABASE
 @pytest.mark.parametrize("params", [{"status": "done"}, {"batch_size": 0}, {"limit": 1001}, {"after": -1}])
 def test_a_page_of_trials_that_makes_no_sense_is_refused_by_name(five_trials: Server, params: dict[str, Any]) -> None:
     response = five_trials.call("GET", "/api/v1/trials", job_id="job", **params)
