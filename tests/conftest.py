@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -206,10 +207,18 @@ def database_url(empty_url: str) -> str:
     return empty_url
 
 
+@pytest.fixture(scope="session")
+def _migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with our schema: a copy of it takes a fifth of the time that a server takes to make one."""
+    file = tmp_path_factory.mktemp("migrated") / "zeus-bso.db"
+    migrate.upgrade(f"sqlite:///{file}")
+    return file
+
+
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
+def own_server(_migrated_file: Path, tmp_path: Path) -> Iterator[Server]:
     """An application in this process, on an SQLite file, that the test may restart and change."""
-    server = Server(tmp_path / "zeus-bso.db")
+    server = Server(shutil.copy(_migrated_file, tmp_path / "zeus-bso.db"))
     server.start()
     yield server
     server.close()
