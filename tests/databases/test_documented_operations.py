@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,7 @@ from tests.support.databases import DatabaseServers, run_script
 from tests.support.documented import run_documented
 from tests.support.jobs import Json, spec
 from tests.support.process import ServerProcess
+from tests.support.server import Server
 
 from zeus_bso.server.database import migrate
 
@@ -151,16 +152,19 @@ def test_a_run_that_began_after_the_backup_never_lands_in_a_new_trial(
 
 @pytest.mark.parametrize("to", ["postgresql"])
 def test_all_jobs_move_from_a_file_to_a_server(to: str, databases: DatabaseServers, tmp_path: Path) -> None:
-    file = f"sqlite:///{tmp_path / 'zeus-bso.db'}"
-    run_script(file, (SCHEMAS / f"{migrate_head()}.sqlite.sql").read_text())
+    stopped = Server(tmp_path / "zeus-bso.db")
+    run_script(stopped.url, (SCHEMAS / f"{migrate_head()}.sqlite.sql").read_text())
     jobs = [*JOBS, "nightly/Ünï 🚀"]
-    with ServerProcess(file, tmp_path) as old:
+    with ServerProcess(stopped.path) as old:
         acknowledged = train(old).acknowledged
-        before = [show(old, job_id) for job_id in jobs]
+    # Afterwards: while it serves, a request whose client has given up may still change something.
+    with closing(stopped):
+        stopped.start()
+        before = [(stopped.job(job_id), stopped.trials(job_id)) for job_id in jobs]
     with databases.fresh(to, tmp_path) as url:
         migrate.upgrade(url)
         with ServerProcess(url, tmp_path) as new:
-            run_documented("Move all jobs", tmp_path, {"FROM": file, "TO": new.url})
+            run_documented("Move all jobs", tmp_path, {"FROM": stopped.url, "TO": new.url})
             after = [show(new, job_id) for job_id in jobs]
             acknowledged += train(new).acknowledged
 
