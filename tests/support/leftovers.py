@@ -19,10 +19,10 @@ from tests.support.private_servers import is_alive
 from zeus_bso.client.exit_hooks import HOOKS
 from zeus_bso.client.live_run import LiveRun
 
-GRACE_S = 10.0
+GRACE_S = 60.0
 """A process whose end is under way, as that of a grandchild, may take so long."""
 
-RUN_GRACE_S = 30.0
+RUN_GRACE_S = 60.0
 """A call of the client that is under way takes 5 s at most; a busy machine takes its time."""
 
 _OF_RUNS = ("zeus-bso-sender", "zeus-bso-heartbeat", "zeus-bso-flush")
