@@ -116,7 +116,7 @@ def test_a_mariadb_that_waits_for_room_for_its_binary_log_is_not_ready(tmp_path:
         ballast = fill(disk)
         began = time.monotonic()
         assert run.report_until_refused().status_code == 503
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
         assert "did not answer in time" in server.said
         assert run.states() == (503, 503, 200)
         ballast.unlink()

@@ -77,7 +77,7 @@ def late_rank() -> None:
     try:
         ranks.exchange("here")
     finally:
-        assert time.monotonic() - began < 5.0, "it hung"
+        assert time.monotonic() - began < 30.0, "it hung"
 
 
 def train(bso: BatchSizeOptimizer) -> None:
