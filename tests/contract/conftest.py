@@ -11,10 +11,28 @@ from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.databases import KINDS, DatabaseServers
 from tests.support.server import Server
 
-from zeus_bso.server.database import migrate
+from zeus_bso.server.database import migrate, networked, sqlite
+from zeus_bso.server.dependencies import Transactions
 
 IN_MEMORY = "memory"
 """SQLite as the shipped fake has it: it stands for any database, and the fast lane has it beside a file."""
+
+
+BUSY_S = 120.0
+"""A request may take so long: that the server answers in time is held by tests of server processes."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> Iterator[None]:
+    """On a busy machine, nothing that a test sends is refused because it took too long."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (networked, sqlite):
+            patch.setattr(module, "WRITE_BUDGET_S", BUSY_S)
+        for write in (Transactions.write, networked.NetworkedDatabase.write, sqlite.SqliteDatabase.write):
+            patch.setattr(write, "__kwdefaults__", {**(write.__kwdefaults__ or {}), "budget_s": BUSY_S})
+        patch.setattr(networked, "POOL_TIMEOUT_S", BUSY_S)
+        patch.setattr(networked, "PING_TIMEOUT_S", BUSY_S)
+        yield
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

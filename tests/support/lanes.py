@@ -15,6 +15,9 @@ ALONE = ("browser", "release")
 _SHARING_SERVERS = re.compile(r"(tests/databases/test_many_servers\.py::).*\b(sqlite)\b")
 """Tests of a file that share servers over one database."""
 
+_SHARING_A_TABLE = "tests/process/test_access_table.py"
+"""A file whose tests share what a server has answered to many requests."""
+
 _LONGEST_FIRST = ("release", "browser", "databases", "process", "property", "integration")
 
 
@@ -27,6 +30,8 @@ def group_of(test: str) -> str:
     """The tests of a group run one after the other in one process; most are a group of their own."""
     if found := _SHARING_SERVERS.match(test):
         return "".join(found.groups())
+    if test.startswith(_SHARING_A_TABLE):
+        return _SHARING_A_TABLE
     return (_folder_of(test) if _folder_of(test) in ALONE else _server_kind_of(test)) or test
 
 
