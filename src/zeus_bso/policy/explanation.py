@@ -124,33 +124,38 @@ def explain_surrogate(choice_input: ChoiceInput) -> Explanation:
     """Say what the surrogate policy would do next."""
     choice = surrogate_algorithm.choose(choice_input)
     knobs, size = choice_input.knobs, choice.batch_size
-    if not choice.sizes[size].live:
-        return _explain_choice(choice, f"The next run takes {size}.")
     best = surrogate_algorithm.incumbent_of(knobs, choice.progress, choice.sizes)
-    if best is None and surrogate_algorithm.first_run_of(knobs, choice.sizes) is not None:
-        return _explain_choice(choice, f"The next run takes {size}.")
-    if best is None:
-        near = "the default" if size == knobs.default_batch_size else "going outwards from the default"
-        any_converged = any(state.converged for state in choice.sizes.values())
-        why = "that is still given has converged" if any_converged else "has converged yet"
-        return _explain_choice(choice, f"The next run tries {size}, {near}: no batch size {why}.")
-    if choice.uncapped:
-        return _explain_choice(choice, f"The next run takes {size}.")
-    believed = surrogate_believed(knobs, choice.progress, choice.sizes)
-    if size == best and len(choice.sizes) == 1:
-        return _explain_choice(
-            choice, f"The next run takes {size}, the only batch size: it is believed to cost {_figure(believed[size])}."
+    is_inherited = best is None and surrogate_algorithm.first_run_of(knobs, choice.sizes) is not None
+    is_retry = best is not None and choice.uncapped
+    if not choice.sizes[size].live or is_inherited or is_retry:
+        sentence = f"The next run takes {size}."
+    elif best is None:
+        sentence = _while_none_is_proven(knobs, choice)
+    else:
+        sentence = _by_belief(choice, best, surrogate_believed(knobs, choice.progress, choice.sizes))
+    return _explain_choice(choice, sentence)
+
+
+def _while_none_is_proven(knobs: Knobs, choice: Choice) -> str:
+    near = "the default" if choice.batch_size == knobs.default_batch_size else "going outwards from the default"
+    any_converged = any(state.converged for state in choice.sizes.values())
+    why = "that is still given has converged" if any_converged else "has converged yet"
+    return f"The next run tries {choice.batch_size}, {near}: no batch size {why}."
+
+
+def _by_belief(choice: Choice, best: int, believed: Mapping[int, BelievedCost]) -> str:
+    size = choice.batch_size
+    cost = f"it is believed to cost {_figure(believed[size])}"
+    if size != best:
+        return (
+            f"The next run explores {size}: {cost}, the best known, {best}, {_figure(believed[best])}; what its result "
+            "teaches is worth the risk."
         )
-    if size == best:
-        return _explain_choice(
-            choice,
-            f"The next run takes {size}, the best known: it is believed to cost {_figure(believed[size])}, and no "
-            "other batch size promises more than its try would cost.",
-        )
-    return _explain_choice(
-        choice,
-        f"The next run explores {size}: it is believed to cost {_figure(believed[size])}, the best known, {best}, "
-        f"{_figure(believed[best])}; what its result teaches is worth the risk.",
+    if len(choice.sizes) == 1:
+        return f"The next run takes {size}, the only batch size: {cost}."
+    return (
+        f"The next run takes {size}, the best known: {cost}, and no other batch size promises more than its try would "
+        "cost."
     )
 
 

@@ -153,13 +153,17 @@ def kind_of(schema: _Json) -> Markup:
     for several in ("anyOf", "oneOf", "allOf"):
         if several in schema:
             return Markup(" or ").join(kind_of(each) for each in schema[several])
-    if "prefixItems" in schema:
-        return Markup("({})").format(Markup(", ").join(map(kind_of, schema["prefixItems"])))
     if schema.get("type") == "array":
-        return Markup("list of {}").format(kind_of(schema.get("items", {})))
+        return _kind_of_array(schema)
     if "const" in schema or "enum" in schema:
         return Markup(", ").join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
     return Markup(", ").join(filter(None, (schema.get("type", "anything"), _bounds(schema))))
+
+
+def _kind_of_array(schema: _Json) -> Markup:
+    if "prefixItems" in schema:
+        return Markup("({})").format(Markup(", ").join(map(kind_of, schema["prefixItems"])))
+    return Markup("list of {}").format(kind_of(schema.get("items", {})))
 
 
 def _bound(value: float) -> str:
