@@ -147,7 +147,10 @@ _FORKING: list[_Forking] = []
 
 @contextmanager
 def forking() -> Iterator[None]:
-    """Fork what is started meanwhile."""
+    """Fork what is started meanwhile, where the system tells when a process has ended as Linux does."""
+    if not hasattr(os, "pidfd_open"):
+        yield
+        return
     _FORKING.append(_Forking())
     try:
         yield
