@@ -91,6 +91,18 @@ def test_jobs_are_searched_and_sorted(command: Command) -> None:
     assert command.json("jobs", "list", "--search", "nothing") == []
 
 
+def test_a_list_without_jobs_says_what_to_do_next(command: Command) -> None:
+    searched = command("jobs", "list", "--search", "nothing")
+    for job_id in ("nightly", "weekly", "limited"):
+        command("jobs", "delete", job_id, "--yes")
+    code, out, err = command("jobs", "list")
+
+    assert searched == (0, "No job matches 'nothing'. `zeus-bso jobs list` lists all jobs.\n", "")
+    assert (code, err) == (0, "")
+    assert out.startswith("No job has registered yet. Run a training script")
+    assert command.json("jobs", "list") == []
+
+
 def test_a_job_is_shown_with_its_sizes(command: Command) -> None:
     code, out, err = command("jobs", "show", "nightly")
 

@@ -72,11 +72,20 @@ def _list(remote: Remote, args: argparse.Namespace) -> int:
         from zeus_bso.cli.csv_output import print_csv
 
         print_csv(JobSummary, jobs)
+    elif not jobs:
+        print(_none_listed(args.search))
     else:
         from zeus_bso.cli.tables import show_jobs
 
         show_jobs(jobs)
     return 0
+
+
+def _none_listed(search: str | None) -> str:
+    """Why a list has no job, and what to do next."""
+    if search:
+        return f"No job matches {search!r}. `zeus-bso jobs list` lists all jobs."
+    return "No job has registered yet. Run a training script that asks for its batch size, or watch `zeus-bso demo`."
 
 
 def _show(remote: Remote, args: argparse.Namespace) -> int:
