@@ -9,6 +9,8 @@ import pytest
 from tests.support.jobs import Json
 from tests.support.server import Server
 
+from zeus_bso.server.dashboard.api_docs import api_page
+
 
 class Page(HTMLParser):
     """Collects what a page has: its tags, the places that it defines and those that it points to."""
@@ -107,3 +109,12 @@ def test_every_query_parameter_and_every_answer_is_described(own_server: Server)
 
     assert mute == []
     assert not answers & {"", "Successful Response"}
+
+
+def test_every_field_of_a_message_has_a_meaning(own_server: Server) -> None:
+    schemas = api_page(own_server.call("GET", "/openapi.json").json()).schemas
+
+    assert len(schemas) > 20
+    assert [
+        (schema["name"], field.name) for schema in schemas for field in schema["fields"] if not field.description
+    ] == []

@@ -10,15 +10,8 @@ from rich.console import Console
 from zeus_bso import units
 from zeus_bso.cli.fitted_table import Column, FittedTable, plain_text
 from zeus_bso.protocol import wording
-from zeus_bso.protocol.views import (
-    BatchSizeView,
-    JobSavings,
-    JobSummary,
-    JobView,
-    PowerProfileView,
-    ReportView,
-    TrialView,
-)
+from zeus_bso.protocol.savings_views import JobSavings
+from zeus_bso.protocol.views import BatchSizeView, JobSummary, JobView, PowerProfileView, ReportView, TrialView
 from zeus_bso.protocol.words import EnergySource
 
 _WIDTH_OF_A_FILE = 250

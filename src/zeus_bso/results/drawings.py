@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from zeus_bso import units
 from zeus_bso.exceptions import ZeusBSOConfigError
-from zeus_bso.protocol.views import BatchSizeView, JobView, SavingsPoint, TrialView
+from zeus_bso.protocol.savings_views import SavingsPoint
+from zeus_bso.protocol.views import BatchSizeView, JobView, TrialView
 from zeus_bso.protocol.words import Outcome
 
 if TYPE_CHECKING:

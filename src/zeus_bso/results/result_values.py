@@ -12,15 +12,8 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, overload
 from pydantic import BaseModel
 
 from zeus_bso import units
-from zeus_bso.protocol.views import (
-    BatchSizeView,
-    JobSavings,
-    JobSummary,
-    JobView,
-    SavedView,
-    SavingsPoint,
-    TrialView,
-)
+from zeus_bso.protocol.savings_views import JobSavings, SavedView, SavingsPoint
+from zeus_bso.protocol.views import BatchSizeView, JobSummary, JobView, TrialView
 from zeus_bso.protocol.words import EnergySource
 from zeus_bso.results.data_frame import data_frame
 from zeus_bso.results.drawings import draw_job, draw_savings, draw_trials

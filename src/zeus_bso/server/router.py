@@ -23,6 +23,7 @@ from zeus_bso.protocol.messages import (
     TrialOffer,
 )
 from zeus_bso.protocol.past_runs import PastRuns, PastRunsTaken
+from zeus_bso.protocol.savings_views import FleetSavings, JobSavings, SavingsPoint
 from zeus_bso.protocol.urls import (
     ASK_URL,
     DELETE_JOB_URL,
@@ -43,15 +44,7 @@ from zeus_bso.protocol.urls import (
     SAVINGS_URL,
     TRIALS_URL,
 )
-from zeus_bso.protocol.views import (
-    FleetSavings,
-    JobSavings,
-    JobSummary,
-    JobView,
-    ReportView,
-    SavingsPoint,
-    TrialView,
-)
+from zeus_bso.protocol.views import JobSummary, JobView, ReportView, TrialView
 from zeus_bso.protocol.words import Text
 from zeus_bso.server import presenter
 from zeus_bso.server.audit import audit

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from itertools import combinations, groupby
 from typing import Any
 
@@ -10,12 +10,14 @@ import pytest
 from tests.support.power import BEST_W, LEAST_ENERGY, searched
 
 from zeus_bso.protocol.power import PowerProfile
-from zeus_bso.protocol.views import PowerProfileView, SavedAmount, SavingsPoint
+from zeus_bso.protocol.savings_views import SavedAmount, SavingsPoint
+from zeus_bso.protocol.views import PowerProfileView
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome, TrialStatus, TrialType
 from zeus_bso.server.dashboard.chart_of_runs import Baseline, Runs, explored, runs_chart
 from zeus_bso.server.dashboard.charts import Chart, Colours, EnergyUnit, TimeUnit, log_axis
 from zeus_bso.server.dashboard.charts_of_limits import against_full_power, limits_chart
 from zeus_bso.server.dashboard.charts_of_sizes import (
+    MANY_RUNS,
     BelievedCostCurve,
     SizeMeans,
     belief_chart,
@@ -138,6 +140,7 @@ def test_a_bound_on_the_slowdown_is_drawn() -> None:
     *_, bound = drawn_limits([8, 16], None, max_slowdown=1.25).data
 
     assert bound["x"] == [125.0, 125.0]
+    assert bound["text"] == ["", "\u00a0max_slowdown 1.25"]
 
 
 def test_limits_without_full_power_are_compared_with_nothing() -> None:
@@ -165,9 +168,17 @@ def run(number: int, batch_size: int, cost: float | None, **changes: Any) -> Tri
         "cost": cost,
         "power_limit": None,
         "target_reached": not failed,
-        "started_at": datetime(2026, 1, number, tzinfo=timezone.utc),
+        "started_at": datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(days=number - 1),
     }
     return TrialPoint(**known | changes)
+
+
+@pytest.mark.parametrize(("runs", "fainter"), [(20, False), (MANY_RUNS + 1, True)])
+def test_the_dots_of_many_runs_are_fainter_than_the_names_among_them(runs: int, fainter: bool) -> None:
+    points = [run(number, 8, 40.0) for number in range(1, runs + 1)]
+    dots, *_ = plane_chart(MEANS, points, 8, Colours([8]), eta_knob=0.5, max_power_w=20.0).data
+
+    assert (dots["marker"]["opacity"] < 0.5) is fainter
 
 
 STORY = [run(1, 16, 100.0), run(2, 32, 40.0), run(3, 8, None), run(4, 32, 45.0), run(5, 32, 120.0)]

@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from zeus_bso.exceptions import ZeusBSORequestError, ZeusBSOServerUnreachableError
+from zeus_bso.protocol.savings_views import JobSavings, SavingsPoint
 from zeus_bso.protocol.transport import Answer, Transport, TransportError
 from zeus_bso.protocol.urls import (
     JOB_URL,
@@ -17,7 +18,7 @@ from zeus_bso.protocol.urls import (
     SAVINGS_URL,
     TRIALS_URL,
 )
-from zeus_bso.protocol.views import JobSavings, JobSummary, JobView, ReportView, SavingsPoint, TrialView
+from zeus_bso.protocol.views import JobSummary, JobView, ReportView, TrialView
 
 _T = TypeVar("_T")
 _Model = TypeVar("_Model", bound=BaseModel)

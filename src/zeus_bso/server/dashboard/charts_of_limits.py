@@ -140,14 +140,16 @@ def _curve(size: int, limits: Sequence[LimitOfSize], colour: str, *, shown: bool
 
 def _bound(max_slowdown: float, limits: Sequence[LimitOfSize]) -> Trace:
     middle = (min(limit.time for limit in limits) + max(limit.time for limit in limits)) / 2
+    right = max_slowdown < middle
+    name = f"max_slowdown {max_slowdown:g}"
     return {
         "type": "scatter",
         "mode": "lines+text",
         "name": "max_slowdown",
         "showlegend": False,
-        "text": ["", f"max_slowdown {max_slowdown:g}"],
-        # Above the curves there is room, but not beyond the edge of the chart.
-        "textposition": "bottom right" if max_slowdown < middle else "bottom left",
+        # Above the curves there is room, but not beyond the edge of the chart. A space keeps the line off the name.
+        "text": ["", f"{units.SPACE}{name}" if right else f"{name}{units.SPACE}"],
+        "textposition": "bottom right" if right else "bottom left",
         "cliponaxis": False,
         "x": [100 * max_slowdown] * 2,
         "y": [100 * min(limit.energy for limit in limits), 100 * max(limit.energy for limit in limits)],

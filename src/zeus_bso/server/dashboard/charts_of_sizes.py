@@ -29,6 +29,9 @@ from zeus_bso.server.dashboard.queries import TrialPoint
 ROOMY = 16
 """With more batch sizes, their marks are narrower."""
 
+MANY_RUNS = 100
+"""The dots of more runs are fainter, so that the names of the batch sizes can be read among them."""
+
 
 @dataclass(frozen=True, slots=True)
 class BelievedCostCurve:
@@ -152,6 +155,7 @@ def plane_chart(
     seen = [point for point in points if point.converged]
     energy = EnergyUnit.of([*(m.energy_j for m in means), *(point.energy for point in seen)])
     time = TimeUnit.of([*(m.time_s for m in means), *(point.time for point in seen)])
+    opacity = 0.6 if len(seen) <= MANY_RUNS else 0.3
     traces: list[Trace] = [
         {
             "type": "scatter",
@@ -160,7 +164,7 @@ def plane_chart(
             "showlegend": False,
             "x": [time(point.time) for point in trials],
             "y": [energy(point.energy) for point in trials],
-            "marker": {"color": colours(size), "size": 4, "opacity": 0.6},
+            "marker": {"color": colours(size), "size": 4, "opacity": opacity},
         }
         | pointing(trials)
         for size, trials in by_size(seen).items()

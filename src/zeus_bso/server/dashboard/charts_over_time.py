@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from zeus_bso import units
-from zeus_bso.protocol.views import SavingsPoint
+from zeus_bso.protocol.savings_views import SavingsPoint
 from zeus_bso.savings import JOULES_PER_KWH
 from zeus_bso.server.dashboard.charts import (
     BAND,

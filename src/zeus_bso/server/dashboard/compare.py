@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from zeus_bso import units
 from zeus_bso.exceptions import UnknownJobError
 from zeus_bso.protocol.job_spec import SETTINGS_OF_POLICIES
-from zeus_bso.protocol.views import BatchSizeView, JobSavings, JobSummary, JobView
+from zeus_bso.protocol.savings_views import JobSavings
+from zeus_bso.protocol.views import BatchSizeView, JobSummary, JobView
 from zeus_bso.server.dashboard.all_jobs import ReachableJobs
 from zeus_bso.server.dashboard.charts import (
     LABELS_ON_AN_AXIS,

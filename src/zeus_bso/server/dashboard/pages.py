@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from zeus_bso.policy.explanation import Explanation
 from zeus_bso.protocol.job_spec import IDENTITY_FIELDS, SETTINGS_OF_POLICIES
-from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView, PowerProfileView
+from zeus_bso.protocol.savings_views import FleetSavings, JobSavings
+from zeus_bso.protocol.views import JobSummary, JobView, PowerProfileView
 from zeus_bso.protocol.wording import stage_of
 from zeus_bso.protocol.words import INT32_MAX
 from zeus_bso.server.dashboard.all_jobs import ReachableJobs

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from zeus_bso import units
 from zeus_bso.protocol import wording
-from zeus_bso.protocol.views import JobSavings, ReportView
+from zeus_bso.protocol.savings_views import JobSavings
+from zeus_bso.protocol.views import ReportView
 from zeus_bso.protocol.words import TrialType
 from zeus_bso.server.dashboard.chart_of_runs import explored
 from zeus_bso.server.dashboard.palette import shades

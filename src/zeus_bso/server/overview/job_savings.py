@@ -9,7 +9,13 @@ from zeus_bso import savings, units
 from zeus_bso.power.full_power import FullPower, at_full_power
 from zeus_bso.protocol import wording
 from zeus_bso.protocol.power import PowerProfile
-from zeus_bso.protocol.views import FleetSavings, JobSavings, RunCounts, SavedView, SavingsPoint
+from zeus_bso.protocol.savings_views import (
+    FleetSavings,
+    JobSavings,
+    RunCounts,
+    SavedView,
+    SavingsPoint,
+)
 from zeus_bso.protocol.words import EnergySource, FailReason, Outcome
 from zeus_bso.savings import EndedRun, LimitedUse, Saving
 from zeus_bso.server.job.models import JobState

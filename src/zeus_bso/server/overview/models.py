@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from zeus_bso.protocol.power import PowerProfile
-from zeus_bso.protocol.views import JobSummary, RunCounts
+from zeus_bso.protocol.savings_views import RunCounts
+from zeus_bso.protocol.views import JobSummary
 from zeus_bso.protocol.words import EnergySource
 from zeus_bso.savings import Saving, Use
 from zeus_bso.server.observations.models import PastTotals

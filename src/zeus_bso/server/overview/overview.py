@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 
 from zeus_bso.protocol.power import PowerProfile
-from zeus_bso.protocol.views import FleetSavings, JobSavings, JobSummary, JobView, ReportView, SavingsPoint
+from zeus_bso.protocol.savings_views import FleetSavings, JobSavings, SavingsPoint
+from zeus_bso.protocol.views import JobSummary, JobView, ReportView
 from zeus_bso.server import presenter
 from zeus_bso.server.job.models import JobState
 from zeus_bso.server.observations.models import PastTotals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zeus_bso.protocol.views import SavedAmount
+from zeus_bso.protocol.savings_views import SavedAmount
 from zeus_bso.savings import JOULES_PER_KWH, Saving
 from zeus_bso.server.config import Settings
 
