@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -123,6 +124,19 @@ class TestSignals:
 
         assert list((tmp_path / "out").glob("checkpoint-*"))
         assert only(server, "transformers")["reason"] == "preempted"
+
+
+def test_the_threads_of_a_group_have_ended_before_python_does(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    place = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    process = launch(tmp_path, "alone.py", **place)
+    said, _ = process.communicate(timeout=PATIENCE_S)
+    threads = {when: int(count) for when, count in map(str.split, said.splitlines())}
+
+    assert process.returncode == 0
+    # The store, through which ranks find each other, has one: it runs nothing of Python.
+    assert threads["ended"] <= threads["before"] + 1 < threads["joined"]
 
 
 @pytest.mark.parametrize("breaks", [0, 1])

@@ -6,11 +6,13 @@ ranks join.
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import math
 import os
 import pickle
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,6 +47,16 @@ _stores: dict[tuple[str, ...], tuple[Any, int, int]] = {}
 A store is kept for the life of the process, because rank 0 serves it. Otherwise, a rank that is early for the next
 group could find the store of the previous group, which rank 0 is about to close.
 """
+
+
+_joined: weakref.WeakSet[Ranks] = weakref.WeakSet()
+
+
+@atexit.register
+def _leave() -> None:
+    """End the threads of the groups while Python runs: one that met its end would abort the process."""
+    for ranks in list(_joined):
+        ranks.leave()
 
 
 @dataclass(frozen=True)
@@ -83,12 +95,15 @@ class Ranks:
             raise ZeusBSOConfigError(f"distributed_timeout_s must be a positive number of seconds, not {timeout_s}.")
         self._timeout_s = timeout_s
         self._lost: str | None = None
+        self._waits = False
         self.call = "BatchSizeOptimizer"
         try:
-            self._group, self.rank, self.world_size = _join(timedelta(seconds=timeout_s))
+            group, self.rank, self.world_size = _join(timedelta(seconds=timeout_s))
         except RuntimeError as error:
             raise self._lose(error) from error
+        self._group: ProcessGroup | None = group
         self.leads = self.rank == 0
+        _joined.add(self)
 
     def monitor(self, monitor: Monitor | TaskTracker) -> Monitor:
         """The monitors of all ranks as one.
@@ -144,14 +159,20 @@ class Ranks:
         """
         return [_unpack(outcome) for outcome in self.exchange(_attempt(act))]
 
+    def leave(self) -> None:
+        """Leave the group, unless other ranks are waited for: to leave would take as long as that."""
+        if not self._waits:
+            self._group = None
+
     def _gather(self, data: bytes, size: int) -> list[bytes]:
         """Give every rank the bytes of all ranks, padded to ``size``, which must be the same on every rank."""
         import torch
 
-        if self._lost is not None:
-            raise ZeusBSODistributedError(self._lost)
+        if self._lost is not None or self._group is None:
+            raise ZeusBSODistributedError(self._lost or "The process ends: there are no other ranks any more.")
         tensor = torch.frombuffer(bytearray(data.ljust(size, b"\0")), dtype=torch.uint8)
         found = [torch.empty_like(tensor) for _ in range(self.world_size)]
+        self._waits = True
         try:
             work = self._group.allgather([found], [tensor])
             # Poll, so that signal handlers can run. They could not while a call of PyTorch blocks.
@@ -162,6 +183,7 @@ class Ranks:
             work.wait()
         except RuntimeError as error:
             raise self._lose(error) from error
+        self._waits = False
         return [bytes(part.tolist()) for part in found]
 
     def _check_calls(self, calls: list[str]) -> None:
