@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import venv
 import zipfile
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from tests.release.conftest import REPOSITORY, run
+from tests.support.jobs import spec
 from tests.support.process import ServerProcess
+from tests.support.requests import request
 
 from zeus_bso.cli.server_reader import ServerReader
 
@@ -86,11 +89,12 @@ def test_a_command_that_needs_an_extra_names_it(bare_python: Path, tmp_path: Pat
 def test_a_machine_without_a_server_needs_one_small_extra_to_list_jobs(bare_python: Path, tmp_path: Path) -> None:
     command = bare_python.with_name("zeus-bso")
     with ServerProcess(tmp_path / "jobs.db") as server:
+        assert request("POST", f"{server.url}/jobs", json=spec()).status == 201
         bare = run(command, "jobs", "list", "--server-url", server.url, cwd=tmp_path)
         as_json = run(command, "jobs", "list", "--json", "--server-url", server.url, cwd=tmp_path)
 
     assert 'pip install "zeus-bso[cli]"' in bare.stderr
-    assert (as_json.returncode, as_json.stdout) == (0, "[]\n")
+    assert [job["job_id"] for job in json.loads(as_json.stdout)] == [spec()["job_id"]]
 
 
 def test_the_wheel_carries_the_demo_script_and_the_type_marker(wheel: Path) -> None:
