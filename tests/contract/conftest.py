@@ -17,7 +17,6 @@ from zeus_bso.server.dependencies import Transactions
 IN_MEMORY = "memory"
 """SQLite as the shipped fake has it: it stands for any database, and the fast lane has it beside a file."""
 
-
 BUSY_S = 120.0
 """A request may take so long: that the server answers in time is held by tests of server processes."""
 
