@@ -12,7 +12,6 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import Connection, make_url, text
 
-from tests.support.asgi import AsgiClient
 from tests.support.jobs import Json, Trial, spec
 from zeus_bso.server.app import create_app
 from zeus_bso.server.config import Settings
@@ -44,7 +43,7 @@ class Server:
         self._loop = asyncio.new_event_loop()
         self._app: FastAPI | None = None
         self._lifespan: AbstractAsyncContextManager[Any] | None = None
-        self._client: AsgiClient | None = None
+        self._client: httpx.AsyncClient | None = None
 
     @property
     def app(self) -> FastAPI:
@@ -62,11 +61,14 @@ class Server:
         self._app = create_app(Settings(database_url=self.url, **self._settings))
         self._lifespan = self._app.router.lifespan_context(self._app)
         self._loop.run_until_complete(self._lifespan.__aenter__())
-        self._client = AsgiClient(self._app)
+        transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://server")
 
     def stop(self) -> None:
         """Close the application as a server does that is told to end."""
+        assert self._client is not None
         assert self._lifespan is not None
+        self._loop.run_until_complete(self._client.aclose())
         self._loop.run_until_complete(self._lifespan.__aexit__(None, None, None))
         self._app = None
 
