@@ -50,7 +50,8 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def fixed(value: float, decimals: int) -> str:
     """A number with so many decimals, separated thousands, and a true minus sign."""
-    return f"{value:,.{decimals}f}".replace(",", NARROW).replace("-", MINUS)
+    without_signed_zero = round(value, decimals) + 0.0
+    return f"{without_signed_zero:,.{decimals}f}".replace(",", NARROW).replace("-", MINUS)
 
 
 def count(value: int | None) -> str:

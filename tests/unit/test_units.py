@@ -136,3 +136,10 @@ def test_a_share_that_is_neither_none_nor_all_is_not_shown_as_such(share: float,
 
 def test_a_loss_is_more_and_not_less() -> None:
     assert [plain(units.less(share)) for share in (0.42, -0.2)] == ["42 % less", "20 % more"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(-0.0004, "0.00"), (-0.0, "0.00"), (-1234.5, "\u22121\u202f234.50"), (0.125, "0.12")]
+)
+def test_a_figure_of_a_column_has_its_decimals_and_zero_has_no_sign(value: float, shown: str) -> None:
+    assert units.fixed(value, 2) == shown
