@@ -73,8 +73,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=None,  # our own route serves it, with access control
         docs_url=None,
         redoc_url=None,
-        strict_content_type=False,
-        generate_unique_id_function=lambda route: route.name,
         redirect_slashes=False,  # such a redirect would lead out of a proxy's path prefix
     )
     app.state.authenticator = guard
@@ -83,9 +81,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         instruments, JobTotalsCache(transactions, settings.metrics_cache_s, settings.metrics_jobs)
     )
     app.state.all_jobs = AllJobs(transactions, settings.dashboard_cache_s)
-    app.include_router(router)
-    app.include_router(dashboard)
-    app.include_router(login)
+    # Not included: FastAPI would derive every route again for each application, with its first request.
+    for routes in (router, dashboard, login):
+        app.router.routes.extend(routes.routes)
     refuse_unguarded_routes(app)
     app.add_middleware(Compression)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, others={IMPORT_URL: None, LOGIN_URL: _MAX_FORM_BYTES})

@@ -92,7 +92,12 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 _NDJSON_BODY = {"requestBody": {"required": True, "content": {MEDIA_TYPE: {}}}}
 
-router = APIRouter(route_class=_StrictJsonRoute, responses=_ERRORS)
+router = APIRouter(
+    route_class=_StrictJsonRoute,
+    responses=_ERRORS,
+    strict_content_type=False,
+    generate_unique_id_function=lambda route: route.name,
+)
 
 
 @router.post(
