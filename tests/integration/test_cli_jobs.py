@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -24,10 +25,9 @@ Run = tuple[int, str, str]
 LONG = "resnet-50-imagenet-nightly-0123abcd"
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    """An embedded file with two jobs, as a training script left it."""
-    path = tmp_path / "jobs.db"
+@pytest.fixture(scope="session")
+def _left_by_scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("left") / "jobs.db"
     server = Server(path)
     server.start()
     server.register(job_id="nightly", gpu_model="[red]H200[/red]")
@@ -42,6 +42,12 @@ def file(tmp_path: Path) -> Path:
     server.report(server.ask("limited"), power_profile=BEGUN)
     server.close()
     return path
+
+
+@pytest.fixture
+def file(_left_by_scripts: Path, tmp_path: Path) -> Path:
+    """An embedded file with three jobs, as training scripts left it."""
+    return Path(shutil.copy(_left_by_scripts, tmp_path / "jobs.db"))
 
 
 @pytest.fixture

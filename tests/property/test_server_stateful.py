@@ -381,7 +381,7 @@ ACTIONS: list[tuple[str, Domain]] = [
 
 
 @pytest.mark.parametrize("policy", ["zeus", "surrogate"])
-@pytest.mark.parametrize("seed", range(200 if THOROUGH else 4))
+@pytest.mark.parametrize("seed", range(200 if THOROUGH else 2))
 def test_a_long_life_stays_sound(life_server: Server, seed: int, policy: str) -> None:
     """The same rules for longer than Hypothesis would; everything that may happen to a trial does happen."""
 
