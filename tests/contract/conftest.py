@@ -15,7 +15,7 @@ from zeus_bso.server.database import migrate, networked, sqlite
 from zeus_bso.server.dependencies import Transactions
 
 IN_MEMORY = "memory"
-"""SQLite as the shipped fake has it: it stands for any database, and the fast lane has it beside a file."""
+"""SQLite as the shipped fake has it: it stands for any database."""
 
 BUSY_S = 120.0
 """A request may take so long: that the server answers in time is held by tests of server processes."""
@@ -41,7 +41,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if (chosen or EVERY_DATABASE.mark).args == ANY_DATABASE.args:
             kinds = [IN_MEMORY]
         else:
-            kinds = [IN_MEMORY, "sqlite"] if metafunc.config.getoption("--fast") else [*KINDS]
+            kinds = ["sqlite"] if metafunc.config.getoption("--fast") else [*KINDS]
         metafunc.parametrize("_shared_server", kinds, indirect=True, scope="session")
 
 
