@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,15 +56,17 @@ class Tally:
 
 
 class Connection:
-    """One kept-alive HTTP/1.1 connection; opened again when it breaks."""
+    """One kept-alive HTTP/1.1 connection; opened again when it breaks. It pauses before each request."""
 
-    def __init__(self, host: str, port: int, tally: Tally, timeout_s: float = 15.0) -> None:
-        self._host, self._port, self._tally, self._timeout_s = host, port, tally, timeout_s
+    def __init__(self, host: str, port: int, tally: Tally, timeout_s: float = 15.0, pause_s: float = 0.0) -> None:
+        self._host, self._port, self._tally, self._timeout_s, self._pause_s = host, port, tally, timeout_s, pause_s
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         """Send a request; the status is 0 if no answer came. A 503 is waited out as it says, then sent again."""
         while True:
+            if self._pause_s:
+                await asyncio.sleep(self._pause_s)
             started = time.perf_counter()
             try:
                 status, headers, answer = await asyncio.wait_for(self._send(method, path, body), self._timeout_s)
@@ -102,13 +105,13 @@ class Connection:
         return status, headers, json.loads(content) if content else None
 
 
-async def recurrences(connection: Connection, tally: Tally, job_id: str, until: float) -> int:
-    """Run recurrences of a job until a point in time (``time.monotonic``); returns how many were finished.
+async def recurrences(connection: Connection, tally: Tally, job_id: str, goes_on: Callable[[], bool]) -> int:
+    """Run recurrences of a job while it goes on; returns how many were finished.
 
     One recurrence is seven requests: the registration, the ask, and a report per epoch.
     """
     finished = 0
-    while time.monotonic() < until:
+    while goes_on():
         status, _ = await connection.request("POST", "/jobs", job_spec(job_id))
         if status not in (200, 201):
             await asyncio.sleep(0.2)
@@ -135,14 +138,32 @@ async def recurrences(connection: Connection, tally: Tally, job_id: str, until: 
     return finished
 
 
-async def drive(ports: list[int], jobs: list[str], connections: int, seconds: float, host: str = "127.0.0.1") -> Tally:
+async def drive(ports: list[int], jobs: list[str], connections: int, seconds: float) -> Tally:
     """Drive servers for a while with so many connections, spread over ports and jobs."""
     tally = Tally()
     until = time.monotonic() + seconds
+    await drive_while(lambda: time.monotonic() < until, tally, ports, jobs, connections)
+    return tally
+
+
+async def drive_while(
+    goes_on: Callable[[], bool],
+    tally: Tally,
+    ports: list[int],
+    jobs: list[str],
+    connections: int,
+    *,
+    pause_s: float = 0.0,
+) -> None:
+    """Drive servers as :func:`drive` does, while it goes on."""
     await asyncio.gather(
         *(
-            recurrences(Connection(host, ports[i % len(ports)], tally), tally, jobs[i % len(jobs)], until)
+            recurrences(
+                Connection("127.0.0.1", ports[i % len(ports)], tally, pause_s=pause_s),
+                tally,
+                jobs[i % len(jobs)],
+                goes_on,
+            )
             for i in range(connections)
         )
     )
-    return tally

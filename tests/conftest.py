@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.support import leftovers
 from tests.support.databases import KINDS, DatabaseServers
+from tests.support.forked import forking
 from tests.support.in_process import in_one_process
 from tests.support.lanes import IN_PROCESS, group_of, is_in_process, rank_of
 from tests.support.run_folder import RunFolder
@@ -184,6 +185,13 @@ def spool_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.getbasetemp() / f"spool-{uuid.uuid4().hex}"
     monkeypatch.setenv("ZEUS_BSO_SPOOL_DIR", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def _forking() -> Iterator[None]:
+    """Servers are forked, unless a test is about their start."""
+    with forking():
+        yield
 
 
 @pytest.fixture(scope="session")

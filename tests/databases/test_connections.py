@@ -17,9 +17,9 @@ import httpx
 import pytest
 import trustme
 from benchmarks.audit import audit
-from benchmarks.load import drive
 from sqlalchemy import Connection, create_engine, make_url, text
 from tests.support.databases import DatabaseServers, fresh_database, look
+from tests.support.load import acknowledged, drive_until
 from tests.support.network import forwarding
 from tests.support.pgbouncer import pooled
 from tests.support.private_servers import execute, private_server
@@ -150,7 +150,7 @@ def test_a_pooler_is_migrated_through_and_served_through(empty_url: str, tmp_pat
         assert subprocess.run(upgrade, capture_output=True, text=True, check=True).stderr == ""
         with ServerProcess(url, tmp_path) as server:
             # More connections than the pooler has, so that it mixes them.
-            tally = asyncio.run(drive([server.port], ["a", "b"], 8, 2.0))
+            tally = asyncio.run(drive_until(acknowledged(200), [server.port], ["a", "b"], 8))
         assert set(tally.statuses) <= {200, 201}, server.said
         assert audit(empty_url, set(tally.acknowledged)) == []
         limit = look(url, lambda connection: connection.scalar(text("SHOW lock_timeout")))

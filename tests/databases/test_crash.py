@@ -7,9 +7,9 @@ import random
 from pathlib import Path
 
 from benchmarks.audit import audit
-from benchmarks.load import Tally, drive
 from sqlalchemy import Connection, func, or_, select
 from tests.support.databases import look
+from tests.support.load import acknowledged_of, drive_during, drive_until
 from tests.support.process import ServerProcess
 
 from zeus_bso.server.database.schema import trial, trial_report
@@ -25,26 +25,21 @@ def test_a_killed_server_loses_nothing_acknowledged_and_every_job_goes_on(databa
     cut_off = 0
     with ServerProcess(database_url, tmp_path) as server:
         for round_ in range(ROUNDS):
-            tally = asyncio.run(_load_and_kill(server, 0.4 + moments.random() / 2))
+            before = moments.randrange(30, 200)
+            load = drive_during(lambda _: server.kill(), [server.port], JOBS, CONNECTIONS, before=before, after=0)
+            tally = asyncio.run(load)
             assert set(tally.statuses) <= {0, 200, 201, 503}, tally.unexpected
             cut_off += tally.statuses[0]
             acknowledged.update(tally.acknowledged)
             assert audit(database_url, acknowledged) == [], f"after kill {round_ + 1}"
             assert look(database_url, _half_written) == []
             server.start()
-        tally = asyncio.run(drive([server.port], JOBS, CONNECTIONS, 2.0))
+        # Every job goes on.
+        tally = asyncio.run(drive_until(acknowledged_of(JOBS), [server.port], JOBS, CONNECTIONS))
         acknowledged.update(tally.acknowledged)
-    assert {job for job, _, _ in tally.acknowledged} == set(JOBS), "every job goes on"
     assert set(tally.statuses) <= {200, 201, 503}, tally.unexpected
     assert audit(database_url, acknowledged) == []
     assert cut_off >= ROUNDS, "no request was under way when the server was killed"
-
-
-async def _load_and_kill(server: ServerProcess, seconds: float) -> Tally:
-    load = asyncio.create_task(drive([server.port], JOBS, CONNECTIONS, seconds + 0.3))
-    await asyncio.sleep(seconds)
-    server.kill()
-    return await load
 
 
 def _half_written(connection: Connection) -> list[tuple[str, int]]:

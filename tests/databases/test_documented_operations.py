@@ -13,11 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 from benchmarks.audit import audit
-from benchmarks.load import Tally, drive
+from benchmarks.load import Tally
 from sqlalchemy import make_url
 from tests.support.databases import DatabaseServers, run_script
 from tests.support.documented import run_documented
 from tests.support.jobs import Json, spec
+from tests.support.load import acknowledged, drive_until
 from tests.support.process import ServerProcess
 from tests.support.server import Server
 
@@ -56,8 +57,8 @@ def settings(url: str) -> dict[str, str]:
 
 
 def train(server: ServerProcess) -> Tally:
-    """Run recurrences for a moment."""
-    return asyncio.run(drive([server.port], JOBS, 2, 0.5))
+    """Run some recurrences."""
+    return asyncio.run(drive_until(acknowledged(40), [server.port], JOBS, 2))
 
 
 def show(server: ServerProcess, job_id: str) -> tuple[Json, list[Json]]:
@@ -90,21 +91,21 @@ def test_a_backup_that_is_taken_under_way_brings_every_job_back(
     with database(kind, databases, tmp_path) as url:
         migrate.upgrade(url)
         with ServerProcess(url, tmp_path) as server:
-            acknowledged = train(server).acknowledged
+            reports = train(server).acknowledged
             before = [show(server, job_id) for job_id in JOBS]
             run_documented(f"Back up {NAMES[kind]}", tmp_path, settings(url))
-            assert len(train(server).acknowledged) > 0
+            train(server)
 
         with database(kind, databases, tmp_path) as restored:
             run_documented(f"Restore {NAMES[kind]}", tmp_path, settings(restored))
             with ServerProcess(restored, tmp_path) as server:
                 after = [show(server, job_id) for job_id in JOBS]
-                acknowledged += train(server).acknowledged
+                reports += train(server).acknowledged
 
             for job, _ in (*before, *after):
                 job.pop("last_trial_number", None)
             assert after == before
-            assert audit(restored, acknowledged) == []
+            assert audit(restored, reports) == []
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"], indirect=True)
@@ -162,7 +163,7 @@ def test_all_jobs_move_from_a_file_to_a_server(to: str, databases: DatabaseServe
     run_script(stopped.url, (SCHEMAS / f"{migrate_head()}.sqlite.sql").read_text())
     jobs = [*JOBS, "nightly/Ünï 🚀"]
     with ServerProcess(stopped.path) as old:
-        acknowledged = train(old).acknowledged
+        reports = train(old).acknowledged
     # Afterwards: while it serves, a request whose client has given up may still change something.
     with closing(stopped):
         stopped.start()
@@ -172,10 +173,10 @@ def test_all_jobs_move_from_a_file_to_a_server(to: str, databases: DatabaseServe
         with ServerProcess(url, tmp_path) as new:
             run_documented("Move all jobs", tmp_path, {"FROM": stopped.url, "TO": new.url})
             after = [ageless(*show(new, job_id)) for job_id in jobs]
-            acknowledged += train(new).acknowledged
+            reports += train(new).acknowledged
 
         assert after == before
-        assert audit(url, acknowledged) == []
+        assert audit(url, reports) == []
 
 
 def migrate_head() -> str:

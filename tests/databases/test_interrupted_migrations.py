@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import os
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, inspect, text
 from tests.support.databases import look, run_script
+from tests.support.forked import start_python
 
 from zeus_bso.cli.main import main
 from zeus_bso.server.database import migrate
@@ -58,23 +58,25 @@ class Migrator:
     """The process that runs :data:`MIGRATOR`."""
 
     def __init__(self, url: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", MIGRATOR, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        read, requests = os.pipe()
+        answers, write = os.pipe()
+        self._process = start_python(["-c", MIGRATOR, url], Path.cwd(), os.environ, read, write, 2)
+        os.close(read)
+        os.close(write)
+        self._requests, self._answers = os.fdopen(requests, "w"), os.fdopen(answers)
 
     def migrate(self, action: str, revision: str, statements: int) -> bool:
         """Begin a migration; returns whether it was killed after so many statements."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{action} {revision} {statements}\n")
-        self._process.stdin.flush()
-        code = int(self._process.stdout.readline())
+        print(action, revision, statements, file=self._requests, flush=True)
+        code = int(self._answers.readline())
         assert code in (0, KILLED)
         return code == KILLED
 
     def end(self) -> None:
         """End the process."""
-        self._process.communicate()
+        self._requests.close()
+        self._process.wait()
+        self._answers.close()
 
 
 @pytest.fixture

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
-import os
 import shutil
-import subprocess
-import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, inspect, make_url, text
 from tests.support.databases import DatabaseServers, look, run_script
+from tests.support.forked import forking, run_python
 from tests.support.private_servers import execute
 
 import zeus_bso
@@ -25,18 +23,18 @@ from zeus_bso.server.database.revision import VERSION_TABLE
 from zeus_bso.server.database.schema import metadata
 
 SCHEMAS = Path(__file__).parents[1] / "data" / "schemas"
-PATIENCE_S = 240
 PASSWORD = "s3cr3t%2Fp%40ss"
 SERVERS = pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
 
 AT_ONCE = """\
-import asyncio, os, sys, traceback
+import asyncio, os, sys, traceback, warnings
 import alembic.command
 from sqlalchemy import make_url
 from zeus_bso.server.app import create_app
 from zeus_bso.server.config import Settings
 from zeus_bso.server.database import migrate
 
+warnings.simplefilter("error")
 # Before the fork, so that no child imports it anew.
 make_url(sys.argv[2]).get_dialect().import_dbapi()
 
@@ -89,18 +87,19 @@ def downgrade():
 """
 
 
-@pytest.fixture
-def next_release(tmp_path: Path) -> Mapping[str, str]:
+@pytest.fixture(scope="module")
+def next_release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """An environment in which ``zeus_bso`` is a later release, whose schema has a further revision."""
-    package = Path(zeus_bso.__file__).parent
-    copy = tmp_path / "next" / "zeus_bso"
-    shutil.copytree(package, copy)
+    copy = tmp_path_factory.mktemp("next") / "zeus_bso"
+    shutil.copytree(Path(zeus_bso.__file__).parent, copy)
     versions = copy / "server" / "database" / "migrations" / "versions"
     assert {path.stem[:5] for path in versions.glob("v*.py")} == {f"v000{number}" for number in range(1, 8)}, (
         "name the next revision here"
     )
     (versions / "v0008_next.py").write_text(NEXT_REVISION)
-    return os.environ | {"PYTHONPATH": str(copy.parent)}
+    environment = {"PYTHONPATH": str(copy.parent)}
+    with forking(environment):
+        yield environment
 
 
 def test_a_schema_comes_goes_and_comes_again(empty_url: str) -> None:
@@ -140,17 +139,16 @@ def test_a_server_loads_alembic_only_to_migrate(tmp_path: Path) -> None:
         "import asyncio, sys\n"
         "from zeus_bso.server.app import create_app\n"
         "from zeus_bso.server.config import Settings\n"
-        "app = create_app(Settings(database_url=sys.argv[1]))\n"
-        "async def start():\n"
+        "async def start(url):\n"
+        "    app = create_app(Settings(database_url=url))\n"
         "    async with app.router.lifespan_context(app):\n"
         "        print('alembic' in sys.modules)\n"
-        "asyncio.run(start())\n"
+        "for url in sys.argv[1:]:\n"
+        "    asyncio.run(start(url))\n"
     )
-    url = f"sqlite:///{tmp_path / 'jobs.db'}"
-    said = [
-        subprocess.check_output([sys.executable, "-c", serve, url], text=True, timeout=PATIENCE_S) for _ in range(2)
-    ]
-    assert said == ["True\n", "False\n"]
+    migrated, new = (f"sqlite:///{tmp_path / name}.db" for name in ("migrated", "new"))
+    migrate.upgrade(migrated)
+    assert run_python("-c", serve, migrated, new, fresh=True).stdout == "False\nTrue\n"
 
 
 def test_ten_servers_that_start_together_on_a_new_file_all_start(tmp_path: Path) -> None:
@@ -221,9 +219,7 @@ def test_no_message_holds_a_password() -> None:
         f"postgresql://me:{PASSWORD}@127.0.0.1:port/name",
         f"oracle://me:{PASSWORD}@127.0.0.1/name",
     ]
-    each = subprocess.run(
-        [sys.executable, "-c", SERVE_EACH, *urls], capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
+    each = run_python("-c", SERVE_EACH, *urls)
     assert each.stdout == "1\n" * len(urls)
     served = each.stderr.split(BOUNDARY)[1:]
     assert len(served) == len(urls)
@@ -278,17 +274,13 @@ def _db(*arguments: str) -> tuple[int, str, str]:
 
 def _zeus_bso(*arguments: str, environment: Mapping[str, str] | None = None) -> tuple[int, str, str]:
     """Run a command that ends, in a process: its exit code, and what it printed to each stream."""
-    command = [sys.executable, "-m", "zeus_bso", *arguments]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, cwd="/")
+    ended = run_python("-m", "zeus_bso", *arguments, environment=environment)
     return ended.returncode, ended.stdout, ended.stderr
 
 
 def _at_once(action: str, url: str) -> tuple[str, str]:
     """Let ten processes do something at the same moment: their exit codes, and what they complained of."""
-    # Threads of numpy's would be in the way of a fork.
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "error", "-c", AT_ONCE, action, url]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
+    ended = run_python("-c", AT_ONCE, action, url)
     return ended.stdout, ended.stderr
 
 

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import pytest
 from tests.support.away import Outage
-from tests.support.forked import forking
 from tests.support.process import ServerProcess
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _forking() -> Iterator[None]:
+def _forked(_forking: None) -> None:
     """Servers here are forked, unless a test is about their start."""
-    with forking():
-        yield
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from tests.support.forked import shell_variables
 
 DEPLOYMENT = Path(__file__).resolve().parents[2] / "docs" / "deployment.md"
 
@@ -22,12 +23,12 @@ def commands(title: str) -> str:
 
 def run_documented(title: str, folder: Path, environment: Mapping[str, str]) -> str:
     """Run the commands under a heading; returns what they printed."""
-    # `zeus-bso` is the one of this environment.
-    path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
+    variables, files = shell_variables()
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands(title)],
         cwd=folder,
-        env=os.environ | dict(environment) | {"PATH": path},
+        env=os.environ | dict(environment) | variables,
+        pass_fds=files,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

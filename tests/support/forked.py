@@ -23,12 +23,17 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 _IMPORTED = (
     "alembic.command",
+    "asyncmy",
+    "psycopg",
+    "sqlalchemy.dialects.mysql.asyncmy",
+    "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.aiosqlite",
     "uvicorn.lifespan.on",
     "uvicorn.loops.auto",
     "uvicorn.protocols.http.httptools_impl",
     "zeus_bso.cli.connections",
     "zeus_bso.cli.database_errors",
+    "zeus_bso.cli.db",
     "zeus_bso.cli.main",
     "zeus_bso.cli.proxies",
     "zeus_bso.cli.serve",
@@ -37,10 +42,14 @@ _IMPORTED = (
     "zeus_bso.results.results",
     "zeus_bso.server.app",
     "zeus_bso.server.database.migrate",
+    "zeus_bso.server.database.migrations.steps",
     "zeus_bso.server.security.hosts",
 )
 
 PATIENCE_S = 240.0
+
+_COMMANDS = Path(__file__).with_name("forked_commands")
+_FILE = "BSO_TEST_FORKING"
 
 _TEST = "PYTEST_CURRENT_TEST"
 _READ_LATE = (_TEST, "ZEUS_BSO_")
@@ -102,11 +111,11 @@ class ForkedProcess:
 
 
 class _Forking:
-    """The process that forks."""
+    """A process that forks."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._environment = {name: value for name, value in os.environ.items() if name != _TEST}
+        self._environment = {name: value for name, value in os.environ.items() if name != _TEST} | dict(environment)
         self.forked: list[ForkedProcess] = []
         with theirs:
             self._process = subprocess.Popen(
@@ -136,26 +145,35 @@ class _Forking:
         self.forked = [each for each in self.forked if each.poll() is None] + [process]
         return process
 
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
     def close(self) -> None:
         self._socket.close()
         self._process.wait()
 
 
 _FORKING: list[_Forking] = []
-"""The process that forks, while there is one."""
+"""The processes that fork; the first one runs in the environment of the tests."""
 
 
 @contextmanager
-def forking() -> Iterator[None]:
-    """Fork what is started meanwhile, where the system tells when a process has ended as Linux does."""
+def forking(environment: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Fork what is started meanwhile, where the system tells when a process has ended as Linux does.
+
+    Args:
+        environment: Variables, beside those of this process, of what is started.
+    """
     if not hasattr(os, "pidfd_open"):
         yield
         return
-    _FORKING.append(_Forking())
+    each = _Forking(environment or {})
+    _FORKING.append(each)
     try:
         yield
     finally:
-        _FORKING.pop().close()
+        _FORKING.remove(each)
+        each.close()
 
 
 def start_python(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *files: int) -> PythonProcess:
@@ -164,6 +182,17 @@ def start_python(arguments: Sequence[str], folder: Path, environment: Mapping[st
         if each.takes(environment):
             return each.fork(arguments, folder, environment, *files)
     return start_command([sys.executable, *arguments], folder, environment, *files)
+
+
+def shell_variables() -> tuple[dict[str, str], Sequence[int]]:
+    """Variables with which a shell finds the ``zeus-bso`` of this environment, and a file to pass to it.
+
+    It is forked where possible. The shell must end with all that it starts: nobody else looks after it.
+    """
+    files = [each.fileno() for each in _FORKING[:1]]
+    folders = [*([_COMMANDS] if files else []), Path(sys.executable).parent, os.environ.get("PATH", "")]
+    variables = {"PATH": ":".join(map(str, folders))}
+    return variables | {_FILE: str(files[0])} if files else variables, files
 
 
 def start_command(

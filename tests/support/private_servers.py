@@ -77,7 +77,7 @@ class PrivateServer:
     def kill(self) -> None:
         """End it and all its processes with SIGKILL."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             self._process.wait()
 
     def pause(self) -> None:
