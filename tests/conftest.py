@@ -217,10 +217,10 @@ def empty_url(kind: str, databases: DatabaseServers, tmp_path: Path) -> Iterator
 
 
 @pytest.fixture
-def database_url(empty_url: str) -> str:
+def database_url(kind: str, databases: DatabaseServers, tmp_path: Path) -> Iterator[str]:
     """The URL of a fresh database with our schema."""
-    migrate.upgrade(empty_url)
-    return empty_url
+    with databases.migrated(kind, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,6 @@ import asyncio
 import os
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ import trustme
 from benchmarks.audit import audit
 from sqlalchemy import Connection, create_engine, make_url, text
 from tests.support.databases import DatabaseServers, fresh_database, look
+from tests.support.forked import run_python
 from tests.support.load import acknowledged, drive_until
 from tests.support.network import forwarding
 from tests.support.pgbouncer import pooled
@@ -146,8 +145,8 @@ def test_a_statement_that_is_never_answered_makes_the_server_doubt_its_other_con
 def test_a_pooler_is_migrated_through_and_served_through(empty_url: str, tmp_path: Path) -> None:
     with pooled(make_url(empty_url)) as pooler:
         url = pooler.render_as_string(hide_password=False)
-        upgrade = [sys.executable, "-m", "zeus_bso", "db", "upgrade", "--database-url", url]
-        assert subprocess.run(upgrade, capture_output=True, text=True, check=True).stderr == ""
+        upgraded = run_python("-m", "zeus_bso", "db", "upgrade", "--database-url", url)
+        assert (upgraded.returncode, upgraded.stderr) == (0, "")
         with ServerProcess(url, tmp_path) as server:
             # More connections than the pooler has, so that it mixes them.
             tally = asyncio.run(drive_until(acknowledged(200), [server.port], ["a", "b"], 8))

@@ -168,8 +168,7 @@ def test_all_jobs_move_from_a_file_to_a_server(to: str, databases: DatabaseServe
     with closing(stopped):
         stopped.start()
         before = [ageless(stopped.job(job_id), stopped.trials(job_id)) for job_id in jobs]
-    with databases.fresh(to, tmp_path) as url:
-        migrate.upgrade(url)
+    with databases.migrated(to, tmp_path) as url:
         with ServerProcess(url, tmp_path) as new:
             run_documented("Move all jobs", tmp_path, {"FROM": stopped.url, "TO": new.url})
             after = [ageless(*show(new, job_id)) for job_id in jobs]

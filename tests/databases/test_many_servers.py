@@ -137,10 +137,8 @@ def test_workers_end_cleanly_at_sigterm(databases: DatabaseServers, tmp_path: Pa
 
 @contextmanager
 def _fleet(databases: DatabaseServers, kind: str, folder: Path, count: int) -> Iterator[tuple[str, list[int]]]:
-    with databases.fresh(kind, folder) as url:
-        migrate.upgrade(url)
-        with server_processes(url, folder, count) as started:
-            yield url, [server.port for server in started]
+    with databases.migrated(kind, folder) as url, server_processes(url, folder, count) as started:
+        yield url, [server.port for server in started]
 
 
 def _two_workers(url: str, folder: Path) -> ServerProcess:

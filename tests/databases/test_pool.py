@@ -32,10 +32,8 @@ def served(
 ) -> Iterator[tuple[httpx.Client, str]]:
     """A server that has one connection to its database, a job of some trials, and the database's URL."""
     folder = tmp_path_factory.mktemp("pool")
-    with databases.fresh(request.param, folder) as url:
-        migrate.upgrade(url)
-        with _server(url, folder, pool_size=1) as client:
-            yield client, url
+    with databases.migrated(request.param, folder) as url, _server(url, folder, pool_size=1) as client:
+        yield client, url
 
 
 @pytest.fixture
@@ -69,18 +67,20 @@ def test_an_exhausted_pool_answers_503_in_time_and_recovers(server: httpx.Client
 def test_many_requests_of_a_locked_job_leave_connections_to_others(
     kind: str, databases: DatabaseServers, tmp_path: Path
 ) -> None:
-    with databases.fresh(kind, tmp_path) as url:
-        migrate.upgrade(url)
-        with _server(url, tmp_path, pool_size=3) as server, ThreadPoolExecutor(12) as pool:
-            assert server.post("/jobs", json=spec(job_id="other")).status_code == 201
-            with _job_held(url, "job") as release:
-                locked = [pool.submit(_report, server, number) for number in range(1, 13)]
-                _wait_until_one_waits(url)
-                others = [server.get("/jobs/batch_size", params={"job_id": "other"}) for _ in range(5)]
-                probe = server.get("/readyz")
-                still = look(url, _that_wait)
-                release()
-            answers = [request.result() for request in locked]
+    with (
+        databases.migrated(kind, tmp_path) as url,
+        _server(url, tmp_path, pool_size=3) as server,
+        ThreadPoolExecutor(12) as pool,
+    ):
+        assert server.post("/jobs", json=spec(job_id="other")).status_code == 201
+        with _job_held(url, "job") as release:
+            locked = [pool.submit(_report, server, number) for number in range(1, 13)]
+            _wait_until_one_waits(url)
+            others = [server.get("/jobs/batch_size", params={"job_id": "other"}) for _ in range(5)]
+            probe = server.get("/readyz")
+            still = look(url, _that_wait)
+            release()
+        answers = [request.result() for request in locked]
     assert [answer.status_code for answer in [*others, probe]] == [200] * 6
     assert still <= 2
     assert {answer.status_code for answer in answers} <= {200, 503}

@@ -21,14 +21,16 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection, make_url
 
 from tests.support.private_servers import PATIENCE_S, execute, is_alive, private_server
+from zeus_bso.server.database import migrate
 from zeus_bso.server.database.networked import networked_engine
+from zeus_bso.server.database.revision import VERSION_TABLE
 from zeus_bso.server.database.sqlite import sqlite_engine
 
 T = TypeVar("T")
@@ -65,6 +67,8 @@ class DatabaseServers:
         self._in_use = (self._folder / "in-use").open("wb")
         fcntl.flock(self._in_use, fcntl.LOCK_SH)
         self._urls: dict[str, URL] = {}
+        self._models: dict[str, URL] = {}
+        self._made = ExitStack()
 
     def url(self, kind: str) -> URL:
         """An existing database, beside which others may be made."""
@@ -81,8 +85,31 @@ class DatabaseServers:
         with fresh_database(self.url(kind)) as url:
             yield url
 
+    @contextmanager
+    def migrated(self, kind: str, folder: Path) -> Iterator[str]:
+        """A database with our schema, as a copy of one that has been migrated once, which is far quicker."""
+        if kind not in self._models:
+            url = self._made.enter_context(self.fresh(kind, self._folder))
+            migrate.upgrade(url)
+            self._models[kind] = make_url(url)
+        model = str(self._models[kind].database)
+        if kind == "postgresql":
+            with fresh_database(self.url(kind), f"TEMPLATE {model}") as url:
+                yield url
+            return
+        with self.fresh(kind, folder) as url:
+            if kind == "sqlite":
+                shutil.copy(model, str(make_url(url).database))
+            else:
+                look(url, lambda connection: _copy_tables(connection, model))
+            yield url
+
     def let_go(self) -> None:
         """Use them no more; the last process of the run ends them."""
+        self._made.close()
+        for url in self._models.values():
+            if url.get_backend_name() == "sqlite":
+                Path(str(url.database)).unlink()
         try:
             fcntl.flock(self._in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -129,18 +156,26 @@ def _end(pid: int, by: signal.Signals) -> None:
 
 
 @contextmanager
-def fresh_database(base: URL) -> Iterator[str]:
-    """An empty database on the server of ``base``, dropped afterwards; yields its URL."""
+def fresh_database(base: URL, made: str = "") -> Iterator[str]:
+    """A database on the server of ``base``, empty unless made otherwise, dropped afterwards; yields its URL."""
     name = f"zeus_bso_test_{uuid.uuid4().hex[:12]}"
     note = Path(tempfile.gettempdir()) / f"database.{name}"
     note.touch()
-    asyncio.run(execute(base, f"CREATE DATABASE {name}"))
+    asyncio.run(execute(base, f"CREATE DATABASE {name} {made}"))
     try:
         yield base.set(database=name).render_as_string(hide_password=False)
     finally:
         force = " WITH (FORCE)" if base.get_backend_name() == "postgresql" else ""
         asyncio.run(execute(base, f"DROP DATABASE {name}{force}"))
         note.unlink()
+
+
+def _copy_tables(connection: Connection, model: str) -> None:
+    """Make the tables of another database of MariaDB or MySQL, with the revision of their schema."""
+    connection.exec_driver_sql("SET foreign_key_checks = 0")
+    for table in connection.exec_driver_sql(f"SHOW TABLES FROM {model}").scalars().all():
+        connection.exec_driver_sql(connection.exec_driver_sql(f"SHOW CREATE TABLE {model}.{table}").one()[1])
+    connection.exec_driver_sql(f"INSERT INTO {VERSION_TABLE} SELECT * FROM {model}.{VERSION_TABLE}")
 
 
 def run_script(url: str, script: str) -> None:
