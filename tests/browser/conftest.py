@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 from tests.support.databases import look
 from tests.support.history import History
 from tests.support.jobs import spec
@@ -23,7 +23,6 @@ from zeus_bso.cli.demo import training_script
 BIG_JOB, BIG_JOB_TRIALS = "nightly/resnet50 40 sizes", 5_000
 ODD_JOB = "<b>\"bold\" & 'odd'</b> \u05d0\u05d1\u05d2"
 LIMITED_JOB = "hourly/bert power limits"
-RECURRENCES = 2
 PRICES = {
     "ZEUS_BSO_ELECTRICITY_PRICE": "0.25",
     "ZEUS_BSO_CURRENCY": "EUR",
@@ -42,7 +41,7 @@ class Site:
     Attributes:
         url: Its address.
         database_url: Its database.
-        real_job: The id of the job whose runs were real.
+        real_job: The id of the job whose run was real.
     """
 
     url: str
@@ -54,7 +53,7 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server process with some jobs.
 
-    One had real runs, one 5,000 trials with 40 batch sizes, one has an odd name, and one power limits of 40 sizes.
+    One had a real run, one 5,000 trials with 40 batch sizes, one has an odd name, and one power limits of 40 sizes.
     """
     folder = tmp_path_factory.mktemp("dashboard")
     with ServerProcess(folder / "jobs.db", environment=PRICES) as process:
@@ -62,15 +61,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def _with_jobs(url: str, database_url: str) -> Site:
-    for _ in range(RECURRENCES):
-        # A run that fails to converge ends with 1, which means: launch it again.
-        subprocess.run(
-            [sys.executable, str(training_script())],
-            env=os.environ | {"ZEUS_BSO_SERVER_URL": url},
-            check=False,
-            capture_output=True,
-            timeout=120,
-        )
+    # A run that fails to converge ends with 1, which means: launch it again.
+    subprocess.run(
+        [sys.executable, str(training_script())],
+        env=os.environ | {"ZEUS_BSO_SERVER_URL": url},
+        check=False,
+        capture_output=True,
+        timeout=240,
+    )
     (real,) = request("GET", f"{url}/api/v1/jobs").json()
     big = History(BIG_JOB, BIG_JOB_TRIALS)
     message = "<img src=x onerror=alert(1)> \"quoted\" 'so'"
@@ -101,6 +99,11 @@ def missing(message: str) -> None:
     pytest.skip(message)
 
 
+def _draw(chart: Locator) -> None:
+    chart.scroll_into_view_if_needed()
+    expect(chart).to_have_attribute("data-drawn", "")
+
+
 @dataclass
 class Visit:
     """A page in a browser, and what it did that it should not have done.
@@ -120,14 +123,23 @@ class Visit:
         return self.page
 
     def open_job(self, job_id: str | None = None) -> Page:
-        """Go to a job's page; by default that of the real runs."""
+        """Go to a job's page; by default that of the real run."""
         return self.open("/job?" + urlencode({"job_id": job_id or self.site.real_job}))
+
+    def draw(self, name: str) -> Locator:
+        """Bring a chart into view and wait until it is drawn; returns it."""
+        chart = self.page.locator(f"#chart-{name}")
+        _draw(chart)
+        return chart
 
     def draw_all(self) -> None:
         """Bring every chart into view and wait until it is drawn."""
         for chart in self.page.locator("[data-chart]").all():
-            chart.scroll_into_view_if_needed()
-            expect(chart).to_have_attribute("data-drawn", "")
+            _draw(chart)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass on a page whose clock was installed before it was opened."""
+        self.page.clock.run_for(int(1000 * seconds))
 
     def watch(self) -> None:
         """Note what goes wrong from now on."""

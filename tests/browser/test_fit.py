@@ -65,8 +65,7 @@ def test_a_chart_without_data_says_why_at_its_top_and_offers_no_table(visit: Vis
     page.request.post(f"{visit.site.url}/jobs", data=spec(job_id="fresh"))
     try:
         visit.open_job("fresh")
-        visit.draw_all()
-        savings = page.locator("#chart-savings")
+        savings = visit.draw("savings")
 
         expect(savings.locator(".summary")).to_contain_text("Not enough data yet")
         expect(savings.get_by_role("link", name="Data as a table")).to_be_hidden()
@@ -77,10 +76,9 @@ def test_a_chart_without_data_says_why_at_its_top_and_offers_no_table(visit: Vis
 
 
 def test_runs_are_numbered_in_charts_as_in_tables(visit: Visit) -> None:
-    page = visit.open_job(BIG_JOB)
-    visit.draw_all()
+    visit.open_job(BIG_JOB)
 
-    expect(page.locator("#chart-cost .xtick").last).to_have_text("5\u202f000")
+    expect(visit.draw("cost").locator(".xtick").last).to_have_text("5\u202f000")
 
 
 def test_on_a_phone_the_meaning_of_a_field_of_the_api_stands_on_the_screen(visit: Visit) -> None:

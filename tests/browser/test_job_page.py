@@ -9,10 +9,13 @@ from playwright.sync_api import expect
 from tests.browser.conftest import BIG_JOB, LIMITED_JOB, ODD_JOB, Visit
 from tests.support.requests import request
 
+POLLED_S = 5
+"""A page asks so often for what is new."""
+
 CHARTS = ("cost", "belief", "plane", "curves", "savings")
 
 
-@pytest.mark.parametrize("job_id", [None, BIG_JOB, ODD_JOB], ids=["real runs", "5,000 trials", "odd name"])
+@pytest.mark.parametrize("job_id", [None, BIG_JOB, ODD_JOB], ids=["real run", "5,000 trials", "odd name"])
 def test_every_chart_is_drawn_and_says_in_words_what_it_shows(visit: Visit, job_id: str | None) -> None:
     page = visit.open_job(job_id)
     visit.draw_all()
@@ -21,15 +24,14 @@ def test_every_chart_is_drawn_and_says_in_words_what_it_shows(visit: Visit, job_
         chart = page.locator(f"#chart-{name}")
         expect(chart.locator(".summary")).not_to_be_empty()
         expect(chart.get_by_role("img").first).to_have_attribute("aria-label", chart.locator(".summary").inner_text())
-        if name != "savings":  # The real runs may not have converged at the default size yet.
+        if name != "savings":  # The real run may not have converged at the default size yet.
             expect(chart.locator(".plot .main-svg").first).to_be_visible()
             expect(chart.locator(".plot .points path, .plot .scatterlayer path").first).to_be_attached()
 
 
 def test_power_limits_are_shown_for_the_sizes_that_matter_and_the_others_on_demand(visit: Visit) -> None:
     page = visit.open_job(LIMITED_JOB)
-    visit.draw_all()
-    chart = page.locator("#chart-limits")
+    chart = visit.draw("limits")
 
     expect(page.locator(".saved h2")).to_contain_text("at 200\xa0W")
     expect(page.locator(".saved .split")).to_contain_text("batch sizes saved")
@@ -80,8 +82,7 @@ def test_more_trials_are_drawn_on_demand(visit: Visit) -> None:
 
 def test_the_runs_of_a_chart_are_walked_by_keyboard_and_told_with_a_link(visit: Visit) -> None:
     page = visit.open_job(BIG_JOB)
-    visit.draw_all()
-    chart = page.locator("#chart-cost")
+    chart = visit.draw("cost")
     told = chart.locator(".pointed .told")
     chart.get_by_role("button", name="Run before").focus()
     page.keyboard.press("Enter")
@@ -130,6 +131,7 @@ def test_the_whole_job_can_be_taken_away(visit: Visit) -> None:
 
 
 def test_a_run_appears_as_it_goes_without_a_reload_and_without_loss_of_focus(visit: Visit) -> None:
+    visit.page.clock.install()
     page = visit.open_job()
     page.evaluate("window.sameDocument = true")
     expect(page.get_by_role("status")).to_have_text("Live")
@@ -139,12 +141,15 @@ def test_a_run_appears_as_it_goes_without_a_reload_and_without_loss_of_focus(vis
     running = page.locator("#running")
     number = offer["trial_number"]
 
+    visit.pass_time(POLLED_S)
     expect(running).to_contain_text(f"Trial {number}")
     trial = {name: offer[name] for name in ("job_id", "batch_size", "trial_number")}
     report = trial | {"time": 0.001, "energy": 0.001, "metric": 0.4321, "current_epoch": 1}
     assert request("POST", f"{visit.site.url}/report", json=report).status == 200
+    visit.pass_time(POLLED_S)
     expect(running).to_contain_text("0.4321")
     assert request("PATCH", f"{visit.site.url}/trials", json=trial | {"reason": "cancelled"}).status == 200
+    visit.pass_time(POLLED_S)
     expect(running).to_be_empty()
     expect(page.locator("#trials tbody tr").first).to_contain_text("cancelled")
     expect(field).to_be_focused()
@@ -154,11 +159,12 @@ def test_a_run_appears_as_it_goes_without_a_reload_and_without_loss_of_focus(vis
 
 
 def test_nothing_is_sent_again_while_nothing_happens_and_nothing_is_asked_in_a_hidden_tab(visit: Visit) -> None:
+    visit.page.clock.install()
     page = visit.open_job(ODD_JOB)
     with page.expect_response(lambda answer: "/job?" in answer.url):
-        pass
+        visit.pass_time(POLLED_S)
     with page.expect_response(lambda answer: "/job?" in answer.url) as second:
-        pass
+        visit.pass_time(POLLED_S)
 
     assert second.value.status == 304
     page.evaluate(
@@ -184,10 +190,10 @@ def test_a_server_that_is_away_is_said_boldly_until_it_is_back(visit: Visit) -> 
 
 def test_a_click_on_a_mark_opens_the_page_of_its_trial(visit: Visit) -> None:
     page = visit.open_job(BIG_JOB)
-    visit.draw_all()
-    page.locator("#chart-cost .trace .points path").nth(50).hover(force=True)
-    expect(page.locator("#chart-cost .pointed .told")).to_contain_text("batch size")
-    page.locator("#chart-cost .trace .points path").nth(50).click(force=True)
+    chart = visit.draw("cost")
+    chart.locator(".trace .points path").nth(50).hover(force=True)
+    expect(chart.locator(".pointed .told")).to_contain_text("batch size")
+    chart.locator(".trace .points path").nth(50).click(force=True)
 
     expect(page.locator("h1")).to_contain_text("Trial 4")
     visit.draw_all()
