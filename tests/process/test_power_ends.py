@@ -9,14 +9,13 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support import gpu_libraries
+from tests.support.forked import PythonProcess, start_python
 from tests.support.gate import Gate
 from tests.support.process import ServerProcess
 
@@ -25,7 +24,9 @@ FOUND_W = 650
 """The limit that an administrator has set."""
 
 TRAIN = """
-import random, sys, time
+import sys, time
+
+sys.path.insert(0, sys.argv.pop())
 from zeus_bso import BatchSizeOptimizer, EnergyMonitor, JobSpec
 
 how, moment, url, job = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
@@ -74,7 +75,6 @@ class Gpu:
             "TEST_GPU_STATE": str(folder),
             "ZEUS_BSO_POWER_DIR": str(folder / "claims"),
             "ZEUS_BSO_SPOOL_DIR": str(folder / "spool"),
-            "PYTHONPATH": str(Path(gpu_libraries.__file__).parent),
         }
 
     @property
@@ -92,27 +92,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield process
 
 
-def start(gpu: Gpu, folder: Path, how: str, moment: int, url: str, job: str) -> subprocess.Popen[str]:
+def start(gpu: Gpu, folder: Path, how: str, moment: int, url: str, job: str) -> PythonProcess:
     """Start a training, and wait until it trains."""
-    script = folder / "train.py"
-    script.write_text(TRAIN)
     environment = {name: value for name, value in os.environ.items() if "VISIBLE_DEVICES" not in name} | gpu.variables
-    training = subprocess.Popen(
-        [sys.executable, str(script), how, str(moment), url, job],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert training.stdout is not None
-    assert training.stdout.readline() == "training\n"
+    arguments = [how, str(moment), url, job, str(Path(gpu_libraries.__file__).parent)]
+    reads, writes = os.pipe()
+    with os.fdopen(reads) as said, Path(os.devnull).open("r+b") as nothing:
+        files = (nothing.fileno(), writes, nothing.fileno())
+        try:
+            training = start_python(["-c", TRAIN, *arguments], folder, environment, *files)
+        finally:
+            os.close(writes)
+        assert said.readline() == "training\n"
     return training
-
-
-def end(training: subprocess.Popen[str]) -> None:
-    training.wait(240)
-    assert training.stdout is not None
-    training.stdout.close()
 
 
 @pytest.mark.parametrize("number", range(ENDS))
@@ -131,20 +123,20 @@ def test_a_limit_is_restored(server: ServerProcess, tmp_path: Path, number: int)
         if kind in BY_SIGNAL:
             time.sleep(pause_s)
             training.send_signal(BY_SIGNAL[kind])
-        end(training)
+        training.wait(240)
         gate.refusal = None
         if other is not None:
             # The second run on a GPU does not touch its limit.
             assert kind == "SIGKILL" or gpu.limit_w == FOUND_W
             other.send_signal(signal.SIGTERM)
-            end(other)
+            other.wait(240)
         if kind == "SIGKILL":
-            end(start(gpu, tmp_path, "leaves", 1, gate.url, job))
+            start(gpu, tmp_path, "leaves", 1, gate.url, job).wait(240)
     assert gpu.limit_w == FOUND_W
     assert not list((tmp_path / "gpu" / "claims").glob("*.json"))
 
 
 def test_the_runs_of_these_tests_limit_their_gpu(server: ServerProcess, tmp_path: Path) -> None:
     gpu = Gpu(tmp_path / "gpu")
-    end(start(gpu, tmp_path, "leaves", 400, server.url, "power-control"))
+    start(gpu, tmp_path, "leaves", 400, server.url, "power-control").wait(240)
     assert gpu.was_limited

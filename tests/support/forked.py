@@ -52,7 +52,7 @@ _COMMANDS = Path(__file__).with_name("forked_commands")
 _FILE = "BSO_TEST_FORKING"
 
 _TEST = "PYTEST_CURRENT_TEST"
-_READ_LATE = (_TEST, "ZEUS_BSO_")
+_READ_LATE = (_TEST, "TEST_GPU", "ZEUS_BSO_")
 """Beginnings of the names of variables that nothing reads while it is imported."""
 
 
