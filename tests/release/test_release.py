@@ -12,8 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.release.conftest import REPOSITORY, run
-from tests.release.test_wheel import SCRIPT, pip
+from tests.release.conftest import REPOSITORY, pip, run
+from tests.release.test_wheel import SCRIPT
 from tests.support.process import ServerProcess
 
 import zeus_bso

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
-from tests.release.conftest import REPOSITORY, run
+from tests.release.conftest import REPOSITORY, pip, run
 from tests.support.jobs import spec
 from tests.support.process import ServerProcess
 from tests.support.requests import request
@@ -35,13 +34,6 @@ while not bso.training_finished:
         pass
     bso.on_evaluate(0.95)
 """
-
-
-def pip(*arguments: str | Path, cwd: Path, python: str | Path = sys.executable) -> str:
-    """Run pip on the environment of a Python, which needs no pip of its own."""
-    done = run(sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", *arguments, cwd=cwd)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
