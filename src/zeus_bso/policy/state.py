@@ -93,6 +93,8 @@ class SurrogateState:
         looking_at: The size that a second look is under way at; None: there is none.
         pace_level: By how much the log cost per epoch of all sizes has drifted; what a size keeps is counted from it.
         epochs_level: The same for log epochs-to-target.
+        epochs_trend: Running mean of how far runs of known sizes took more epochs than believed [standard deviations].
+        epochs_moved: How far the level of log epochs has moved in all because they drifted steadily.
         larger_first: Before anything has converged, of two equally near sizes the larger one is tried first.
     """
 
@@ -109,6 +111,8 @@ class SurrogateState:
     looking_at: int | None = None
     pace_level: float = 0.0
     epochs_level: float = 0.0
+    epochs_trend: float = 0.0
+    epochs_moved: float = 0.0
     larger_first: bool = False
 
 
@@ -119,6 +123,7 @@ class SurrogateArmState:
     Attributes:
         runs: Runs that the mean rests on; no more than the policy remembers.
         mean_log_epochs: Mean of the logarithm of epochs-to-target.
+        moved: ``epochs_moved`` of the job at the latest of these runs.
         guess: Logarithm of epochs-to-target, guessed after a run that was stopped; None once a run has converged.
         cost_sum: Cost of the runs that are remembered [J].
         epoch_sum: Their epochs.
@@ -132,6 +137,7 @@ class SurrogateArmState:
 
     runs: int = 0
     mean_log_epochs: float = 0.0
+    moved: float = 0.0
     guess: float | None = None
     cost_sum: float = 0.0
     epoch_sum: int = 0

@@ -9,10 +9,20 @@ import pytest
 
 from zeus_bso.policy.policy import policy_of
 from zeus_bso.policy.retirement import after_failure
-from zeus_bso.policy.state import Choice, ChoiceInput, Knobs, Progress, RunState, Sizes, SizeState
+from zeus_bso.policy.state import (
+    Choice,
+    ChoiceInput,
+    Knobs,
+    Progress,
+    RunState,
+    Sizes,
+    SizeState,
+    SurrogateArmState,
+    SurrogateState,
+)
 from zeus_bso.policy.surrogate.beliefs import beliefs_of
 from zeus_bso.policy.surrogate.learning import MEMORY_RUNS, split_cost
-from zeus_bso.policy.surrogate.selection import REST_RUNS
+from zeus_bso.policy.surrogate.selection import REST_RUNS, rests
 from zeus_bso.protocol.words import FailReason, Outcome, Stage
 
 SIZES = (8, 16, 32, 64, 128, 256, 512)
@@ -131,6 +141,14 @@ def test_a_hopeless_run_is_stopped_by_its_curve_before_the_bound() -> None:
     assert job.sizes[64].live
     assert job.sizes[64].surrogate.guess is not None
     assert 64 not in {size for size, _ in job.recur(REST_RUNS)}
+
+
+def test_a_size_rests_twice_as_long_after_each_further_stop() -> None:
+    for stops, length in ((1, REST_RUNS), (2, 2 * REST_RUNS), (3, 4 * REST_RUNS)):
+        size = SizeState(64, surrogate=SurrogateArmState(stops=stops, seen=10))
+
+        assert rests(SurrogateState(started=10 + length - 1), size)
+        assert not rests(SurrogateState(started=10 + length), size)
 
 
 def test_the_curve_stop_can_be_turned_off() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zeus_bso.policy.state import Knobs, Progress, Sizes, SurrogateState
+from zeus_bso.policy.state import Knobs, Progress, Sizes, SurrogateArmState, SurrogateState
 from zeus_bso.policy.surrogate.gaussian_process import CostBelief, Observation, posterior
 from zeus_bso.policy.surrogate.inherited import epochs_hypotheses, pace_hypotheses
 
@@ -34,6 +34,9 @@ PACE_PRIOR_DOF = 4
 
 LEAST_COST_J = 1e-9
 """Keeps the logarithm of a cost per epoch finite."""
+
+DRIFT_DOUBT = 10.0
+"""By how much the variance of a size's mean grows, in variances of a run, while log epochs drift by 1 without it."""
 
 FADING_RUNS = 1000.0
 """After so many recurrences a guess has twice the variance."""
@@ -96,7 +99,7 @@ def beliefs_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, LogC
             pace = state.pace_level + math.log(cost_per_epoch(arm.cost_sum, arm.epoch_sum))
             paces[size] = Observation(pace, pace_noise / max(1, arm.runs))
         if arm.runs:
-            epochs[size] = Observation(state.epochs_level + arm.mean_log_epochs, noise / arm.runs)
+            epochs[size] = Observation(state.epochs_level + arm.mean_log_epochs, noise / runs_remembered(state, arm))
         elif arm.guess is not None:
             faded = noise * (1 + max(0, state.started - arm.seen) / FADING_RUNS)
             epochs[size] = Observation(state.epochs_level + arm.guess, faded)
@@ -132,6 +135,16 @@ def noise_variance(state: SurrogateState) -> float:
 def pace_variance(state: SurrogateState) -> float:
     """Variance of the log cost per epoch from run to run."""
     return (PACE_PRIOR_DOF * PACE_PRIOR_STD**2 + state.pace_ss) / (PACE_PRIOR_DOF + state.pace_dof)
+
+
+def runs_remembered(state: SurrogateState, arm: SurrogateArmState) -> float:
+    """How many new runs the mean of a size's log epochs is worth: a steady drift is seldom alike at all sizes.
+
+    Args:
+        state: What is known about the job.
+        arm: What is known about a size with at least one run.
+    """
+    return 1.0 / (1.0 / arm.runs + DRIFT_DOUBT * max(0.0, state.epochs_moved - arm.moved))
 
 
 def cost_per_epoch(cost_sum: float, epoch_sum: int) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from zeus_bso.policy.retirement import after_success
 from zeus_bso.policy.state import Knobs, RunState, Sizes, SizeState, SurrogateArmState, SurrogateState
-from zeus_bso.policy.surrogate.beliefs import cost_per_epoch, noise_variance, pace_variance
+from zeus_bso.policy.surrogate.beliefs import cost_per_epoch, noise_variance, pace_variance, runs_remembered
 from zeus_bso.policy.surrogate.curves import blended
 
 OTHER_MACHINE = 2.0
@@ -21,6 +21,15 @@ MEMORY_RUNS = 20
 
 OUTLIER_DOF = 10
 """And not before so many changes have told how much it varies."""
+
+TREND_SHARE = 0.1
+"""What the latest run counts for in the running mean of surprises."""
+
+TREND_STDS = 0.8
+"""When the running mean is farther from 0, epochs drift steadily: by chance it is so far in one run of two thousand."""
+
+TREND_GAIN = 0.6
+"""Then their level follows each run by so much of what it was off."""
 
 PACE_DRIFT_STD, EPOCHS_DRIFT_STD = 0.015, 0.004
 """What all sizes drift by, in common, from run to run: standard deviations of log cost per epoch and log epochs."""
@@ -82,19 +91,30 @@ def follow_drift(state: SurrogateState, before: SurrogateArmState, found: RunCos
     """The state after one more run of a size that is known: all costs are taken to drift a little as it does.
 
     The gain is that of a Kalman filter whose level moves so little from run to run that noise is most of a surprise.
+    When run after run takes more epochs than believed, or fewer, the level follows faster.
+
+    Source:
+        Trigg and Leach, Exponential Smoothing with an Adaptive Response Rate (1967).
     """
     if before.runs < TELLING_RUNS or found.cost <= 0.0 or before.cost_sum <= 0.0:
         return state
     variance = pace_variance(state)
     # The mean of costs lies above the exponential of the mean logarithm.
     pace = math.log(found.pace / cost_per_epoch(before.cost_sum, before.epoch_sum)) + variance / 2
-    return replace(
-        state,
-        pace_level=_filtered_level(state.pace_level, pace, variance, PACE_DRIFT_STD),
-        epochs_level=_filtered_level(
-            state.epochs_level, found.log_needed - before.mean_log_epochs, noise_variance(state), EPOCHS_DRIFT_STD
-        ),
-    )
+    state = replace(state, pace_level=_filtered_level(state.pace_level, pace, variance, PACE_DRIFT_STD))
+    return _follow_epochs(state, before, found.log_needed - before.mean_log_epochs)
+
+
+def _follow_epochs(state: SurrogateState, before: SurrogateArmState, surprise: float) -> SurrogateState:
+    noise = noise_variance(state)
+    off = surprise / math.sqrt(noise * (1 + 1 / runs_remembered(state, before)))
+    trend = (1 - TREND_SHARE) * state.epochs_trend + TREND_SHARE * min(max(off, -CLIPPED_STDS), CLIPPED_STDS)
+    if abs(trend) <= TREND_STDS:
+        level = _filtered_level(state.epochs_level, surprise, noise, EPOCHS_DRIFT_STD)
+        return replace(state, epochs_level=level, epochs_trend=trend)
+    level = min(max(state.epochs_level + TREND_GAIN * surprise, -LARGEST_LEVEL), LARGEST_LEVEL)
+    moved = state.epochs_moved + abs(level - state.epochs_level)
+    return replace(state, epochs_level=level, epochs_trend=trend, epochs_moved=moved)
 
 
 def _filtered_level(level: float, surprise: float, variance: float, drift_std: float) -> float:
@@ -192,7 +212,7 @@ def add_success(
     arm = size.surrogate
     state = add_epochs_noise(state, arm, found.log_needed) if noisy else state
     arm = replace(
-        add_epochs(arm, found.log_needed),
+        add_epochs(state, arm, found.log_needed),
         guess=None,
         last_pace=found.pace,
         curve=blended(knobs, arm.curve, run.curve),
@@ -205,15 +225,17 @@ def add_epochs_noise(state: SurrogateState, before: SurrogateArmState, log_epoch
     """The state after one more converged run of a size, as far as it tells how much epochs vary."""
     if not before.runs:
         return state
-    deviation = log_epochs - before.mean_log_epochs
+    deviation, remembered = log_epochs - before.mean_log_epochs, runs_remembered(state, before)
     return replace(
         state,
-        noise_ss=state.noise_ss + before.runs / (before.runs + 1) * deviation**2,
+        noise_ss=state.noise_ss + remembered / (remembered + 1) * deviation**2,
         noise_dof=state.noise_dof + 1,
     )
 
 
-def add_epochs(arm: SurrogateArmState, log_epochs: float) -> SurrogateArmState:
+def add_epochs(state: SurrogateState, arm: SurrogateArmState, log_epochs: float) -> SurrogateArmState:
     """The arm after one more run of so many epochs."""
-    count = min(arm.runs + 1, MEMORY_RUNS)
-    return replace(arm, runs=count, mean_log_epochs=arm.mean_log_epochs + (log_epochs - arm.mean_log_epochs) / count)
+    remembered = round(runs_remembered(state, arm)) if arm.runs else 0
+    count = min(remembered + 1, MEMORY_RUNS)
+    mean = arm.mean_log_epochs + (log_epochs - arm.mean_log_epochs) / count
+    return replace(arm, runs=count, mean_log_epochs=mean, moved=state.epochs_moved)

@@ -57,7 +57,7 @@ def learn_past_run(
         progress = replace(progress, stage=Stage.MAB, min_cost=least)
     else:
         state = _with_hint(progress, run)
-        after = _after_miss(knobs, after, run)
+        after = _after_miss(knobs, state, after, run)
     # The next run of the job is compared with the job's own run before it.
     after = replace(after, surrogate=replace(after.surrogate, last_pace=before.surrogate.last_pace))
     return Lesson(replace(progress, surrogate=state), {**sizes, run.batch_size: _still_retired(before, after)}, reward)
@@ -80,7 +80,7 @@ def learn_past_epochs(
     if outcome is Outcome.CONVERGED:
         log_epochs = math.log(max(1, epochs))
         state = add_epochs_noise(state, arm, log_epochs)
-        arm = replace(add_epochs(arm, log_epochs), guess=None)
+        arm = replace(add_epochs(state, arm, log_epochs), guess=None)
     elif not arm.runs:
         arm = replace(_with_guess(arm, epochs), seen=seen)
     after: Sizes = {**sizes, batch_size: replace(sizes[batch_size], surrogate=arm)}
@@ -100,7 +100,7 @@ def _with_hint(progress: Progress, run: RunState) -> SurrogateState:
     return replace(progress.surrogate, larger_first=idle)
 
 
-def _after_miss(knobs: Knobs, size: SizeState, run: RunState) -> SizeState:
+def _after_miss(knobs: Knobs, state: SurrogateState, size: SizeState, run: RunState) -> SizeState:
     """The size after a past run that ended without its target.
 
     With fewer than ``max_epochs`` epochs it was ended for a reason of its own, such as another target: it needs more
@@ -111,7 +111,7 @@ def _after_miss(knobs: Knobs, size: SizeState, run: RunState) -> SizeState:
     if not arm.runs:
         size = replace(size, surrogate=_with_guess(arm, run.epoch))
     elif missed:
-        size = replace(size, surrogate=add_epochs(arm, math.log(STOPPED_FACTOR * run.epoch)))
+        size = replace(size, surrogate=add_epochs(state, arm, math.log(STOPPED_FACTOR * run.epoch)))
     return after_stop(size, Outcome.TARGET_MISSED) if missed and not size.ever_converged else size
 
 

@@ -305,6 +305,6 @@ def _after_stop(knobs: Knobs, progress: Progress, sizes: Sizes, run: RunState, o
         predicted = STOPPED_FACTOR * max(run.epoch, min(allowed, INT32_MAX), 1.0)
     log_epochs = math.log(min(max(1.0, predicted), INT32_MAX)) - state.epochs_level
     if sizes[run.batch_size].converged:
-        return add_epochs(arm, log_epochs)
+        return add_epochs(state, arm, log_epochs)
     # Of a size whose runs were not measured, nothing is guessed.
     return replace(arm, guess=log_epochs) if arm.epoch_sum else arm
