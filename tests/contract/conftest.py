@@ -11,7 +11,7 @@ from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.databases import KINDS, DatabaseServers
 from tests.support.server import Server
 
-from zeus_bso.server.database import migrate, networked, sqlite
+from zeus_bso.server.database import networked, sqlite
 from zeus_bso.server.dependencies import Transactions
 
 IN_MEMORY = "memory"
@@ -36,36 +36,33 @@ def _patience() -> Iterator[None]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Choose the databases of a test."""
-    if "_shared_server" in metafunc.fixturenames:
-        chosen = metafunc.definition.get_closest_marker("databases")
-        if (chosen or EVERY_DATABASE.mark).args == ANY_DATABASE.args:
-            kinds = [IN_MEMORY]
-        else:
-            kinds = ["sqlite"] if metafunc.config.getoption("--fast") else [*KINDS]
-        metafunc.parametrize("_shared_server", kinds, indirect=True, scope="session")
+    chosen = metafunc.definition.get_closest_marker("databases") or EVERY_DATABASE.mark
+    every = ["sqlite"] if metafunc.config.getoption("--fast") else [*KINDS]
+    for name, any_kind in (("_shared_server", IN_MEMORY), ("own_server", "sqlite")):
+        if name in metafunc.fixturenames:
+            kinds = [any_kind] if chosen.args == ANY_DATABASE.args else every
+            metafunc.parametrize(name, kinds, indirect=True, scope="session" if name == "_shared_server" else None)
 
 
 class _Databases:
-    """One database with our schema for each kind and use, for all tests of this process."""
+    """One database with our schema for each kind, for all tests of this process."""
 
     def __init__(self, databases: DatabaseServers, folder: Path) -> None:
         self._databases, self._folder = databases, folder
         self._stack = ExitStack()
-        self._urls: dict[tuple[str, str], str] = {}
+        self._urls: dict[str, str] = {}
         self._shared: dict[str, Server] = {}
 
-    def url(self, kind: str, use: str) -> str:
+    def url(self, kind: str) -> str:
         """Its URL; what tests have left there goes with :meth:`Server.wipe`."""
-        if (kind, use) not in self._urls:
-            url = self._stack.enter_context(self._databases.fresh(kind, self._folder))
-            migrate.upgrade(url)
-            self._urls[kind, use] = url
-        return self._urls[kind, use]
+        if kind not in self._urls:
+            self._urls[kind] = self._stack.enter_context(self._databases.migrated(kind, self._folder))
+        return self._urls[kind]
 
     def shared_server(self, kind: str) -> Server:
         """The application that serves all tests that do not change it."""
         if kind not in self._shared:
-            server = Server("sqlite://" if kind == IN_MEMORY else self.url(kind, "shared"))
+            server = Server("sqlite://" if kind == IN_MEMORY else self.url(kind))
             server.start()
             self._stack.callback(server.close)
             self._shared[kind] = server
@@ -103,10 +100,10 @@ def registered(server: Server) -> None:
     server.register()
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture
 def own_server(request: pytest.FixtureRequest, _migrated: _Databases) -> Iterator[Server]:
     """An application that the test may restart and change, on an empty database of each kind."""
-    server = Server(_migrated.url(request.param, "own"))
+    server = Server(_migrated.url(request.param))
     server.start()
     with closing(server):
         server.wipe()

@@ -50,7 +50,6 @@ class TestLateDecisions:
         trial = server.ask()
         assert server.report(trial, metric=metric, current_epoch=5, decided=decided)["outcome"] == outcome
 
-    @EVERY_DATABASE
     def test_one_of_an_epoch_that_is_known_counts_with_its_own_metric(self, server: Server) -> None:
         server.register()
         trial = server.ask()

@@ -96,7 +96,6 @@ class TestOwnWord:
 
         assert retired(server) == {first.batch_size: "unconverged"}
 
-    @EVERY_DATABASE
     def test_what_was_decided_at_max_epochs_still_counts_at_once(self, server: Server) -> None:
         trial = server.ask()
         server.miss(trial)

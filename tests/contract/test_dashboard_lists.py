@@ -30,6 +30,7 @@ def job_ids(page: str) -> list[str]:
     return re.findall(r'data-key="job ([^"]*)"', page)
 
 
+@ANY_DATABASE
 @pytest.mark.parametrize("url", PAGES)
 def test_tabs_share_one_computation_for_some_seconds(own_server: Server, url: str) -> None:
     own_server.restart(dashboard_cache_s=LONG_S)
@@ -79,6 +80,7 @@ def test_afterwards_only_jobs_that_have_changed_are_read_again(own_server: Serve
     assert not any("quiet" in parameters for parameters in read)
 
 
+@ANY_DATABASE
 def test_what_is_shared_by_tabs_is_never_shared_with_another_team(own_server: Server) -> None:
     own_server.register(job_id="team-a-secret", gpu_model="gpu-of-a")
     own_server.register(job_id="team-b-secret", gpu_model="gpu-of-b")

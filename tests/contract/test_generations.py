@@ -253,7 +253,6 @@ class TestDrift:
 
         assert retired(server) == {}
 
-    @EVERY_DATABASE
     def test_sizes_that_the_old_bound_retired_come_back(self, server: Server) -> None:
         play_on(server)
         first, second = ask_for(server, 16), ask_for(server, 16)

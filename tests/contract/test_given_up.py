@@ -6,6 +6,7 @@ import re
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.support.contract import ANY_DATABASE
 from tests.support.job_lives import LEASE
 from tests.support.jobs import Json, Trial
 from tests.support.server import Server
@@ -94,6 +95,7 @@ def test_pages_say_that_one_is_running_and_the_other_is_given_up(server: Server,
     )
 
 
+@ANY_DATABASE
 def test_the_chart_marks_it_as_failed(server: Server, silent: Trial) -> None:
     chart = server.call("GET", "/job/chart", job_id="job", name="cost").json()
     kinds = {trace["name"] for trace in chart["data"] if silent.trial_number in trace["x"]}
@@ -123,12 +125,24 @@ def test_a_lease_that_ends_changes_the_page(server: Server, url: str) -> None:
     assert url != "/fleet" or 'Running now</dt><dd><span class="figure">0' in after.text
 
 
+@ANY_DATABASE
 def test_the_next_run_is_that_after_the_trial_is_given_up(server: Server) -> None:
     server.register(policy="zeus")
     first = server.ask()
     server.time_passes(LEASE + 1)
 
     assert server.job()["next_batch_size"] == first.batch_size == server.ask().batch_size
+
+
+@ANY_DATABASE
+def test_the_lease_of_a_silent_client_is_a_setting(own_server: Server) -> None:
+    own_server.restart(trial_lease_s=0.05)
+    own_server.register()
+    trial = own_server.ask()
+    own_server.time_passes(0.1)
+    own_server.ask()
+
+    assert own_server.trial(trial)["reason"] == "expired"
 
 
 def test_metrics_count_it_as_expired(own_server: Server) -> None:

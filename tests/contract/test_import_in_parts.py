@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import Connection, Engine, event
+from tests.support.contract import ANY_DATABASE
 from tests.support.exports import export, lived, rows, send
 from tests.support.exports import lines_of as read
 from tests.support.jobs import Json, spec
@@ -66,6 +67,7 @@ def test_a_job_is_not_seen_before_its_last_part(server: Server, file: bytes, mon
         assert "Ünï" not in answer.text
 
 
+@ANY_DATABASE
 def test_an_import_tells_how_far_it_is(server: Server, file: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = read(file)[-1]["rows"]
     every = sum(counts.values()) - counts["job"]

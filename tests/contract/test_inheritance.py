@@ -58,7 +58,6 @@ class TestWhoIsAnAncestor:
         assert ancestor(server) is None
         assert server.job("other")["began_with"] is None
 
-    @EVERY_DATABASE
     def test_it_is_no_ancestor_of_a_job_whose_metric_goes_the_other_way(self, server: Server) -> None:
         learnt(server)
         other(server, higher_is_better_metric=False, target_metric=0.2)
@@ -84,7 +83,6 @@ class TestWhoIsAnAncestor:
         assert found is not None
         assert found["job_id"] == "most"
 
-    @EVERY_DATABASE
     def test_a_job_that_is_named_comes_first_whatever_its_prefix(self, server: Server) -> None:
         learnt(server)
         learnt(server, runs=3, job_id="named", job_id_prefix="something else")
@@ -306,6 +304,7 @@ class TestWhatIsKept:
         assert server.job("other")["ancestor"] == before["ancestor"]
         assert server.offer("other")["batch_size"] == CHEAPEST
 
+    @ANY_DATABASE
     def test_another_eta_weighs_what_was_taken_over_anew(self, server: Server) -> None:
         learnt(server)
         other(server, eta_knob=0.0)
@@ -315,6 +314,7 @@ class TestWhatIsKept:
         server.change("other", eta_knob=1.0)
         assert server.offer("other")["batch_size"] == CHEAPEST
 
+    @ANY_DATABASE
     def test_it_can_be_switched_off_later(self, server: Server) -> None:
         learnt(server)
         other(server)
@@ -353,7 +353,6 @@ class TestWhatIsKept:
         assert answer.json()["message"] == "Line 2: job holds an invalid value."
 
 
-@EVERY_DATABASE
 def test_a_team_is_not_told_the_id_of_another_teams_job(own_server: Server) -> None:
     learnt(own_server, job_id="team-b-secret")
     own_server.register(job_id="team-a-job", policy="surrogate", gpu_model="H200")

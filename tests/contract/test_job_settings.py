@@ -61,7 +61,6 @@ class TestSettings:
 
         assert server.sql("SELECT * FROM batch_size_state ORDER BY batch_size") == before
 
-    @EVERY_DATABASE
     def test_results_after_a_changed_eta_go_on_from_there(self, server: Server) -> None:
         server.change(beta_knob=None)
         for step in range(6):
@@ -147,7 +146,6 @@ class TestSettings:
 
 
 class TestEnergySources:
-    @EVERY_DATABASE
     def test_a_run_that_was_measured_in_part_is_recorded_and_not_learnt_from(self, server: Server) -> None:
         first = server.ask()
         answer = server.converge(first, 100.0, energy_source="partial")
@@ -178,7 +176,6 @@ class TestEnergySources:
         assert server.job()["min_cost"] == 100.0
         assert server.size(trial.batch_size)["observations"] == 0
 
-    @EVERY_DATABASE
     def test_runs_that_are_not_learnt_from_are_told_with_the_reason(self, server: Server) -> None:
         server.converge(server.ask(), 100.0, energy_source="counter")
         foreign = server.ask()

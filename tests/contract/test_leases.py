@@ -6,12 +6,13 @@ Costs are energies here: every job has ``eta_knob`` 1 unless a test says otherwi
 from __future__ import annotations
 
 import pytest
+from tests.support.contract import ANY_DATABASE, EVERY_DATABASE
 from tests.support.job_lives import HOUR, LEASE, retired, run, types
 from tests.support.jobs import Json, Trial
 from tests.support.refusals import assert_refused
 from tests.support.server import Server
 
-pytestmark = pytest.mark.usefixtures("registered")
+pytestmark = [pytest.mark.usefixtures("registered"), ANY_DATABASE]
 
 
 class TestLeases:
@@ -39,15 +40,7 @@ class TestLeases:
 
         assert server.offer()["lease_s"] == pytest.approx(10 * 10_000.0, rel=0.25)
 
-    def test_the_lease_of_a_silent_client_is_a_setting(self, own_server: Server) -> None:
-        own_server.restart(trial_lease_s=0.05)
-        own_server.register()
-        trial = own_server.ask()
-        own_server.time_passes(0.1)
-        own_server.ask()
-
-        assert own_server.trial(trial)["reason"] == "expired"
-
+    @EVERY_DATABASE
     def test_a_lease_that_has_ended_expires_in_the_next_ask(self, server: Server) -> None:
         trial = server.ask()
         server.time_passes(LEASE + 1)
@@ -58,6 +51,7 @@ class TestLeases:
         assert again.batch_size == trial.batch_size
         assert types(server)[again.trial_number] == "Exploration"
 
+    @EVERY_DATABASE
     def test_a_lease_that_has_not_ended_holds(self, server: Server) -> None:
         trial = server.ask()
         server.time_passes(LEASE - 60)
@@ -85,6 +79,7 @@ class TestLeases:
 
         assert server.trial(trial)["status"] == "Dispatched"
 
+    @EVERY_DATABASE
     def test_a_heartbeat_renews_the_lease_and_keeps_the_totals(self, server: Server) -> None:
         trial = Trial.of(server.offer(heartbeat_s=30))
         for beat in range(1, 4):
@@ -117,6 +112,7 @@ class TestLeases:
 
         assert server.trial(trial)["reason"] == "expired"
 
+    @EVERY_DATABASE
     def test_a_report_lets_heartbeats_keep_the_trial_for_six_hours_more(self, server: Server) -> None:
         trial = Trial.of(server.offer(heartbeat_s=30))
         server.time_passes(5 * HOUR)
@@ -128,6 +124,7 @@ class TestLeases:
 
         assert server.trial(trial)["status"] == "Dispatched"
 
+    @EVERY_DATABASE
     def test_where_epochs_are_long_heartbeats_keep_a_trial_for_ten_of_them(self, server: Server) -> None:
         trial = Trial.of(server.offer(heartbeat_s=30))
         server.report(trial, time=HOUR)
@@ -142,6 +139,7 @@ class TestLeases:
 
         assert server.trial(trial)["reason"] == "expired"
 
+    @EVERY_DATABASE
     def test_a_heartbeat_reopens_an_expired_trial(self, server: Server) -> None:
         trial = Trial.of(server.offer(heartbeat_s=30))
         server.time_passes(400)
@@ -184,6 +182,7 @@ class TestLeases:
 
 
 class TestInstances:
+    @EVERY_DATABASE
     def test_an_ask_while_the_other_process_still_beats_is_409(self, server: Server) -> None:
         server.offer(run_id="r", instance="a", heartbeat_s=30)
         response = server.call(
@@ -199,6 +198,7 @@ class TestInstances:
 
         assert Trial.of(server.offer(run_id="r", instance="a", heartbeat_s=30)) == Trial.of(first)
 
+    @EVERY_DATABASE
     def test_a_process_that_has_fallen_silent_is_superseded(self, server: Server) -> None:
         first = Trial.of(server.offer(run_id="r", instance="a", heartbeat_s=30))
         server.time_passes(90)
@@ -221,6 +221,7 @@ class TestInstances:
         server.offer(run_id="r", instance="b", heartbeat_s=30)
         return trial
 
+    @EVERY_DATABASE
     def test_reports_of_a_superseded_process_are_409_and_leave_no_trace(self, server: Server) -> None:
         trial = self.superseded(server)
         before = server.trial(trial)
@@ -272,6 +273,7 @@ class TestCheckpoints:
         server.time_passes(90)
         return trial, server.offer(run_id="r", instance="b", heartbeat_s=30, checkpoint=checkpoint)
 
+    @EVERY_DATABASE
     def test_a_restart_begins_at_the_checkpoint(self, server: Server) -> None:
         trial, offer = self.restarted(server, {"time": 20.0, "energy": 40.0, "current_epoch": 2})
 
@@ -286,6 +288,7 @@ class TestCheckpoints:
         assert (offer["time"], offer["energy"], offer["current_epoch"]) == (0.0, 0.0, 0)
         assert (server.trial(trial)["wasted_time"], server.trial(trial)["wasted_energy"]) == (45.0, 90.0)
 
+    @EVERY_DATABASE
     def test_epochs_after_the_checkpoint_are_trained_and_judged_again(self, server: Server) -> None:
         trial, _ = self.restarted(server, {"time": 20.0, "energy": 40.0, "current_epoch": 2})
         answer = server.report(trial, current_epoch=3, time=31.0, energy=61.0, metric=0.95, instance="b")
@@ -305,6 +308,7 @@ class TestCheckpoints:
 
         assert not server.report(trial, current_epoch=1, time=10.0, energy=95.0, instance="b")["stop_train"]
 
+    @EVERY_DATABASE
     def test_waste_adds_up_over_restarts(self, server: Server) -> None:
         trial, _ = self.restarted(server, {"time": 20.0, "energy": 40.0, "current_epoch": 2})
         server.report(trial, current_epoch=3, time=30.0, energy=60.0, instance="b")

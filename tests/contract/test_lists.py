@@ -45,12 +45,12 @@ def test_a_job_in_the_list_has_its_choice_and_its_saving(three_jobs: Server) -> 
     assert much["savings"]["energy"]["saved"] == pytest.approx(90.0)
 
 
-@pytest.mark.parametrize("job_id", ["a-none", "B-little", "c-much"])
-def test_the_list_says_of_a_job_what_the_job_says(three_jobs: Server, job_id: str) -> None:
-    in_list = listed(three_jobs, "/api/v1/jobs", search=job_id)[0]
-    alone = three_jobs.job(job_id)
+def test_the_list_says_of_a_job_what_the_job_says(three_jobs: Server) -> None:
+    for job_id in ("a-none", "B-little", "c-much"):
+        in_list = listed(three_jobs, "/api/v1/jobs", search=job_id)[0]
+        alone = three_jobs.job(job_id)
 
-    assert in_list == {name: alone[name] for name in in_list}
+        assert in_list == {name: alone[name] for name in in_list}
 
 
 def test_jobs_are_sorted_as_asked(three_jobs: Server) -> None:
@@ -69,14 +69,14 @@ def test_jobs_are_found_by_a_part_of_their_id_or_gpu(three_jobs: Server) -> None
     assert job_ids(three_jobs, search="_") == []
 
 
-@pytest.mark.parametrize("sort", ["job_id", "-saved"])
-def test_pages_of_jobs_together_are_the_list(three_jobs: Server, sort: str) -> None:
-    pages = [job_ids(three_jobs, sort=sort, offset=offset, limit=2) for offset in (0, 2, 4)]
-    response = three_jobs.call("GET", "/api/v1/jobs", sort=sort, limit=1)
+def test_pages_of_jobs_together_are_the_list(three_jobs: Server) -> None:
+    for sort in ("job_id", "-saved"):
+        pages = [job_ids(three_jobs, sort=sort, offset=offset, limit=2) for offset in (0, 2, 4)]
+        response = three_jobs.call("GET", "/api/v1/jobs", sort=sort, limit=1)
 
-    assert [len(page) for page in pages] == [2, 1, 0]
-    assert [job_id for page in pages for job_id in page] == job_ids(three_jobs, sort=sort)
-    assert response.headers["X-Total-Count"] == "3"
+        assert [len(page) for page in pages] == [2, 1, 0]
+        assert [job_id for page in pages for job_id in page] == job_ids(three_jobs, sort=sort)
+        assert response.headers["X-Total-Count"] == "3"
 
 
 @ANY_DATABASE
@@ -144,6 +144,7 @@ def test_a_learning_curve_has_a_point_per_epoch(server: Server) -> None:
     assert [point["epoch"] for point in later] == [2]
 
 
+@ANY_DATABASE
 def test_lists_of_an_unknown_job_are_not_found(server: Server) -> None:
     assert server.call("GET", "/api/v1/trials", job_id="nobody").status_code == 404
     assert server.call("GET", "/api/v1/trials/reports", job_id="nobody", trial_number=1).status_code == 404

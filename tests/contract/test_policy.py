@@ -187,6 +187,7 @@ class TestTheSurrogateInTheDatabase:
         assert "did not converge" in retry["message"]
         assert server.trial(Trial.of(retry))["uncapped"]
 
+    @ANY_DATABASE
     def test_with_the_option_off_it_is_not(self, server: Server) -> None:
         server.register(**SURROGATE, policy_options={"curve_stop": False})
         run(server)

@@ -105,12 +105,14 @@ class TestProfiles:
         assert (other["batch_size"] == first["batch_size"], other["power_profile"]) == (False, None)
         assert offered(optimizing, first["batch_size"]) == COMPLETE
 
+    @ANY_DATABASE
     def test_a_heartbeat_brings_one_too(self, optimizing: Server) -> None:
         trial = optimizing.ask()
         assert optimizing.beat(trial, power_profile=BEGUN)["power_profile"] is None
 
         assert offered(optimizing, trial.batch_size) == BEGUN
 
+    @ANY_DATABASE
     def test_the_run_itself_gets_it_again(self, optimizing: Server) -> None:
         trial = Trial.of(optimizing.offer(run_id="run"))
         optimizing.beat(trial, power_profile=BEGUN)
@@ -118,6 +120,7 @@ class TestProfiles:
         resumed = optimizing.offer(run_id="run")
         assert (resumed["resumed"], resumed["power_profile"]) == (True, BEGUN)
 
+    @ANY_DATABASE
     def test_a_job_that_leaves_the_limits_alone_is_told_nothing(self, optimizing: Server) -> None:
         optimizing.converge(optimizing.ask(), power_profile=COMPLETE)
         optimizing.change(power_limit=200)
@@ -142,6 +145,7 @@ class TestProfiles:
         joined = profile(point(300.0), point(250.0, 2), point(200.0))
         assert offered(optimizing, one.batch_size) == joined
 
+    @ANY_DATABASE
     @pytest.mark.parametrize("current_epoch", [0, 1])
     def test_a_report_that_decides_nothing_any_more_may_still_bring_one(
         self, optimizing: Server, current_epoch: int
@@ -152,6 +156,7 @@ class TestProfiles:
 
         assert offered(optimizing, trial.batch_size) == COMPLETE
 
+    @ANY_DATABASE
     @pytest.mark.parametrize("by", ["report", "beat"])
     def test_so_may_a_message_after_the_decision(self, optimizing: Server, by: str) -> None:
         trial = optimizing.ask()
@@ -160,6 +165,7 @@ class TestProfiles:
 
         assert offered(optimizing, trial.batch_size) == COMPLETE
 
+    @ANY_DATABASE
     def test_one_by_other_energy_readings_is_not_kept(self, optimizing: Server) -> None:
         trial, foreign = optimizing.ask(), optimizing.ask()
         optimizing.report(trial, energy_source="counter")
@@ -170,6 +176,7 @@ class TestProfiles:
         optimizing.report(trial, current_epoch=2, power_profile=COMPLETE)
         assert offered(optimizing, trial.batch_size) == COMPLETE
 
+    @ANY_DATABASE
     def test_one_by_a_run_that_was_measured_in_part_is_not_kept(self, optimizing: Server) -> None:
         trial = optimizing.ask()
         optimizing.report(trial, energy_source="partial", power_profile=COMPLETE)
@@ -186,6 +193,7 @@ class TestProfiles:
         assert offered(optimizing, 16) is None
         assert optimizing.sql("SELECT * FROM power_profile") == optimizing.sql("SELECT * FROM power_point") == []
 
+    @ANY_DATABASE
     @pytest.mark.parametrize(
         ("broken", "sentence"),
         [
@@ -216,6 +224,7 @@ class TestTrials:
         (row,) = optimizing.sql("SELECT power_limit, profiling_time, profiling_energy FROM trial")
         assert tuple(row.values()) == (BEST_W, 4.5, -30.5)
 
+    @ANY_DATABASE
     def test_measuring_enters_no_cost_and_no_bound(self, optimizing: Server) -> None:
         optimizing.converge(optimizing.ask(), 100.0, profiling_energy=1e6, profiling_time=1e6)
         trial = optimizing.ask()

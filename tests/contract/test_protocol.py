@@ -122,7 +122,6 @@ class TestRegister:
 
         assert server.job() == before
 
-    @EVERY_DATABASE
     def test_another_max_power_is_only_warned_about(self, server: Server) -> None:
         server.register(max_power=300.0)
         response = server.call("POST", "/jobs", spec(max_power=250.0))
@@ -138,42 +137,23 @@ class TestRegister:
         assert server.call("POST", "/jobs", spec(job_id="job", gpu_model="H100")).status_code == 201
 
     @EVERY_DATABASE
-    @pytest.mark.parametrize(
-        "job_id", ["a/b/c", "jöb-☃", "a b", "100%", "a?b=c&d#e", "'; DROP TABLE job; --", "x" * 255]
-    )
-    def test_an_id_may_hold_anything_readable(self, server: Server, job_id: str) -> None:
-        server.register(job_id=job_id)
+    def test_an_id_may_hold_anything_readable(self, server: Server) -> None:
+        for job_id in ("a/b/c", "jöb-☃", "a b", "100%", "a?b=c&d#e", "'; DROP TABLE job; --", "x" * 255):
+            server.register(job_id=job_id)
 
-        assert server.ask(job_id).job_id == job_id
-        assert server.job(job_id)["job_id"] == job_id
+            assert server.ask(job_id).job_id == job_id
+            assert server.job(job_id)["job_id"] == job_id
 
     @EVERY_DATABASE
-    @pytest.mark.parametrize(
-        ("field", "value"),
-        [
-            ("target_metric", 0.1 + 0.2),
-            ("target_metric", -1.2345678901234567e29),
-            ("target_metric", 5e-324),
-            ("eta_knob", 1 / 3),
-            ("beta_knob", 1.0000000000000002),
-            ("mab_prior_mean", -1e30),
-            ("mab_prior_precision", 1e30),
-            ("max_power", 123456.7890123456),
-        ],
-    )
-    def test_a_float_survives_the_round_trip_through_the_database(
-        self, server: Server, field: str, value: float
-    ) -> None:
-        server.register(**{field: value})
+    def test_a_float_survives_the_round_trip_through_the_database(self, server: Server) -> None:
+        floats = {"eta_knob": 1 / 3, "beta_knob": 1.0000000000000002, "max_power": 123456.7890123456}
+        floats |= {"mab_prior_mean": -1e30, "mab_prior_precision": 1e30}
+        for number, target in enumerate((0.1 + 0.2, -1.2345678901234567e29, 5e-324)):
+            told = spec(job_id=f"job-{number}", **floats, target_metric=target)
+            assert server.call("POST", "/jobs", told).status_code == 201
 
-        assert server.job()["spec"][field] == value
-        assert server.call("POST", "/jobs", spec(**{field: value})).status_code == 200
-
-    @EVERY_DATABASE
-    def test_a_seed_of_63_bits_survives(self, server: Server) -> None:
-        server.register(mab_seed=2**63 - 1)
-
-        assert server.job()["spec"]["mab_seed"] == 2**63 - 1
+            assert server.job(f"job-{number}")["spec"].items() >= (floats | {"target_metric": target}).items()
+            assert server.call("POST", "/jobs", told).status_code == 200
 
 
 class TestDerivedIds:
@@ -213,6 +193,12 @@ class TestDerivedIds:
         assert response.json()["job_id"] != first["job_id"]
 
     @EVERY_DATABASE
+    def test_all_settings_may_change_at_once(self, server: Server) -> None:
+        first = server.register(job_id=None)
+
+        assert server.register(job_id=None, **SETTINGS_CHANGES)["job_id"] == first["job_id"]
+        assert server.job(first["job_id"])["spec"].items() >= SETTINGS_CHANGES.items()
+
     @pytest.mark.parametrize("field", SETTINGS_CHANGES)
     def test_changed_settings_update_the_job_and_say_so(self, server: Server, field: str) -> None:
         first = server.register(job_id=None)
@@ -256,6 +242,7 @@ class TestDerivedIds:
 
 @EVERY_DATABASE
 class TestAsk:
+    @ANY_DATABASE
     def test_an_ask_is_answered_with_a_trial_id_and_nothing_else(self, server: Server) -> None:
         server.register()
         response = server.call("GET", "/jobs/batch_size", job_id="job")
@@ -263,9 +250,11 @@ class TestAsk:
         assert response.status_code == 200
         assert response.json() == {"job_id": "job", "batch_size": 16, "trial_number": 1}
 
+    @ANY_DATABASE
     def test_an_unknown_job_is_400(self, server: Server) -> None:
         assert_refused(server.call("GET", "/jobs/batch_size", job_id="nobody"), 400, "nobody")
 
+    @ANY_DATABASE
     def test_two_asks_are_two_trials(self, server: Server) -> None:
         server.register()
 
@@ -276,6 +265,7 @@ class TestAsk:
 
         assert server.ask(run_id="night-1") == server.ask(run_id="night-1")
 
+    @ANY_DATABASE
     def test_two_run_ids_are_two_trials(self, server: Server) -> None:
         server.register()
 
@@ -377,7 +367,6 @@ class TestReport:
         for epoch in (1, 1, 1, 2, 2):
             assert not server.report(trial, metric=None, current_epoch=epoch)["stop_train"]
 
-    @EVERY_DATABASE
     def test_a_final_report_without_the_target_has_missed_it(self, server: Server, trial: Trial) -> None:
         answer = server.report(trial, final=True)
 
@@ -392,13 +381,11 @@ class TestReport:
 
         assert server.report(trial, current_epoch=3, final=True)["outcome"] == "target-missed"
 
-    @EVERY_DATABASE
     def test_a_report_for_an_unknown_job_is_400(self, server: Server, trial: Trial) -> None:
         response = server.call("POST", "/report", trial.result(job_id="nobody"))
 
         assert_refused(response, 400, "nobody")
 
-    @EVERY_DATABASE
     @pytest.mark.parametrize("wrong", [{"trial_number": 2}, {"batch_size": 8}, {"batch_size": 7}])
     def test_a_report_for_an_unknown_trial_is_400(self, server: Server, trial: Trial, wrong: Json) -> None:
         assert_refused(server.call("POST", "/report", trial.result(**wrong)), 400, "trial")
@@ -431,14 +418,12 @@ class TestReport:
         assert server.job() == job
         assert server.sql("SELECT * FROM trial_report") == []
 
-    @EVERY_DATABASE
     def test_after_a_refused_result_the_true_one_counts(self, server: Server, trial: Trial) -> None:
         server.call("POST", "/report", trial.result(energy=0.0, metric=1.0))
 
         assert server.converge(trial, energy=70.0)["outcome"] == "converged"
         assert server.job()["min_cost"] == 70.0
 
-    @EVERY_DATABASE
     @pytest.mark.parametrize("totals", [{"energy": 0.0, "time": 0.0}, {"energy": 1e-300, "time": 0.0}])
     def test_only_a_cost_of_exactly_zero_is_refused(self, server: Server, trial: Trial, totals: Json) -> None:
         response = server.call("POST", "/report", trial.result(metric=1.0, **totals))
@@ -457,11 +442,13 @@ class TestFirstReportOfAnEpochDecides:
         assert all(answer == answers[0] for answer in answers)
         assert not answers[0]["stop_train"]
 
+    @ANY_DATABASE
     def test_four_ranks_are_told_together_that_the_run_has_converged(self, server: Server, trial: Trial) -> None:
         answers = [server.report(trial, metric=metric) for metric in (0.95, 0.5, None, 0.1)]
 
         assert [(a["stop_train"], a["converged"], a["outcome"]) for a in answers] == [(True, True, "converged")] * 4
 
+    @ANY_DATABASE
     def test_four_ranks_are_told_together_that_the_run_has_failed(self, server: Server, trial: Trial) -> None:
         ranks = [(0.1, 10), (0.95, 10), (0.95, 10), (None, 10)]
         answers = [server.report(trial, metric=metric, current_epoch=epoch) for metric, epoch in ranks]
@@ -490,6 +477,7 @@ class TestFirstReportOfAnEpochDecides:
         assert server.report(trial, current_epoch=4, metric=0.95) == answer
         assert (server.trial(trial)["current_epoch"], server.trial(trial)["metric"]) == (5, 0.5)
 
+    @ANY_DATABASE
     def test_the_cost_is_that_of_the_first_report(self, server: Server, trial: Trial) -> None:
         server.converge(trial, energy=100.0)
         server.report(trial, energy=150.0, metric=1.0)
@@ -497,6 +485,7 @@ class TestFirstReportOfAnEpochDecides:
         assert server.trial(trial)["cost"] == 100.0
         assert server.size(16)["observations"] == 1
 
+    @ANY_DATABASE
     def test_an_epoch_of_zero_is_reported_once(self, server: Server, trial: Trial) -> None:
         server.report(trial, current_epoch=0, metric=0.5)
 
@@ -512,12 +501,14 @@ class TestEndATrial:
         assert response.status_code == 200
         assert (server.trial(trial)["status"], server.trial(trial)["reason"]) == ("Failed", "error")
 
+    @ANY_DATABASE
     @pytest.mark.parametrize("reason", ["preempted", "cancelled", "error", "oom"])
     def test_a_reason_is_kept(self, server: Server, trial: Trial, reason: str) -> None:
         server.end(trial, reason)
 
         assert (server.trial(trial)["status"], server.trial(trial)["reason"]) == ("Failed", reason)
 
+    @ANY_DATABASE
     def test_a_decided_trial_stays_as_it_was(self, server: Server, trial: Trial) -> None:
         server.converge(trial)
         before = server.trial(trial)
@@ -526,9 +517,11 @@ class TestEndATrial:
         assert response.status_code == 200
         assert server.trial(trial) == before
 
+    @ANY_DATABASE
     def test_an_unknown_job_is_404(self, server: Server, trial: Trial) -> None:
         assert_refused(server.call("PATCH", "/trials", trial.body | {"job_id": "nobody"}), 404, "nobody")
 
+    @ANY_DATABASE
     @pytest.mark.parametrize("wrong", [{"trial_number": 2}, {"batch_size": 8}])
     def test_an_unknown_trial_is_404(self, server: Server, trial: Trial, wrong: Json) -> None:
         assert_refused(server.call("PATCH", "/trials", trial.body | wrong), 404, "trial")
@@ -546,9 +539,11 @@ class TestDelete:
         for table in ("job", "trial", "trial_report", "batch_size_state"):
             assert server.sql(f"SELECT * FROM {table}") == []
 
+    @ANY_DATABASE
     def test_an_unknown_job_is_404(self, server: Server) -> None:
         assert_refused(server.call("DELETE", "/jobs", job_id="nobody"), 404, "nobody")
 
+    @ANY_DATABASE
     def test_deleting_twice_is_404(self, server: Server) -> None:
         server.register()
         server.delete()
@@ -579,7 +574,6 @@ class TestOurOwnCalls:
     def test_an_ask_for_an_unknown_job_is_refused(self, server: Server) -> None:
         assert_refused(server.call("POST", "/api/v1/trials", {"job_id": "nobody"}), 400, "nobody")
 
-    @EVERY_DATABASE
     def test_a_heartbeat_for_an_unknown_trial_is_404(self, server: Server, trial: Trial) -> None:
         response = server.call("POST", "/api/v1/trials/heartbeat", trial.body | {"trial_number": 9})
 
@@ -628,9 +622,8 @@ class TestOurOwnCalls:
         assert [(job["job_id"], job["trials"], job["open_trials"]) for job in found] == [("a", 2, 1), ("b", 0, 0)]
 
     @EVERY_DATABASE
-    @pytest.mark.parametrize("url", ["/healthz", "/readyz"])
-    def test_a_healthy_server_says_so(self, server: Server, url: str) -> None:
-        assert server.call("GET", url).status_code == 200
+    def test_a_healthy_server_says_so(self, server: Server) -> None:
+        assert [server.call("GET", url).status_code for url in ("/healthz", "/readyz")] == [200, 200]
 
     def test_an_unknown_path_is_404_with_a_message(self, server: Server) -> None:
         assert_refused(server.call("GET", "/nowhere"), 404)

@@ -224,7 +224,6 @@ class TestRetiringByMisses:
 
         assert set(retired(server)) == {second_round.batch_size}
 
-    @EVERY_DATABASE
     def test_a_retired_size_that_converges_late_comes_back(self, server: Server) -> None:
         first, second = server.ask(), server.ask()
         server.miss(first)

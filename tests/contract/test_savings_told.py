@@ -184,7 +184,6 @@ def test_the_fleet_adds_up_the_jobs_that_can_be_compared(server: Server) -> None
     assert found["runs"]["converged"] == 4
 
 
-@EVERY_DATABASE
 def test_a_fleet_without_jobs_has_no_figure(server: Server) -> None:
     found = fleet(server)
 

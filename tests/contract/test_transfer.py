@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.support.contract import ANY_DATABASE
 from tests.support.exports import export, file_of, lines_of, lived, nearly, rows, send
 from tests.support.server import Server
 
@@ -69,6 +70,7 @@ def test_a_file_of_an_older_release_with_a_column_that_is_gone_is_read(server: S
     assert server.job()["trials"] == 8
 
 
+@ANY_DATABASE
 def test_a_file_of_an_older_release_with_former_names_of_columns_is_read(server: Server) -> None:
     file = lived(server)
     lines = lines_of(file)
@@ -82,6 +84,7 @@ def test_a_file_of_an_older_release_with_former_names_of_columns_is_read(server:
     assert export(server) == file
 
 
+@ANY_DATABASE
 def test_a_file_from_before_power_limits_is_read(server: Server) -> None:
     lines = [line for line in lines_of(lived(server)) if not str(line.get("table")).startswith("power_")]
     for row in rows(lines, "job"):
@@ -130,5 +133,6 @@ def test_a_job_is_imported_under_another_id_beside_the_first(server: Server) -> 
     assert [trial["energy"] for trial in server.trials("copy/of it")] == [trial["energy"] for trial in server.trials()]
 
 
+@ANY_DATABASE
 def test_an_unknown_job_is_not_exported(server: Server) -> None:
     assert server.call("GET", "/api/v1/jobs/export", job_id="nobody").status_code == 404

@@ -25,6 +25,7 @@ class TestRunIds:
         assert (offer["resumed"], offer["finished"]) == (True, False)
         assert (offer["time"], offer["energy"], offer["current_epoch"]) == (20.0, 50.0, 3)
 
+    @ANY_DATABASE
     @pytest.mark.parametrize("reason", ["preempted", "cancelled"])
     def test_a_trial_that_was_interrupted_reopens(self, server: Server, reason: str) -> None:
         trial = server.ask(run_id="r")
@@ -49,6 +50,7 @@ class TestRunIds:
         assert offer["finished"] is True
         assert server.trial(trial)["outcome"] == "converged"
 
+    @ANY_DATABASE
     def test_a_run_that_failed_to_converge_gets_a_new_trial(self, server: Server) -> None:
         trial = server.ask(run_id="r")
         server.miss(trial)
@@ -57,6 +59,7 @@ class TestRunIds:
         assert again.trial_number == 2
         assert server.ask(run_id="r") == again
 
+    @ANY_DATABASE
     @pytest.mark.parametrize("reason", ["error", "oom"])
     def test_a_run_that_broke_gets_a_new_trial(self, server: Server, reason: str) -> None:
         trial = server.ask(run_id="r")
@@ -65,6 +68,7 @@ class TestRunIds:
         assert server.ask(run_id="r").trial_number == 2
         assert server.trial(trial)["reason"] == reason
 
+    @ANY_DATABASE
     def test_reopening_does_not_count_against_the_size(self, server: Server) -> None:
         trial = server.ask(run_id="r")
         for _ in range(5):
@@ -73,6 +77,7 @@ class TestRunIds:
 
         assert retired(server) == {}
 
+    @ANY_DATABASE
     def test_the_run_id_of_another_run_is_of_no_use(self, server: Server) -> None:
         trial = server.ask(run_id="r")
         server.end(trial, "preempted")
@@ -141,7 +146,6 @@ class TestLateResults:
 
         assert types(server) == {trial.trial_number: "Exploration"}
 
-    @EVERY_DATABASE
     def test_the_late_one_fills_the_place_if_it_finishes_first(self, server: Server) -> None:
         late = server.ask()
         server.time_passes(LEASE + 1)
@@ -218,7 +222,6 @@ class TestReplays:
         assert server.trial(trial) == before
         assert server.job() == job
 
-    @EVERY_DATABASE
     @pytest.mark.parametrize("epoch", [1, 10, 2**31 - 1])
     def test_a_trial_that_missed_answers_as_before(self, server: Server, epoch: int) -> None:
         trial = server.ask()
@@ -262,7 +265,6 @@ class TestStrongerReasons:
 
         assert server.trial(trial)["reason"] == kept
 
-    @EVERY_DATABASE
     @pytest.mark.parametrize(("reason", "kept"), [("error", "error"), ("oom", "oom"), ("cancelled", "expired")])
     def test_what_expired_may_turn_out_to_be_worse(self, server: Server, reason: str, kept: str) -> None:
         trial = server.ask()
@@ -329,7 +331,6 @@ class TestConcurrentTrials:
         assert all(size["is_arm"] for size in server.job()["batch_sizes"])
         assert set(types(server).values()) == {"Exploration", "MAB"}
 
-    @EVERY_DATABASE
     def test_the_next_round_starts_at_the_cheapest(self, server: Server) -> None:
         server.change(num_pruning_rounds=2)
         costs = {8: 100.0, 16: 90.0, 32: 60.0, 64: 110.0}

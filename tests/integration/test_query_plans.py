@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from types import FrameType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, insert, text
-from tests.support.databases import look
+import pytest
+from sqlalchemy import Connection, Engine, event, insert, select, text
+from tests.support.databases import KINDS, DatabaseServers, look
 from tests.support.server import Server
 
-from zeus_bso.server.database.schema import trial, trial_report
+from zeus_bso.server.database.schema import job, trial, trial_report
 
 GUARDED = ("trial", "trial_report", "batch_size_state")
 JOBS = 20
@@ -84,45 +85,50 @@ class Statement:
     parameters: Any = field(default=(), compare=False)
 
 
-def test_no_statement_of_a_request_reads_more_than_it_needs(database_url: str) -> None:
-    server = Server(database_url)
-    server.start()
-    try:
-        for number in range(JOBS):
-            policy = "surrogate" if number == 2 else "zeus"
-            server.register(job_id=f"job-{number}", window_size=3 * (number % 2), policy=policy)
-        look(database_url, _grow)
-        with _statements() as seen:
-            _every_request(server)
-    finally:
-        server.close()
+@pytest.fixture(scope="module", params=KINDS)
+def history_url(
+    request: pytest.FixtureRequest, databases: DatabaseServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A database with many jobs, each with a long history."""
+    with databases.migrated(request.param, tmp_path_factory.mktemp("history")) as url:
+        with _serving(url) as server:
+            for number in range(JOBS):
+                policy = "surrogate" if number == 2 else "zeus"
+                server.register(job_id=f"job-{number}", window_size=3 * (number % 2), policy=policy)
+        look(url, _grow)
+        yield url
+
+
+def test_no_statement_of_a_request_reads_more_than_it_needs(history_url: str) -> None:
+    with _serving(history_url) as server, _statements() as seen:
+        _every_request(server)
     guarded = [statement for statement in seen if _is_guarded(statement)]
     assert len({statement.text for statement in guarded}) >= STATEMENTS, "the scenario should run every statement"
     exempt = OF_MANY_JOBS | OF_A_WHOLE_JOB | ENOUGH_ON_THE_WAY
     assert exempt <= {statement.asker for statement in seen}, "nothing is exempt that is not run"
-    scans = look(database_url, lambda connection: _scans(connection, guarded))
+    scans = look(history_url, lambda connection: _scans(connection, guarded))
     assert scans == {}
 
 
-def test_a_statement_without_an_index_would_be_found(database_url: str) -> None:
-    server = Server(database_url)
+def test_a_statement_without_an_index_would_be_found(history_url: str) -> None:
+    bad = [
+        Statement("SELECT energy FROM trial WHERE energy > 7"),
+        Statement("DELETE FROM trial_report WHERE epoch = 7"),
+        Statement("SELECT energy FROM trial WHERE job_id = 'job-3' AND instance = 'x'"),
+    ]
+    assert list(look(history_url, partial(_scans, statements=bad))) == bad
+
+
+@contextmanager
+def _serving(url: str) -> Iterator[Server]:
+    server = Server(url)
     server.start()
-    try:
-        for number in range(JOBS):
-            server.register(job_id=f"job-{number}")
-    finally:
-        server.close()
-    look(database_url, _grow)
-    for bad in (
-        "SELECT energy FROM trial WHERE energy > 7",
-        "DELETE FROM trial_report WHERE epoch = 7",
-        "SELECT energy FROM trial WHERE job_id = 'job-1' AND instance = 'x'",
-    ):
-        assert list(look(database_url, partial(_scans, statements=[Statement(bad)]))) == [Statement(bad)]
+    with closing(server):
+        yield server
 
 
 def _every_request(server: Server) -> None:
-    for job_id in ("job-0", "job-1", "job-2"):
+    for job_id in ("job-1", "job-2"):
         server.register(job_id=job_id, window_size=3 * (job_id == "job-1"))
         server.converge(server.ask(job_id), energy=90.0)
         another = server.ask(job_id)
@@ -150,12 +156,8 @@ def _every_request(server: Server) -> None:
         server.call("GET", "/api/v1/trials", job_id=job_id, after=100, limit=50, descending=True, status="Succeeded")
         server.call("GET", "/api/v1/trials", job_id=job_id, limit=50, batch_size=16)
         server.call("GET", "/api/v1/trials/reports", job_id=job_id, trial_number=100)
-        server.call("GET", "/api/v1/savings", job_id=job_id)
-        server.call("GET", "/api/v1/savings/history", job_id=job_id)
-        for url in ("/job", "/job?state=failed&size=16", "/job?before=100&state=stopped", "/job/trial?number=100"):
-            server.call("GET", url, job_id=job_id)
-        for name in ("cost", "belief", "plane", "curves", "savings"):
-            server.call("GET", "/job/chart", job_id=job_id, name=name, span="all")
+        if job_id == "job-2":
+            _every_page(server, job_id)
         server.trials(job_id)
         server.job(job_id)
         server.reset(job_id)
@@ -172,6 +174,15 @@ def _every_request(server: Server) -> None:
     server.register(job_id="job-1")
 
 
+def _every_page(server: Server, job_id: str) -> None:
+    server.call("GET", "/api/v1/savings", job_id=job_id)
+    server.call("GET", "/api/v1/savings/history", job_id=job_id)
+    for url in ("/job", "/job?state=failed&size=16", "/job?before=100&state=stopped", "/job/trial?number=100"):
+        server.call("GET", url, job_id=job_id)
+    for name in ("cost", "belief", "plane", "curves", "savings"):
+        server.call("GET", "/job/chart", job_id=job_id, name=name, span="all")
+
+
 def _grow(connection: Connection) -> None:
     """Give every job a long history of ended trials, with reports."""
     columns = {column.name: 0 for column in trial.columns}
@@ -179,21 +190,23 @@ def _grow(connection: Connection) -> None:
     stamps = dict.fromkeys(("started_at", "last_report_at", "last_seen_at", "lease_expires_at", "ended_at"), then)
     texts = {"message": "", "instance": None, "reason": None, "energy_source": None, "outcome": "converged"}
     kinds = {"type": "MAB", "status": "Succeeded", "round": None, "heartbeat_s": None, "generation": 1}
-    for job_id in [f"job-{number}" for number in range(JOBS)]:
-        trials = [
-            columns
-            | stamps
-            | texts
-            | kinds
-            | {"uncapped": False, "reported": True, "start_reported": True, "target_reached": True}
-            | {"job_id": job_id, "trial_number": n, "batch_size": [8, 16, 32, 64][n % 4], "run_id": f"run-{n}"}
-            | {"decision": n, "cost": 100.0 + n, "reward": -100.0 - n, "energy": 100.0 + n, "current_epoch": 2}
-            for n in range(1, TRIALS + 1)
-        ]
-        connection.execute(insert(trial), trials)
-        report = {"time": 1.0, "energy": 1.0, "metric": 0.5, "reported_at": then, "job_id": job_id}
-        reports = [report | {"trial_number": n, "epoch": epoch} for n in range(1, TRIALS + 1) for epoch in (1, 2)]
-        connection.execute(insert(trial_report), reports)
+    trials = [
+        columns
+        | stamps
+        | texts
+        | kinds
+        | {"uncapped": False, "reported": True, "start_reported": True, "target_reached": True}
+        | {"job_id": "job-0", "trial_number": n, "batch_size": [8, 16, 32, 64][n % 4], "run_id": f"run-{n}"}
+        | {"decision": n, "cost": 100.0 + n, "reward": -100.0 - n, "energy": 100.0 + n, "current_epoch": 2}
+        for n in range(1, TRIALS + 1)
+    ]
+    report = {"time": 1.0, "energy": 1.0, "metric": 0.5, "reported_at": then, "job_id": "job-0"}
+    reports = [report | {"trial_number": n, "epoch": epoch} for n in range(1, TRIALS + 1) for epoch in (1, 2)]
+    for table, rows in ((trial, trials), (trial_report, reports)):
+        connection.execute(insert(table), rows)
+        values = [job.c.job_id if column.name == "job_id" else column for column in table.columns]
+        others = select(*values).where(table.c.job_id == "job-0", job.c.job_id != table.c.job_id)
+        connection.execute(insert(table).from_select([column.name for column in table.columns], others))
     connection.execute(
         text("UPDATE job SET last_trial_number = :n, last_decision = :n, min_cost = 101.0"), {"n": TRIALS}
     )
