@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from tests.support.databases import KINDS, DatabaseServers
 from tests.support.jobs import Json, Trial, spec
 from tests.support.private_servers import children
 from tests.support.process import PATIENCE_S, ServerProcess, server_processes
-
-from zeus_bso.server.database import migrate
+from tests.support.server import Server
 
 REQUESTS = 150
 Answer = tuple[str, int, Any]
+Call = Callable[..., httpx.Response]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -32,18 +33,20 @@ def fleet(
     request: pytest.FixtureRequest, databases: DatabaseServers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, list[int]]]:
     """A database with three servers over it: its URL, and their ports."""
-    with _fleet(databases, request.param, tmp_path_factory.mktemp("fleet"), 3) as found:
-        yield found
+    folder = tmp_path_factory.mktemp("fleet")
+    with databases.migrated(request.param, folder) as url, server_processes(url, folder, 3) as started:
+        yield url, [server.port for server in started]
 
 
-def test_the_outcome_does_not_depend_on_the_number_of_servers(
-    fleet: tuple[str, list[int]], databases: DatabaseServers, tmp_path: Path
+def test_the_outcome_depends_neither_on_the_number_of_servers_nor_on_the_database(
+    fleet: tuple[str, list[int]],
 ) -> None:
-    url, ports = fleet
-    kind = "sqlite" if url.startswith("sqlite") else "mariadb" if url.startswith("mysql") else "postgresql"
-    with _fleet(databases, kind, tmp_path, 1) as (_, (port,)):
-        of_one = _play([port], seed=7)
-    of_three = _play(ports, seed=7)
+    _, ports = fleet
+    with closing(Server("sqlite://")) as alone:
+        alone.start()
+        of_one = _Sequence(alone.call, seed=7).play()
+    with _in_turn(ports) as call:
+        of_three = _Sequence(call, seed=7).play()
 
     assert of_three == of_one
     assert {status for _, status, _ in of_one} == {200, 201}
@@ -55,7 +58,7 @@ def test_the_outcome_does_not_depend_on_the_number_of_servers(
 
 def test_of_racing_registrations_one_creates_and_the_others_find_or_conflict(fleet: tuple[str, list[int]]) -> None:
     _, ports = fleet
-    for i in range(4):
+    for i in range(2):
         specs = [spec(job_id=f"race-{i}", target_metric=0.5 + 0.1 * (k % 3)) for k in range(20)]
         answers = asyncio.run(_at_once(ports[:2], [("POST", "/jobs", body) for body in specs]))
         won = httpx.get(f"http://127.0.0.1:{ports[2]}/api/v1/job", params={"job_id": f"race-{i}"}, timeout=240).json()[
@@ -69,7 +72,7 @@ def test_of_racing_registrations_one_creates_and_the_others_find_or_conflict(fle
 
 def test_racing_registrations_without_an_id_all_get_the_same_job(fleet: tuple[str, list[int]]) -> None:
     _, ports = fleet
-    for i in range(3):
+    for i in range(2):
         body = spec(job_id=None, job_id_prefix=f"derived-{i}")
         # Half of them also change a setting, so that they write to the row that others have just made.
         bodies = [body | {"max_epochs": 10 + k % 2} for k in range(20)]
@@ -81,7 +84,7 @@ def test_racing_registrations_without_an_id_all_get_the_same_job(fleet: tuple[st
 def test_concurrent_asks_with_one_run_id_all_get_one_trial(fleet: tuple[str, list[int]]) -> None:
     url, ports = fleet
     assert httpx.post(f"http://127.0.0.1:{ports[0]}/jobs", json=spec(job_id="run ids"), timeout=240).status_code == 201
-    for i in range(4):
+    for i in range(2):
         asks = [("GET", f"/jobs/batch_size?job_id=run%20ids&run_id=run-{i}", None) for _ in range(16)]
         answers = asyncio.run(_at_once(ports, asks))
         assert {answer.status_code for answer in answers} == {200}
@@ -100,7 +103,7 @@ def test_concurrent_asks_without_run_ids_get_a_trial_each(fleet: tuple[str, list
 
 def test_a_deletion_between_racing_requests_is_no_error(fleet: tuple[str, list[int]]) -> None:
     _, ports = fleet
-    for _ in range(4):
+    for _ in range(2):
         httpx.post(f"http://127.0.0.1:{ports[0]}/jobs", json=spec(job_id="gone"), timeout=240)
         calls: list[tuple[str, str, Any]] = [("GET", "/jobs/batch_size?job_id=gone", None)] * 6
         calls += [("DELETE", "/jobs?job_id=gone", None)] * 2 + [("POST", "/jobs", spec(job_id="gone"))] * 6
@@ -112,8 +115,15 @@ def test_a_deletion_between_racing_requests_is_no_error(fleet: tuple[str, list[i
     httpx.delete(f"http://127.0.0.1:{ports[0]}/jobs", params={"job_id": "gone"}, timeout=240)
 
 
-def test_workers_share_a_port_and_a_killed_one_is_replaced(databases: DatabaseServers, tmp_path: Path) -> None:
-    with databases.fresh("postgresql", tmp_path) as url, _two_workers(url, tmp_path) as server:
+def test_workers_share_a_port_are_replaced_when_killed_and_end_cleanly_at_sigterm(
+    databases: DatabaseServers, tmp_path: Path
+) -> None:
+    with (
+        databases.migrated("postgresql", tmp_path) as url,
+        ServerProcess(url, tmp_path, options=["--workers", "2"]) as server,
+    ):
+        assert httpx.get(f"{server.url}/readyz", timeout=240).status_code == 200
+        assert len(server.said.splitlines()) == 1, "nothing but where it serves"
         before = _workers(server.pid)
         assert len(before) == 2
         os.kill(before[0], signal.SIGKILL)
@@ -124,26 +134,10 @@ def test_workers_share_a_port_and_a_killed_one_is_replaced(databases: DatabaseSe
                 httpx.get(f"{server.url}/jobs/batch_size", params={"job_id": "job"}, timeout=240).json()["trial_number"]
                 == number
             )
-
-
-def test_workers_end_cleanly_at_sigterm(databases: DatabaseServers, tmp_path: Path) -> None:
-    with databases.fresh("sqlite", tmp_path) as url, _two_workers(url, tmp_path) as server:
-        assert httpx.get(f"{server.url}/readyz", timeout=240).status_code == 200
-        pids = _workers(server.pid)
+        said, pids = server.said, _workers(server.pid)
         assert server.end() == 0
-        assert len(server.said.splitlines()) == 1, "nothing but where it serves"
+        assert server.said == said, "its end is not worth a word"
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-
-
-@contextmanager
-def _fleet(databases: DatabaseServers, kind: str, folder: Path, count: int) -> Iterator[tuple[str, list[int]]]:
-    with databases.migrated(kind, folder) as url, server_processes(url, folder, count) as started:
-        yield url, [server.port for server in started]
-
-
-def _two_workers(url: str, folder: Path) -> ServerProcess:
-    migrate.upgrade(url)
-    return ServerProcess(url, folder, options=["--workers", "2"])
 
 
 def _workers(parent: int) -> list[int]:
@@ -184,17 +178,23 @@ async def _until_answered(client: httpx.AsyncClient, method: str, url: str, body
     return answer
 
 
-def _play(ports: list[int], seed: int) -> list[Answer]:
-    """Send a seeded sequence of requests, each after the previous answer, and to the next server."""
+@contextmanager
+def _in_turn(ports: list[int]) -> Iterator[Call]:
+    """Send each request to the next server."""
+    turns = itertools.cycle(ports)
     with httpx.Client(timeout=240) as client:
-        return _Sequence(client, ports, seed).play()
+
+        def call(method: str, path: str, body: object = None, **params: Any) -> httpx.Response:
+            return client.request(method, f"http://127.0.0.1:{next(turns)}{path}", json=body, params=params)
+
+        yield call
 
 
 class _Sequence:
-    """A life of three jobs; what is sent next depends on the seed and on what was answered."""
+    """A life of three jobs, each request after the previous answer, which with the seed decides what is sent next."""
 
-    def __init__(self, client: httpx.Client, ports: list[int], seed: int) -> None:
-        self._client, self._ports = client, ports
+    def __init__(self, call: Call, seed: int) -> None:
+        self._call = call
         self._random = random.Random(seed)
         self._answers: list[Answer] = []
         self._open: dict[tuple[str, int], Json] = {}
@@ -268,8 +268,7 @@ class _Sequence:
         return self._open[self._random.choice(sorted(self._open))]
 
     def _send(self, method: str, path: str, body: Any = None, **params: str) -> Any:
-        port = self._ports[len(self._answers) % len(self._ports)]
-        answer = self._client.request(method, f"http://127.0.0.1:{port}{path}", json=body, params=params)
+        answer = self._call(method, path, body, **params)
         self._answers.append((f"{method} {path} {params} {body}", answer.status_code, _without_clocks(answer.json())))
         assert answer.is_success, self._answers[-1]
         return answer.json()

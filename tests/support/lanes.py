@@ -12,13 +12,23 @@ IN_PROCESS = ("contract", "integration", "property", "unit")
 ALONE = ("browser", "release")
 """Folders whose tests share something dear: one process of the run has them all."""
 
-_SHARING_SERVERS = re.compile(r"(tests/databases/test_many_servers\.py::).*\b(sqlite)\b")
-"""Tests of a file that share servers over one database."""
+_SHARING_SERVERS = re.compile(
+    r"(tests/databases/)(?:(test_many_servers\.py::).*\b(sqlite)\b|(test_database_outage\.py::).*\b(mariadb|postgresql)\b)"
+)
+"""Tests of a file that share servers over one database, or a database server of their own."""
+
+_ON_ITS_OWN_SERVER = re.compile(
+    r"tests/databases/test_(full_database_disk\.py|pool\.py::test_a_database_that_hangs|connections\.py::.*_encrypt)"
+)
+"""Tests that each start a database server, and wait for it most of the time."""
 
 _SHARING_A_TABLE = "tests/process/test_access_table.py"
 """A file whose tests share what a server has answered to many requests."""
 
-_LONGEST_FIRST = ("release", "browser", "databases", "process", "property", "integration")
+_LONGEST_FIRST = (
+    *("release", "browser", "databases/test_full_database_disk.py"),
+    *("databases", "process", "property", "integration"),
+)
 
 
 def is_in_process(test: str) -> bool:
@@ -29,7 +39,9 @@ def is_in_process(test: str) -> bool:
 def group_of(test: str) -> str:
     """The tests of a group run one after the other in one process; most are a group of their own."""
     if found := _SHARING_SERVERS.match(test):
-        return "".join(found.groups())
+        return "".join(part for part in found.groups() if part)
+    if _ON_ITS_OWN_SERVER.match(test):
+        return test
     if test.startswith(_SHARING_A_TABLE):
         return _SHARING_A_TABLE
     return (_folder_of(test) if _folder_of(test) in ALONE else _server_kind_of(test)) or test
@@ -37,8 +49,8 @@ def group_of(test: str) -> str:
 
 def rank_of(test: str) -> int:
     """Where a test stands in the order of a run: what takes long comes first."""
-    folder = _folder_of(test)
-    return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
+    ranks = (rank for rank, which in enumerate(_LONGEST_FIRST) if test.startswith(f"tests/{which}"))
+    return next(ranks, len(_LONGEST_FIRST))
 
 
 def _folder_of(test: str) -> str:
