@@ -151,6 +151,19 @@ def test_a_size_rests_twice_as_long_after_each_further_stop() -> None:
         assert not rests(SurrogateState(started=10 + length), size)
 
 
+@pytest.mark.parametrize(("epochs", "extra"), [(30, 1000.0), (15, 0.0)])
+def test_what_a_second_look_costs_beyond_a_run_of_the_incumbent_is_counted(epochs: int, extra: float) -> None:
+    job = Job({128: 20, 64: epochs}, Knobs(SIZES, 128, max_epochs=1000, curve_stop=False))
+    job.recur()
+    look = replace(job.ask(), batch_size=64)
+    job.open = [look]
+    job.progress = replace(job.progress, surrogate=replace(job.progress.surrogate, looking_at=64))
+
+    assert job.train(look) is Outcome.CONVERGED
+    assert job.progress.surrogate.look_spent == pytest.approx(extra)
+    assert job.progress.surrogate.spent == pytest.approx(2000.0 + 100.0 * epochs)
+
+
 def test_the_curve_stop_can_be_turned_off() -> None:
     job = Job({128: 20, 64: 300}, Knobs(SIZES, 128, max_epochs=1000, curve_stop=False))
     job.recur()
