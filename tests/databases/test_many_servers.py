@@ -58,7 +58,7 @@ def test_the_outcome_depends_neither_on_the_number_of_servers_nor_on_the_databas
 
 def test_of_racing_registrations_one_creates_and_the_others_find_or_conflict(fleet: tuple[str, list[int]]) -> None:
     _, ports = fleet
-    for i in range(2):
+    for i in range(4):
         specs = [spec(job_id=f"race-{i}", target_metric=0.5 + 0.1 * (k % 3)) for k in range(20)]
         answers = asyncio.run(_at_once(ports[:2], [("POST", "/jobs", body) for body in specs]))
         won = httpx.get(f"http://127.0.0.1:{ports[2]}/api/v1/job", params={"job_id": f"race-{i}"}, timeout=240).json()[
@@ -72,7 +72,7 @@ def test_of_racing_registrations_one_creates_and_the_others_find_or_conflict(fle
 
 def test_racing_registrations_without_an_id_all_get_the_same_job(fleet: tuple[str, list[int]]) -> None:
     _, ports = fleet
-    for i in range(2):
+    for i in range(4):
         body = spec(job_id=None, job_id_prefix=f"derived-{i}")
         # Half of them also change a setting, so that they write to the row that others have just made.
         bodies = [body | {"max_epochs": 10 + k % 2} for k in range(20)]
@@ -84,7 +84,7 @@ def test_racing_registrations_without_an_id_all_get_the_same_job(fleet: tuple[st
 def test_concurrent_asks_with_one_run_id_all_get_one_trial(fleet: tuple[str, list[int]]) -> None:
     url, ports = fleet
     assert httpx.post(f"http://127.0.0.1:{ports[0]}/jobs", json=spec(job_id="run ids"), timeout=240).status_code == 201
-    for i in range(2):
+    for i in range(4):
         asks = [("GET", f"/jobs/batch_size?job_id=run%20ids&run_id=run-{i}", None) for _ in range(16)]
         answers = asyncio.run(_at_once(ports, asks))
         assert {answer.status_code for answer in answers} == {200}
@@ -103,7 +103,7 @@ def test_concurrent_asks_without_run_ids_get_a_trial_each(fleet: tuple[str, list
 
 def test_a_deletion_between_racing_requests_is_no_error(fleet: tuple[str, list[int]]) -> None:
     _, ports = fleet
-    for _ in range(2):
+    for _ in range(4):
         httpx.post(f"http://127.0.0.1:{ports[0]}/jobs", json=spec(job_id="gone"), timeout=240)
         calls: list[tuple[str, str, Any]] = [("GET", "/jobs/batch_size?job_id=gone", None)] * 6
         calls += [("DELETE", "/jobs?job_id=gone", None)] * 2 + [("POST", "/jobs", spec(job_id="gone"))] * 6
