@@ -37,7 +37,7 @@ test-fast: $(VENV)/.dev ## Run the tests that start no process and no database s
 	@$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --fast $(ARGS)
 
 test-frameworks: $(FRAMEWORKS)/.installed ## Train through frameworks and log to trackers, in .venv-frameworks
-	@$(FRAMEWORKS_BIN)/python -m pytest -q -n 2 --dist loadfile tests/frameworks $(ARGS)
+	@$(FRAMEWORKS_BIN)/python -m pytest -q -n 2 tests/frameworks $(ARGS)
 
 test-containers: $(VENV)/.dev ## Build the images and try them on a container engine, as the quick start says
 	@$(BIN)/python -m pytest -q -rA tests/containers $(ARGS)

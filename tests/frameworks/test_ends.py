@@ -5,9 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.frameworks.launches import SCRIPTS, Json, trials
+from tests.frameworks.launches import SCRIPTS, TRAINING, Json, Launch, be_silent, free_port, trials
 from tests.frameworks.runs import only_trial, optimizer
+from tests.support.forked import run_python
 from tests.support.process import ServerProcess
 from zeus_bso import BatchSizeOptimizer, JobSpec, ZeusBSOConfigError
 from zeus_bso.testing import InMemoryServer, ReplayMonitor
@@ -33,28 +31,6 @@ def memory() -> Iterator[InMemoryServer]:
     server.close()
 
 
-def launch(folder: Path, script: str, *arguments: object, **variables: str) -> subprocess.Popen[str]:
-    """One process of a script."""
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", str(SCRIPTS / script), *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=(folder / "errors.log").open("a"),
-        text=True,
-    )
-
-
-def until(process: subprocess.Popen[str], line: str, folder: Path) -> None:
-    """Read what a process says up to a line."""
-    assert process.stdout is not None
-    for said in process.stdout:
-        if said.strip() == line:
-            return
-    raise AssertionError((folder / "errors.log").read_text())
-
-
 def only(server: ServerProcess, job_id: str) -> Json:
     [trial] = trials(server.url, job_id)
     return trial
@@ -64,10 +40,10 @@ class TestSignals:
     def test_lightning_saves_at_sigterm_as_without_us_and_the_run_is_preempted(
         self, server: ServerProcess, tmp_path: Path
     ) -> None:
-        with launch(tmp_path, "lightning_ends.py", server.url, tmp_path) as process:
-            until(process, "trained", tmp_path)
-            process.send_signal(signal.SIGTERM)
-            process.wait(PATIENCE_S)
+        with Launch([SCRIPTS / "lightning_ends.py", server.url, tmp_path], tmp_path) as launch:
+            launch.hear_until("trained")
+            launch.send(signal.SIGTERM)
+            launch.wait()
 
         assert (tmp_path / "on_exception.ckpt").exists()
         trial = only(server, "lightning")
@@ -93,22 +69,22 @@ class TestSignals:
             "SLURM_NODEID": "0",
             "SLURM_NODELIST": "localhost",
         }
-        arguments = ("lightning_ends.py", server.url, tmp_path, "slurm")
-        with launch(tmp_path, *arguments, **slurm) as process:
-            until(process, "trained", tmp_path)
-            process.send_signal(signal.SIGUSR1)
-            while not (tmp_path / "requeued").exists() and process.poll() is None:
+        command = [SCRIPTS / "lightning_ends.py", server.url, tmp_path, "slurm"]
+        with Launch(command, tmp_path, variables=slurm) as launch:
+            launch.hear_until("trained")
+            launch.send(signal.SIGUSR1)
+            while not (tmp_path / "requeued").exists() and launch.runs:
                 time.sleep(0.1)
             # Lightning trains on until Slurm takes the nodes away.
-            assert process.poll() is None
-            process.kill()
-            process.wait(PATIENCE_S)
+            assert launch.runs
+            launch.send(signal.SIGKILL)
+            launch.wait()
         assert (tmp_path / "requeued").read_text() == "requeue 4711\n"
+        assert only(server, "lightning")["ended_at"] is None
+        be_silent()
 
-        with launch(tmp_path, *arguments, **slurm) as process:
-            assert process.stdout is not None
-            number, resumed, epoch = process.stdout.readline().split()
-            process.wait(PATIENCE_S)
+        with Launch(command, tmp_path, variables=slurm) as launch:
+            number, resumed, epoch = launch.finish()[0].split()
         trial = only(server, "lightning")
         assert (number, resumed, trial["reason"]) == ("1", "True", "preempted")
         assert int(epoch) == trial["current_epoch"] >= 2
@@ -116,43 +92,32 @@ class TestSignals:
     def test_transformers_saves_in_time_at_sigterm_and_the_run_is_preempted(
         self, server: ServerProcess, tmp_path: Path
     ) -> None:
-        with launch(tmp_path, "transformers_ends.py", server.url, tmp_path / "out") as process:
-            until(process, "trained", tmp_path)
-            process.send_signal(signal.SIGTERM)
-            until(process, "left tidily", tmp_path)
-            assert process.wait(PATIENCE_S) == 0
+        with Launch([SCRIPTS / "transformers_ends.py", server.url, tmp_path / "out"], tmp_path) as launch:
+            launch.hear_until("trained")
+            launch.send(signal.SIGTERM)
+            launch.hear_until("left tidily")
+            assert launch.wait() == [0]
 
         assert list((tmp_path / "out").glob("checkpoint-*"))
         assert only(server, "transformers")["reason"] == "preempted"
 
 
 def test_the_threads_of_a_group_have_ended_before_python_does(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    place = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    process = launch(tmp_path, "alone.py", **place)
-    said, _ = process.communicate(timeout=PATIENCE_S)
-    threads = {when: int(count) for when, count in map(str.split, said.splitlines())}
+    place = {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    done = run_python(str(SCRIPTS / "alone.py"), folder=tmp_path, environment=TRAINING | place, fresh=True)
+    threads = {when: int(count) for when, count in map(str.split, done.stdout.splitlines())}
 
-    assert process.returncode == 0
+    assert done.returncode == 0, done.stderr
     # The store, through which ranks find each other, has one: it runs nothing of Python.
     assert threads["ended"] <= threads["before"] + 1 < threads["joined"]
 
 
-@pytest.mark.parametrize("breaks", [0, 1])
-def test_ranks_that_torchrun_starts_again_go_on_from_their_checkpoint(
-    server: ServerProcess, tmp_path: Path, breaks: int
-) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "2"]
+def test_ranks_that_torchrun_starts_again_go_on_from_their_checkpoint(server: ServerProcess, tmp_path: Path) -> None:
+    """First rank 0 breaks, then rank 1."""
+    command = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "2"]
     rendezvous = ["--rdzv-id", "night", "--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-    done = subprocess.run(
-        [*command, *rendezvous, str(SCRIPTS / "elastic.py"), server.url, str(tmp_path / "state.json"), str(breaks)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
+    script = [str(SCRIPTS / "elastic.py"), server.url, str(tmp_path / "state.json")]
+    done = run_python(*command, *rendezvous, *script, environment=TRAINING)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "attempt 0 trial 1 epoch 0",
@@ -171,10 +136,8 @@ def test_several_processes_that_each_ask_are_told_what_to_say(server: ServerProc
         "job = JobSpec(job_id='each', job_id_prefix='x', batch_sizes=[16, 32], default_batch_size=16)\n"
         "BatchSizeOptimizer(ReplayMonitor([(1.0, 1.0)] * 9), sys.argv[1], job).get_batch_size()\n"
     )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*command, str(script), server.url], capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = run_python(*command, str(script), server.url, environment=TRAINING)
     assert done.returncode != 0
     assert "distributed=True" in done.stderr
     assert len(trials(server.url, "each")) <= 1

@@ -17,7 +17,7 @@ pytest.importorskip("torch", reason="run by: make test-frameworks")
     [("pytorch_ddp.py", 2), ("lightning_digits.py", 1), ("transformers_digits.py", 1), ("keras_digits.py", 1)],
 )
 def test_an_example_reaches_its_target(script: str, ranks: int, server: ServerProcess, tmp_path: Path) -> None:
-    with Launch([EXAMPLES / script], tmp_path, ranks=ranks, ZEUS_BSO_SERVER_URL=server.url) as launch:
+    with Launch([EXAMPLES / script], tmp_path, ranks=ranks, variables={"ZEUS_BSO_SERVER_URL": server.url}) as launch:
         launch.finish()
 
     [job] = jobs(server.url)

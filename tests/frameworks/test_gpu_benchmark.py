@@ -36,13 +36,23 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def test_the_benchmark_measures_trains_and_reports_and_draws_anew(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    plan = ["--recurrences", 2, "--defaults", 2, "--repeats", 0, "--epochs", 3]
-    done = benchmark("--out", out, *SMALL, *plan)
+@pytest.mark.timeout(600)
+def test_the_benchmark_measures_trains_and_reports_within_its_budget_and_draws_anew(tmp_path: Path) -> None:
+    budget_s, planned, repeats = 30, 4, 500
+    while True:
+        out = tmp_path / str(budget_s)
+        plan = ["--recurrences", 2, "--defaults", 2, "--repeats", repeats, "--epochs", 3, "--budget-s", budget_s]
+        done = benchmark("--out", out, *SMALL, *plan)
+        results = read(out / "gpu.json")
+        if len(results["runs"]) > planned or budget_s > 150:
+            break
+        budget_s *= 2  # A busy machine needs longer.
     assert done.returncode == 0, done.stdout + done.stderr
 
-    results = read(out / "gpu.json")
+    assert planned < len(results["runs"]) < 8 * repeats
+    assert results["took_s"] < 1.5 * budget_s
+    # The last of the others may have been given up.
+    results["runs"] = results["runs"][:planned]
     assert results["machine"]["gpu"] == "Stand-in"
     assert [run["job"] for run in results["runs"]] == ["gpu-benchmark", "gpu-benchmark-default"] * 2
     assert [run for run in results["runs"] if "error" in run] == []
@@ -57,7 +67,7 @@ def test_the_benchmark_measures_trains_and_reports_and_draws_anew(tmp_path: Path
     assert {"idle_s", "busy_s"} <= set(results["costs"]["window"])
     assert {"number", "synchronised", "tensor"} <= set(results["costs"]["on_evaluate"])
     report = results["report"]
-    assert report["saved"]["default_runs"] == 2
+    assert report["saved"]["default_runs"] >= 2
     assert report["saved"]["energy_j"]["product"]["per_default_run"] > 0
     assert report["spread"]["cost_per_epoch"]["dof"] >= 2
     assert report["counter_against_power"]["power"]["runs"]["counter_over_power"] == pytest.approx(1.0, abs=0.1)
@@ -67,22 +77,6 @@ def test_the_benchmark_measures_trains_and_reports_and_draws_anew(tmp_path: Path
     assert benchmark("--figure-from", out / "gpu.json").returncode == 0
     assert (out / "gpu.svg").exists()
     assert "| 1024 (default) |" in (out / "gpu.md").read_text()
-
-
-@pytest.mark.timeout(600)
-def test_a_budget_that_is_short_ends_the_benchmark_in_time_with_what_it_has(tmp_path: Path) -> None:
-    def short(budget_s: int) -> subprocess.CompletedProcess[str]:
-        return benchmark(
-            "--out", tmp_path / str(budget_s), *SMALL, "--epochs", 3, "--budget-s", budget_s, "--recurrences", 500
-        )
-
-    budget_s = 40
-    while "Nothing was trained" in (done := short(budget_s)).stderr and budget_s < 160:
-        budget_s *= 2  # A busy machine needs longer until the first run begins.
-    assert done.returncode == 0, done.stdout + done.stderr
-    results = read(tmp_path / str(budget_s) / "gpu.json")
-    assert 0 < len(results["runs"]) < 500
-    assert results["took_s"] < 1.5 * budget_s
 
 
 def test_the_sensor_check_sees_the_counter_rise_with_the_power(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pages import PATIENCE_S, TRAINING, Block, PageRun, blocks_of
+from tests.frameworks.launches import TRAINING
+from tests.support import pages
+from tests.support.pages import PATIENCE_S, Block, PageRun, blocks_of
 from zeus_bso import connect
 
 TRACKED = """
@@ -44,8 +46,9 @@ def test_the_job_of_the_tutorial_tries_sizes_and_reaches_its_target(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A train.py with real PyTorch, launched as the page says."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    run = PageRun(tmp_path, before="", replaced={"zeus-bso try ": "zeus-bso try --max-runs 2 "})
+    for name, value in TRAINING.items():
+        monkeypatch.setenv(name, value)
+    run = PageRun(tmp_path, before="", forked=True, replaced={"zeus-bso try ": "zeus-bso try --max-runs 2 "})
     *blocks, fragment = blocks_of("docs/tutorial.md")
     with run:
         for block in blocks:
@@ -76,7 +79,7 @@ def test_a_run_is_logged_to_each_tracker(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    run = PageRun(tmp_path, before=TRAINING + TRACKED)
+    run = PageRun(tmp_path, before=pages.TRAINING + TRACKED)
     blocks = blocks_of("docs/howto/trackers.md")
     with run:
         for block in blocks:
@@ -89,7 +92,7 @@ def test_a_run_is_logged_to_each_tracker(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_script_moves_from_zeus(tmp_path: Path) -> None:
-    run = PageRun(tmp_path, before=TRAINING + JOB)
+    run = PageRun(tmp_path, before=pages.TRAINING + JOB, forked=True)
     serve, client, moved = blocks_of("docs/howto/from-zeus.md")
     with run:
         for block in (serve, moved, client):

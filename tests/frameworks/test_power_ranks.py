@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.frameworks.launches import SCRIPTS, Launch
-from tests.support import gpu_libraries
 from tests.support.process import ServerProcess
 
 pytest.importorskip("torch", reason="run by: make test-frameworks")
@@ -24,9 +23,8 @@ def launch(server: ServerProcess, folder: Path, gpus: list[dict[str, object]]) -
         "TEST_GPUS": json.dumps(gpus),
         "TEST_GPU_STATE": folder / "state",
         "ZEUS_BSO_POWER_DIR": folder / "claims",
-        "PYTHONPATH": Path(gpu_libraries.__file__).parent,
     }
-    return Launch([SCRIPTS / "power_ranks.py", server.url, "power"], folder, ranks=2, **given)
+    return Launch([SCRIPTS / "power_ranks.py", server.url, "power"], folder, ranks=2, variables=given)
 
 
 def limit_w(folder: Path, rank: int) -> float:

@@ -20,7 +20,7 @@ def met(tmp_path_factory: pytest.TempPathFactory) -> tuple[Met, Met]:
     folder = tmp_path_factory.mktemp("errors")
     server = ServerProcess(folder / "zeus-bso.db")
     server.start()
-    with Launch([SCRIPTS / "errors.py", server.url], folder, ranks=2, ZEUS_BSO_WAIT_S=1) as launch:
+    with Launch([SCRIPTS / "errors.py", server.url], folder, ranks=2, variables={"ZEUS_BSO_WAIT_S": 1}) as launch:
         first, second = launch.last_words()
     server.end()
     return first, second

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.frameworks.test_foreign_monitors import python  # noqa: F401 - a fixture
+from tests.frameworks.launches import CLIENTS, REFERENCE, Launch
 from tests.support.access import TOKENS, WRONG, Asked, GuardedServer
 from tests.support.jobs import Json
 
-SCRIPT = Path(__file__).parent / "clients" / "zeus_client.py"
+pytestmark = pytest.mark.usefixtures("no_settings_of_zeus")
 
 
 @pytest.fixture
@@ -23,13 +21,10 @@ def server(tmp_path: Path) -> Iterator[GuardedServer]:
         yield server
 
 
-def launch(interpreter: Path, server: GuardedServer, token: str | None) -> subprocess.CompletedProcess[str]:
+def launch(python: str, server: GuardedServer, folder: Path, token: str | None) -> Launch:
     user_info = "" if token is None else f"training:{token}@"
     url = server.process.url.replace("http://", f"http://{user_info}")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ZEUS_", "CUDA_"))}
-    return subprocess.run(
-        [str(interpreter), str(SCRIPT), url], env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    return Launch([CLIENTS / "zeus_client.py", url], folder, python=python, variables=REFERENCE)
 
 
 def trials(server: GuardedServer) -> list[Json]:
@@ -39,20 +34,25 @@ def trials(server: GuardedServer) -> list[Json]:
     return found
 
 
-def test_it_carries_its_token_in_the_url_and_its_job_goes_on(python: Path, server: GuardedServer) -> None:  # noqa: F811
-    launches = [launch(python, server, TOKENS["trainer"]) for _ in range(3)]
+def test_it_carries_its_token_in_the_url_and_its_job_goes_on(
+    reference: str, server: GuardedServer, tmp_path: Path
+) -> None:
+    sizes = []
+    for _ in range(3):
+        with launch(reference, server, tmp_path, TOKENS["trainer"]) as script:
+            sizes += script.last_words()
 
-    assert [done.returncode for done in launches] == [0, 0, 0], [done.stderr for done in launches]
     seen = trials(server)
     assert [trial["outcome"] for trial in seen] == ["converged"] * 3
-    assert [trial["batch_size"] for trial in seen] == [int(done.stdout.split()[-1]) for done in launches]
+    assert [trial["batch_size"] for trial in seen] == sizes
     assert {(trial["energy"], trial["time"]) for trial in seen} == {(200.0, 2.0)}
     assert TOKENS["trainer"] not in server.process.said
 
 
-@pytest.mark.parametrize("token", [None, WRONG], ids=["none", "wrong"])
-def test_it_is_refused_with_another_token(python: Path, server: GuardedServer, token: str | None) -> None:  # noqa: F811
-    assert launch(python, server, token).returncode != 0
+def test_it_is_refused_with_another_token(reference: str, server: GuardedServer, tmp_path: Path) -> None:
+    for token in (None, WRONG):
+        with launch(reference, server, tmp_path, token) as script:
+            assert script.wait() != [0]
 
     answer = server.send(Asked("GET", "/api/v1/jobs"), token=TOKENS["reader"])
     assert json.loads(answer.text) == []

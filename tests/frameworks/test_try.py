@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.frameworks.launches import SCRIPTS
+from tests.frameworks.launches import SCRIPTS, TRAINING
+from tests.support.forked import shell_variables
 
 pytest.importorskip("torch", reason="run by: make test-frameworks")
 
 
 def test_a_pytorch_loop_is_tried_as_it_is(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "zeus_bso", "try", "--max-runs", "3", "--json", "--"]
+    command = ["zeus-bso", "try", "--max-runs", "3", "--json", "--", "python", str(SCRIPTS / "torch_loop.py")]
     done = subprocess.run(
-        [*command, sys.executable, str(SCRIPTS / "torch_loop.py")],
+        command,
         cwd=tmp_path,
+        env=os.environ | TRAINING | shell_variables(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 
 import pytest
 
-from tests.frameworks.launches import SCRIPTS, Json, Launch, trials
+from tests.frameworks.launches import SCRIPTS, Json, Launch, be_silent, trials
 from tests.support.process import ServerProcess
 
 pytest.importorskip("torch", reason="run by: make test-frameworks")
@@ -23,7 +24,7 @@ def checkpoint(tmp_path: Path) -> Path:
 def two_ranks(server: ServerProcess, checkpoint: Path, **variables: object) -> Launch:
     """Two ranks of the script, which reaches its target at epoch 8."""
     command = [SCRIPTS / "two_ranks.py", server.url, checkpoint]
-    return Launch(command, checkpoint.parent, ranks=2, **variables)
+    return Launch(command, checkpoint.parent, ranks=2, variables=variables)
 
 
 def only_trial(server: ServerProcess) -> Json:
@@ -49,12 +50,14 @@ def test_a_killed_run_goes_on_from_its_checkpoint_and_its_lost_epochs_are_kept_a
     by: signal.Signals, server: ServerProcess, checkpoint: Path
 ) -> None:
     with two_ranks(server, checkpoint, STOPS_AT=5) as launch:
-        assert [said["state"] for said in launch.hear()] == ["waits", "waits"]
+        assert [json.loads(said)["state"] for said in launch.hear()] == ["waits", "waits"]
         launch.send(by)
         assert all(code != 0 for code in launch.wait())
     cut = only_trial(server)
     assert (cut["current_epoch"], cut["energy"]) == (5, 5 * EPOCH_J)
     assert cut["reason"] == ("preempted" if by is signal.SIGTERM else None)
+
+    be_silent()
 
     with two_ranks(server, checkpoint) as launch:
         first, second = launch.last_words()

@@ -23,12 +23,10 @@ def commands(title: str) -> str:
 
 def run_documented(title: str, folder: Path, environment: Mapping[str, str]) -> str:
     """Run the commands under a heading; returns what they printed."""
-    variables, files = shell_variables()
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands(title)],
         cwd=folder,
-        env=os.environ | dict(environment) | variables,
-        pass_fds=files,
+        env=os.environ | dict(environment) | shell_variables(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -49,11 +49,18 @@ _IMPORTED = (
 PATIENCE_S = 240.0
 
 _COMMANDS = Path(__file__).with_name("forked_commands")
-_FILE = "BSO_TEST_FORKING"
+_NAMES = "BSO_TEST_FORKING"
 
 _TEST = "PYTEST_CURRENT_TEST"
-_READ_LATE = (_TEST, "TEST_GPU", "ZEUS_BSO_")
-"""Beginnings of the names of variables that nothing reads while it is imported."""
+_READ_LATE = (
+    *(_TEST, "TEST_", "ZEUS_BSO_", "ZEUS_JOB_ID", "SERVER_URL", "PATH", "FAILS_", "STOPS_AT"),
+    *("LOCAL_RANK", "MASTER_", "RANK", "SLURM_", "WORLD_SIZE"),
+    *("KMP_", "MLFLOW_", "PYTORCH_NVML_", "TF_FORCE_", "WANDB_", "_MLFLOW_"),
+)
+"""Beginnings of the names of variables that nothing reads while it is imported, or that frameworks set themselves.
+
+Lightning reads the rank then, but again when its trainer is made.
+"""
 
 
 class PythonProcess(Protocol):
@@ -111,20 +118,32 @@ class ForkedProcess:
 
 
 class _Forking:
-    """A process that forks."""
+    """A process that forks.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    Args:
+        environment: Variables, beside those of this process, of what it forks.
+        more: Modules that it imports beside those of this project.
+        python: The interpreter; only this one also imports the modules of this project.
+    """
+
+    def __init__(self, environment: Mapping[str, str], more: Sequence[str], python: str) -> None:
+        self.python = python
+        imported = [*more, *(_IMPORTED if python == sys.executable else ())]
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._environment = {name: value for name, value in os.environ.items() if name != _TEST} | dict(environment)
         self.forked: list[ForkedProcess] = []
-        with theirs:
+        with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind("")  # The system finds a name for it, without a file.
+            listener.listen()
+            self.name = listener.getsockname()[1:].decode()
+            given = (theirs.fileno(), listener.fileno())
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.forking_program", str(theirs.fileno()), *_IMPORTED],
+                [python, "-m", "tests.support.forking_program", *map(str, given), *imported],
                 cwd=_ROOT,
                 env=self._environment | {"OPENBLAS_NUM_THREADS": "1"},  # A process with threads cannot fork safely.
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=given,
             )
 
     def takes(self, environment: Mapping[str, str]) -> bool:
@@ -145,9 +164,6 @@ class _Forking:
         self.forked = [each for each in self.forked if each.poll() is None] + [process]
         return process
 
-    def fileno(self) -> int:
-        return self._socket.fileno()
-
     def close(self) -> None:
         self._socket.close()
         self._process.wait()
@@ -158,16 +174,20 @@ _FORKING: list[_Forking] = []
 
 
 @contextmanager
-def forking(environment: Mapping[str, str] | None = None) -> Iterator[None]:
+def forking(
+    environment: Mapping[str, str] | None = None, more: Sequence[str] = (), python: str = sys.executable
+) -> Iterator[None]:
     """Fork what is started meanwhile, where the system tells when a process has ended as Linux does.
 
     Args:
         environment: Variables, beside those of this process, of what is started.
+        more: Modules that are imported beside those of this project. They must start no thread.
+        python: The interpreter of what is started.
     """
     if not hasattr(os, "pidfd_open"):
         yield
         return
-    each = _Forking(environment or {})
+    each = _Forking(environment or {}, more, python)
     _FORKING.append(each)
     try:
         yield
@@ -176,23 +196,25 @@ def forking(environment: Mapping[str, str] | None = None) -> Iterator[None]:
         each.close()
 
 
-def start_python(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *files: int) -> PythonProcess:
+def start_python(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *files: int, python: str = sys.executable
+) -> PythonProcess:
     """Start Python with these arguments, and these files for its input, output and errors; forked where possible."""
     for each in _FORKING:
-        if each.takes(environment):
+        if each.python == python and each.takes(environment):
             return each.fork(arguments, folder, environment, *files)
-    return start_command([sys.executable, *arguments], folder, environment, *files)
+    return start_command([python, *arguments], folder, environment, *files)
 
 
-def shell_variables() -> tuple[dict[str, str], Sequence[int]]:
-    """Variables with which a shell finds the ``zeus-bso`` of this environment, and a file to pass to it.
+def shell_variables() -> dict[str, str]:
+    """Variables with which a shell finds the ``zeus-bso`` and the ``python`` of this environment, forked if possible.
 
-    It is forked where possible. The shell must end with all that it starts: nobody else looks after it.
+    Whoever starts one must not end it with SIGKILL: that does not reach what is forked.
     """
-    files = [each.fileno() for each in _FORKING[:1]]
-    folders = [*([_COMMANDS] if files else []), Path(sys.executable).parent, os.environ.get("PATH", "")]
-    variables = {"PATH": ":".join(map(str, folders))}
-    return variables | {_FILE: str(files[0])} if files else variables, files
+    folders = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
+    names = [each.name for each in _FORKING if each.python == sys.executable]
+    # The last one has imported most.
+    return {"PATH": f"{_COMMANDS}:{folders}", _NAMES: f"{names[0]} {names[-1]}"} if names else {"PATH": folders}
 
 
 def start_command(
@@ -216,16 +238,18 @@ def run_python(
     given: str = "",
     output: int | None = None,
     fresh: bool = False,
+    python: str = sys.executable,
 ) -> subprocess.CompletedProcess[str]:
     """Run Python to its end; what it prints goes into files.
 
     Args:
-        arguments: ``-m`` and a module, or ``-c`` and a program; and what is given to it.
+        arguments: ``-m`` and a module, ``-c`` and a program, or a file; and what is given to it.
         folder: Where it runs; by default here.
         environment: Variables beside those of this process.
         given: What it reads.
         output: Where its output goes instead.
         fresh: Start an interpreter of its own, whatever could be forked.
+        python: The interpreter.
     """
     where = (folder or Path.cwd(), os.environ | dict(environment or {}))
     with TemporaryFile("w+") as read, TemporaryFile("w+") as printed, TemporaryFile("w+") as errors:
@@ -233,9 +257,9 @@ def run_python(
         read.seek(0)
         files = (read.fileno(), printed.fileno() if output is None else output, errors.fileno())
         if fresh:
-            process: PythonProcess = start_command([sys.executable, *arguments], *where, *files)
+            process: PythonProcess = start_command([python, *arguments], *where, *files)
         else:
-            process = start_python(arguments, *where, *files)
+            process = start_python(arguments, *where, *files, python=python)
         try:
             code = process.wait(PATIENCE_S)
         finally:

@@ -1,8 +1,9 @@
 """The program that forks Python processes of what it has imported: :mod:`tests.support.forked` runs and asks it.
 
-Its arguments are the file descriptor of a socket and the modules that it imports. A request is a message with three
-files, for input, output and errors, and a pipe; what has been forked writes its process id there, and this program
-its exit code.
+Its arguments are the file descriptors of two sockets, and the modules that it imports. Requests come from the owner of
+the first socket, with whom this program ends, and from those who connect to the second. A request is a message with
+three files, for input, output and errors, and a pipe; what has been forked writes its process id there, and this
+program its exit code.
 """
 
 from __future__ import annotations
@@ -25,25 +26,29 @@ _STREAMS = ("stdin", "stdout", "stderr")
 _MOST_BYTES = 2**17
 
 
-def _serve(connection: socket.socket) -> list[str] | None:
-    """Fork for each request; returns the arguments in what has been forked, and None when nobody asks any more."""
+def _serve(owner: socket.socket, listener: socket.socket) -> list[str] | None:
+    """Fork for each request; returns the arguments in what has been forked, and None when the owner has gone."""
     waiting = select.poll()
-    waiting.register(connection, select.POLLIN)
+    waiting.register(owner, select.POLLIN)
+    waiting.register(listener, select.POLLIN)
     running: dict[int, tuple[int, int]] = {}
     while True:
         for ready, _ in waiting.poll():
-            if ready != connection.fileno():
+            if ready in running:
                 pid, says = running.pop(ready)
                 waiting.unregister(ready)
                 os.write(says, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
                 os.close(says)
                 os.close(ready)
                 continue
-            request, files, _, _ = socket.recv_fds(connection, _MOST_BYTES, 4)
+            with listener.accept()[0] if ready == listener.fileno() else owner.dup() as asking:
+                request, files, _, _ = socket.recv_fds(asking, _MOST_BYTES, 4)
             if not request:
-                return None
+                if ready == owner.fileno():
+                    return None
+                continue
             if (pid := os.fork()) == 0:
-                for inherited in [connection.detach(), *running, *(says for _, says in running.values())]:
+                for inherited in [owner.detach(), listener.detach(), *running, *(says for _, says in running.values())]:
                     os.close(inherited)
                 return _begin(request, files)
             for file in files[:3]:
@@ -77,25 +82,31 @@ def _begin(request: bytes, files: list[int]) -> list[str]:
     return arguments
 
 
-def _run(how: str, what: str, *arguments: str) -> None:
-    """Run a module or a program as the interpreter does with these arguments."""
-    sys.argv[:] = [how, *arguments]
+def _run(how: str, *arguments: str) -> None:
+    """Run a module, a program or a file as the interpreter does with these arguments."""
+    sys.argv[:] = [how, *arguments[how.startswith("-") :]]
     if how == "-m":
         sys.path[0] = str(Path.cwd())
-        runpy.run_module(what, run_name="__main__", alter_sys=True)
-    else:
+        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        return
+    main: Any = ModuleType("__main__")
+    sys.modules["__main__"] = main
+    if how == "-c":
         sys.path[0] = ""
-        main: Any = ModuleType("__main__")
-        sys.modules["__main__"] = main
-        exec(compile(what, "<string>", "exec"), main.__dict__)
+        program, name = arguments[0], "<string>"
+    else:
+        sys.path[0] = str(Path(how).resolve().parent)
+        program, name = Path(how).read_text(), how
+        main.__file__ = how
+    exec(compile(program, name, "exec", dont_inherit=True), main.__dict__)
 
 
 if __name__ == "__main__":
-    for _name in sys.argv[2:]:
+    for _name in sys.argv[3:]:
         import_module(_name)
     gc.freeze()
     # Ctrl-C in a terminal reaches this process too; whoever has started it says when it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What runs is left as any program is left, so that all is done that Python does at an exit.
-    if (_arguments := _serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
+    if (_arguments := _serve(*(socket.socket(fileno=int(each)) for each in sys.argv[1:3]))) is not None:
         _run(*_arguments)

@@ -30,6 +30,11 @@ _LONGEST_FIRST = (
     *("databases", "process", "property", "integration"),
 )
 
+_SHARING_IN_FRAMEWORKS = re.compile(r"tests/frameworks/test_(mlflow_import|ranks_agree|reference|trackers)")
+"""Files whose tests share a store, ranks, an interpreter or what a package is told when it is imported."""
+
+_LONG_IN_FRAMEWORKS = re.compile(r"tests/frameworks/test_(ends|gpu_benchmark|pages|reference|trackers|try)")
+
 
 def is_in_process(test: str) -> bool:
     """Whether a test may start no process and no database server."""
@@ -44,11 +49,15 @@ def group_of(test: str) -> str:
         return test
     if test.startswith(_SHARING_A_TABLE):
         return _SHARING_A_TABLE
+    if found := _SHARING_IN_FRAMEWORKS.match(test):
+        return found.group()
     return (_folder_of(test) if _folder_of(test) in ALONE else _server_kind_of(test)) or test
 
 
 def rank_of(test: str) -> int:
     """Where a test stands in the order of a run: what takes long comes first."""
+    if _LONG_IN_FRAMEWORKS.match(test):
+        return 0
     ranks = (rank for rank, which in enumerate(_LONGEST_FIRST) if test.startswith(f"tests/{which}"))
     return next(ranks, len(_LONGEST_FIRST))
 

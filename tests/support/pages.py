@@ -21,6 +21,8 @@ from types import TracebackType
 
 from benchmarks.servers import free_port
 
+from tests.support.forked import shell_variables
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = Path(__file__).with_name("commands")
 PATIENCE_S = 600
@@ -113,6 +115,7 @@ class PageRun:
         replaced: Texts in place of others, such as an address that exists in place of an example's.
         before: Code that precedes the Python of the page, also in its scripts.
         exit_codes: Commands that may end with another status than 0, by how they begin.
+        forked: Whether ``zeus-bso`` and ``python`` are forked, where tests do so; SIGKILL does not reach them.
 
     Attributes:
         url: Where a server that the page starts answers.
@@ -126,6 +129,7 @@ class PageRun:
         replaced: Mapping[str, str] | None = None,
         before: str = TRAINING,
         exit_codes: Mapping[str, int] | None = None,
+        forked: bool = False,
     ) -> None:
         self._folder = folder
         self._port = free_port()
@@ -136,9 +140,11 @@ class PageRun:
         self._exit_codes = exit_codes or {}
         self._notebook: subprocess.Popen[str] | None = None
         self.said = ""
-        self._environment = os.environ | {
+        plain = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
+        found = shell_variables() if forked else plain
+        self._environment = (os.environ | found) | {
             "HOME": str(folder),
-            "PATH": f"{COMMANDS}:{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+            "PATH": f"{COMMANDS}:{found['PATH']}",
             "ZEUS_BSO_PORT": str(self._port),
         }
         self._servers: list[subprocess.Popen[bytes]] = []

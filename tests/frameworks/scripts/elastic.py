@@ -1,4 +1,4 @@
-"""A training that torchrun starts again when a rank breaks: ``elastic.py URL CHECKPOINT RANK``."""
+"""A training that torchrun starts again when a rank breaks, first 0, then 1: ``elastic.py URL CHECKPOINT``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from zeus_bso import BatchSizeOptimizer, JobSpec
 from zeus_bso.testing import ReplayMonitor
 
-url, kept, breaks = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+url, kept = sys.argv[1], Path(sys.argv[2])
 rank, attempt = int(os.environ["RANK"]), int(os.environ["TORCHELASTIC_RESTART_COUNT"])
 state = json.loads(kept.read_text()) if kept.exists() else None
 bso = BatchSizeOptimizer(
@@ -31,7 +31,7 @@ if rank == 0:
 bso.on_train_begin()
 while not bso.training_finished:
     epoch += 1
-    if (attempt, epoch) in ((0, 3), (1, 6)) and rank == breaks:
+    if (attempt, epoch, rank) in ((0, 3, 0), (1, 6, 1)):
         raise RuntimeError("NCCL error: unhandled system error")
     bso.on_evaluate(epoch / 10)
     if rank == 0:

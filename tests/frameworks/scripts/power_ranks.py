@@ -9,9 +9,14 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 from zeus_bso import BatchSizeOptimizer, EnergyMonitor, JobSpec
 from zeus_bso.client.power.gpus import measured_gpus
+
+# PyTorch may have imported the real one.
+sys.modules.pop("pynvml", None)
+sys.path.insert(0, str(Path(__file__).parents[2] / "support" / "gpu_libraries"))
 
 rank = int(os.environ["RANK"])
 monitor = EnergyMonitor([rank])
