@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support.forked import shell_variables
+
 from zeus_bso.protocol.words import FailReason
 from zeus_bso.results.results import connect
 
@@ -32,22 +34,33 @@ for epoch in range(1, 21):
 """
 
 
-def command(folder: Path, *options: str, script: str = TRAIN) -> list[str]:
-    (folder / "train.py").write_text(script)
-    return [sys.executable, "-m", "zeus_bso", "try", *options, "--", sys.executable, "train.py"]
+COMMAND = ["zeus-bso", "try"]
+
+
+def environment(*, fresh: bool = False, server_url: str = "") -> dict[str, str]:
+    plain = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
+    return os.environ | (plain if fresh else shell_variables()) | {"ZEUS_BSO_SERVER_URL": server_url}
 
 
 def tried(folder: Path, *options: str, script: str = TRAIN, server_url: str = "") -> subprocess.CompletedProcess[str]:
+    (folder / "train.py").write_text(script)
     return subprocess.run(
-        command(folder, *options, script=script),
+        [*COMMAND, *options, "--", "python", "train.py"],
         cwd=folder,
-        env={**os.environ, "ZEUS_BSO_SERVER_URL": server_url},
+        env=environment(server_url=server_url),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
     )
+
+
+def printed(line: str, folder: Path) -> str:
+    """What a line prints that the command has told its user."""
+    return subprocess.run(
+        line, shell=True, cwd=folder, env=environment(), capture_output=True, text=True, check=True
+    ).stdout
 
 
 def test_a_script_is_launched_until_settled_and_its_own_launches_go_on_from_the_file(tmp_path: Path) -> None:
@@ -62,11 +75,9 @@ def test_a_script_is_launched_until_settled_and_its_own_launches_go_on_from_the_
     assert "batch_size = 16" in done.stdout
     assert '  server_url="sqlite:///' in done.stdout
     launch = next(line for line in done.stdout.splitlines() if line.startswith("  ZEUS_BSO_SERVER_URL="))
-    again = subprocess.run(launch, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert again.stdout == "given 16\n"
+    assert printed(launch, tmp_path) == "given 16\n"
     for shown in re.findall(r"^  (\S.* jobs show .*)$", done.stdout, re.MULTILINE):
-        job = subprocess.run(shown, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
-        assert f"{len(runs) + 1} runs" in job.stdout
+        assert f"{len(runs) + 1} runs" in printed(shown, tmp_path)
 
     repeated = tried(tmp_path)
     assert re.findall(r"^ +\d+/40 +batch size +(\d+) ", repeated.stdout, re.MULTILINE) == ["16"]
@@ -94,7 +105,7 @@ def test_the_file_of_the_environment_is_used_and_its_spaces_are_quoted(tmp_path:
     assert not (tmp_path / "zeus-bso.db").exists()
     assert "--file" not in done.stdout
     launch = next(line for line in done.stdout.splitlines() if line.startswith("  ZEUS_BSO_SERVER_URL="))
-    subprocess.run(launch, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
+    printed(launch, tmp_path)
     with connect(f"sqlite:///{tmp_path / 'my jobs' / 'kept.db'}") as results:
         assert [job.trials for job in results.jobs()] == [2]
 
@@ -118,9 +129,12 @@ def test_max_runs_and_json_serve_scripts(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_cancels_the_run_and_says_how_to_go_on(tmp_path: Path) -> None:
+    """All of its processes are interpreters of their own."""
+    (tmp_path / "train.py").write_text(TRAIN)
     with subprocess.Popen(
-        [*command(tmp_path), "0.1"],
+        [*COMMAND, "--", "python", "train.py", "0.1"],
         cwd=tmp_path,
+        env=environment(fresh=True),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -163,8 +177,9 @@ def test_a_script_that_crashes_is_not_launched_for_ever(tmp_path: Path) -> None:
 
 def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "zeus_bso", "try", "--", "trane"],
+        [*COMMAND, "--", "trane"],
         cwd=tmp_path,
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,

@@ -13,22 +13,23 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tests.support.forked import shell_variables
 
 from zeus_bso.cli import repeated_runs
 from zeus_bso.cli.demo import MOST_RUNS, training_script
-from zeus_bso.cli.local_server import started_server
 from zeus_bso.cli.main import main
 from zeus_bso.cli.repeated_runs import Plan
-from zeus_bso.cli.server_reader import ServerReader
 from zeus_bso.protocol.words import FailReason
+from zeus_bso.results.results import connect
 
 SIZES = [8, 16, 32, 64, 128, 256, 512, 1024]
 
 
 def demo(tmp_path: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "zeus_bso", "demo", "--dir", str(tmp_path / "demo"), *options],
+        ["zeus-bso", "demo", "--dir", str(tmp_path / "demo"), *options],
         cwd=tmp_path,
+        env=os.environ | shell_variables(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -58,18 +59,22 @@ def _wait_for_training(log: Path) -> None:
 
 
 def test_demo_trains_and_goes_on_with_the_commands_that_it_prints(tmp_path: Path) -> None:
-    first = demo(tmp_path, "--recurrences", "3")
+    """Its processes are forked, those of a demo that is interrupted are not."""
+    first = demo(tmp_path, "--recurrences", "2")
 
     assert first.returncode == 0, first.stdout + first.stderr
     assert first.stderr == ""
     runs = [line.split()[0] for line in first.stdout.splitlines() if re.match(r" +\d+/", line)]
-    assert runs == ["1/3", "2/3", "3/3"]
+    assert runs == ["1/2", "2/2"]
     assert "MAB" not in first.stdout
     table = [line.split()[0] for line in first.stdout.splitlines() if re.match(r" +\d+ ", line)]
     assert table == [str(size) for size in SIZES]
     assert max(len(line) for line in first.stdout.splitlines() if not line.startswith("  ")) <= 80
     for command in re.findall(r"^  (\S*zeus-bso (?:jobs|trials) .*)$", first.stdout, re.MULTILINE):
-        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+        environment = os.environ | shell_variables()
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
         assert (done.returncode, done.stderr) == (0, "")
         assert "256" in done.stdout
     assert "serve --database-url sqlite:///demo/zeus-bso.db" in first.stdout
@@ -78,10 +83,10 @@ def test_demo_trains_and_goes_on_with_the_commands_that_it_prints(tmp_path: Path
 
     assert second.returncode == 0, second.stdout + second.stderr
     assert second.stderr.startswith("Training a small network on handwritten digits once. Ctrl-C stops it.\n")
-    assert "(runs so far: 3)" in second.stderr
+    assert "(runs so far: 2)" in second.stderr
     report = json.loads(second.stdout)
-    assert report["recurrences"] == 4
-    assert sum(row["runs"] for row in report["sizes"]) == 4
+    assert report["recurrences"] == 3
+    assert sum(row["runs"] for row in report["sizes"]) == 3
     assert processes_that_mention(tmp_path) == []
 
 
@@ -123,10 +128,9 @@ def test_an_interrupted_demo_cancels_its_run_leaves_no_process_and_says_how_to_g
     assert "Run the demo again to continue" in errors
     assert "Traceback" not in output + errors
     assert processes_that_mention(tmp_path) == []
-    with started_server(tmp_path / "demo") as url:
-        api = ServerReader(url)
-        [job] = api.jobs()
-        trials = api.trials(job.job_id)
+    with connect(f"sqlite:///{tmp_path / 'demo' / 'zeus-bso.db'}") as results:
+        [job] = results.jobs()
+        trials = results.trials(job.job_id)
     assert job.open_trials == 0
     assert len(trials) >= 2
     assert trials[-1].reason is FailReason.CANCELLED

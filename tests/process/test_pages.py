@@ -53,7 +53,7 @@ def test_python_that_fails_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_job_on_a_machine_of_ones_own(tmp_path: Path) -> None:
-    run = PageRun(tmp_path, exit_codes=DOCTOR)
+    run = PageRun(tmp_path, exit_codes=DOCTOR, forked=True)
     run_page("docs/howto/gpu-machine.md", run)
 
     with connect(f"sqlite:///{tmp_path}/zeus-bso.db") as results:
@@ -93,7 +93,7 @@ def test_manifests_for_kubernetes(tmp_path: Path) -> None:
 def test_commands_for_trouble(tmp_path: Path, server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page about trouble names a job and its first trial, which is still open."""
     monkeypatch.setenv("ZEUS_BSO_SERVER_URL", server_url)
-    run = PageRun(tmp_path, exit_codes=DOCTOR)
+    run = PageRun(tmp_path, exit_codes=DOCTOR, forked=True)
     job = next(block for block in blocks_of("docs/howto/gpu-machine.md") if block.title == "train.py")
     begun = f"import os\n{job.text.partition('with ')[0]}bso = BatchSizeOptimizer(EnergyMonitor(), job=job)\n"
     run.run(Block("python", "", f"{begun}bso.get_batch_size()\n"))
@@ -106,7 +106,7 @@ def test_commands_for_trouble(tmp_path: Path, server_url: str, monkeypatch: pyte
 
 def test_the_skill_for_agents(tmp_path: Path) -> None:
     skill = ROOT / "skills" / "zeus-bso" / "SKILL.md"
-    run_page(skill, PageRun(tmp_path, exit_codes=DOCTOR))
+    run_page(skill, PageRun(tmp_path, exit_codes=DOCTOR, forked=True))
 
     _, head, _ = skill.read_text().split("---\n", 2)
     described = yaml.safe_load(head)
@@ -118,7 +118,7 @@ def test_the_skill_for_agents(tmp_path: Path) -> None:
 
 def test_the_readme(tmp_path: Path) -> None:
     """Its job is launched twice, by a server and on a file, before the commands name it."""
-    run = PageRun(tmp_path, replaced={"make demo": "zeus-bso version"}, exit_codes=DOCTOR)
+    run = PageRun(tmp_path, replaced={"make demo": "zeus-bso version"}, exit_codes=DOCTOR, forked=True)
     blocks = [block for block in blocks_of("README.md") if "docker" not in block.text and "DB_USER" not in block.text]
     [script] = [block for block in blocks if block.language == "python"]
     # A script that names its server cannot be recorded, and is told so.
