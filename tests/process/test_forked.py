@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import leftovers
-from tests.support.forked import PythonProcess, run_python, start_python
+from tests.support.forked import PythonProcess, run_python, shell_variables, start_python
 
 SEEN = """
 import atexit, os, signal, sys, threading
@@ -57,6 +57,20 @@ def test_what_a_variable_may_change_while_it_is_imported_is_not_forked(tmp_path:
 
     assert isinstance(process, subprocess.Popen)
     assert process.wait(240) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_script_of_a_shell_gets_its_signals(tmp_path: Path, number: signal.Signals) -> None:
+    waiting = "import signal, time; print(flush=True); time.sleep(600)"
+    caught = f"import signal, sys; signal.signal({number}, lambda *_: sys.exit(7)); {waiting}"
+    for program, code in ((waiting, -number), (caught, 7)):
+        command = ["python", "-c", program]
+        environment = os.environ | shell_variables()
+        with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.readline()
+            process.send_signal(number)
+            assert process.wait(240) == code
 
 
 def test_one_that_a_test_leaves_is_found(tmp_path: Path, request: pytest.FixtureRequest) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, mkdtemp
 from typing import Protocol
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -133,9 +134,10 @@ class _Forking:
         self._environment = {name: value for name, value in os.environ.items() if name != _TEST} | dict(environment)
         self.forked: list[ForkedProcess] = []
         with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-            listener.bind("")  # The system finds a name for it, without a file.
+            self._folder = Path(mkdtemp(prefix="forking-"))  # Nobody else may ask.
+            self.name = str(self._folder / "socket")
+            listener.bind(self.name)
             listener.listen()
-            self.name = listener.getsockname()[1:].decode()
             given = (theirs.fileno(), listener.fileno())
             self._process = subprocess.Popen(
                 [python, "-m", "tests.support.forking_program", *map(str, given), *imported],
@@ -167,6 +169,7 @@ class _Forking:
     def close(self) -> None:
         self._socket.close()
         self._process.wait()
+        shutil.rmtree(self._folder)
 
 
 _FORKING: list[_Forking] = []
@@ -214,7 +217,7 @@ def shell_variables() -> dict[str, str]:
     folders = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
     names = [each.name for each in _FORKING if each.python == sys.executable]
     # The last one has imported most.
-    return {"PATH": f"{_COMMANDS}:{folders}", _NAMES: f"{names[0]} {names[-1]}"} if names else {"PATH": folders}
+    return {"PATH": f"{_COMMANDS}:{folders}", _NAMES: f"{names[0]}\n{names[-1]}"} if names else {"PATH": folders}
 
 
 def start_command(

@@ -33,29 +33,30 @@ def _serve(owner: socket.socket, listener: socket.socket) -> list[str] | None:
     waiting.register(listener, select.POLLIN)
     running: dict[int, tuple[int, int]] = {}
     while True:
-        for ready, _ in waiting.poll():
-            if ready in running:
-                pid, says = running.pop(ready)
-                waiting.unregister(ready)
-                os.write(says, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-                os.close(says)
-                os.close(ready)
-                continue
-            with listener.accept()[0] if ready == listener.fileno() else owner.dup() as asking:
-                request, files, _, _ = socket.recv_fds(asking, _MOST_BYTES, 4)
-            if not request:
-                if ready == owner.fileno():
-                    return None
-                continue
-            if (pid := os.fork()) == 0:
-                for inherited in [owner.detach(), listener.detach(), *running, *(says for _, says in running.values())]:
-                    os.close(inherited)
-                return _begin(request, files)
-            for file in files[:3]:
-                os.close(file)
-            end = os.pidfd_open(pid)
-            running[end] = pid, files[3]
-            waiting.register(end, select.POLLIN)
+        # One at a time: the numbers of files that are closed meanwhile are given again.
+        ready = waiting.poll()[0][0]
+        if ready in running:
+            pid, says = running.pop(ready)
+            waiting.unregister(ready)
+            os.write(says, b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            os.close(says)
+            os.close(ready)
+            continue
+        with listener.accept()[0] if ready == listener.fileno() else owner.dup() as asking:
+            request, files, _, _ = socket.recv_fds(asking, _MOST_BYTES, 4)
+        if not request:
+            if ready == owner.fileno():
+                return None
+            continue
+        if (pid := os.fork()) == 0:
+            for inherited in [owner.detach(), listener.detach(), *running, *(says for _, says in running.values())]:
+                os.close(inherited)
+            return _begin(request, files)
+        for file in files[:3]:
+            os.close(file)
+        end = os.pidfd_open(pid)
+        running[end] = pid, files[3]
+        waiting.register(end, select.POLLIN)
 
 
 def _begin(request: bytes, files: list[int]) -> list[str]:
