@@ -25,6 +25,9 @@ GRACE_S = 60.0
 RUN_GRACE_S = 60.0
 """A call of the client that is under way takes 5 s at most; a busy machine takes its time."""
 
+_ENDING_S = 10.0
+"""A thread that closes its last connection may take so long."""
+
 _OF_RUNS = ("zeus-bso-sender", "zeus-bso-heartbeat", "zeus-bso-flush")
 
 _RESOURCE_TRACKER = b"from multiprocessing.resource_tracker import main"
@@ -100,7 +103,17 @@ def end_runs() -> list[str]:
 
 
 def in_this_process() -> list[str]:
-    """The sockets that are open here once what nobody can reach is gone, and the threads that keep it from ending."""
+    """The sockets that stay open here once what nobody can reach is gone, and the threads that keep it from ending.
+
+    What is just about to end, such as a thread that closes its last connection, has some seconds for it.
+    """
+    deadline = time.monotonic() + _ENDING_S
+    while (left := _open_here()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
+
+
+def _open_here() -> list[str]:
     gc.collect()
     threads = [thread.name for thread in threading.enumerate() if not thread.daemon]
     threads.remove(threading.main_thread().name)
