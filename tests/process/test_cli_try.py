@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -38,8 +37,7 @@ COMMAND = ["zeus-bso", "try"]
 
 
 def environment(*, fresh: bool = False, server_url: str = "") -> dict[str, str]:
-    plain = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
-    return os.environ | (plain if fresh else shell_variables()) | {"ZEUS_BSO_SERVER_URL": server_url}
+    return os.environ | shell_variables(fresh=fresh) | {"ZEUS_BSO_SERVER_URL": server_url}
 
 
 def tried(folder: Path, *options: str, script: str = TRAIN, server_url: str = "") -> subprocess.CompletedProcess[str]:

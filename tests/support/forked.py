@@ -209,13 +209,13 @@ def start_python(
     return start_command([python, *arguments], folder, environment, *files)
 
 
-def shell_variables() -> dict[str, str]:
+def shell_variables(*, fresh: bool = False) -> dict[str, str]:
     """Variables with which a shell finds the ``zeus-bso`` and the ``python`` of this environment, forked if possible.
 
-    Whoever starts one must not end it with SIGKILL: that does not reach what is forked.
+    Whoever starts one that is not fresh must not end it with SIGKILL: that does not reach what is forked.
     """
     folders = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
-    names = [each.name for each in _FORKING if each.python == sys.executable]
+    names = [each.name for each in _FORKING if each.python == sys.executable and not fresh]
     # The last one has imported most.
     return {"PATH": f"{_COMMANDS}:{folders}", _NAMES: f"{names[0]}\n{names[-1]}"} if names else {"PATH": folders}
 

@@ -140,8 +140,7 @@ class PageRun:
         self._exit_codes = exit_codes or {}
         self._notebook: subprocess.Popen[str] | None = None
         self.said = ""
-        plain = {"PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
-        found = shell_variables() if forked else plain
+        found = shell_variables(fresh=not forked)
         self._environment = (os.environ | found) | {
             "HOME": str(folder),
             "PATH": f"{COMMANDS}:{found['PATH']}",
