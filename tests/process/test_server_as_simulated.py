@@ -149,14 +149,17 @@ def test_the_server_decides_as_the_simulator(
     decides_as_simulated(server, SimulatedWorkload(pair_of(traces, tmp_path), SCENARIOS[scenario]), policy)
 
 
-def test_a_server_process_does_so_over_http(shared_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("policy", ["zeus", "surrogate"])
+def test_a_server_process_does_so_over_http(
+    shared_url: str, tmp_path: Path, policy: Literal["zeus", "surrogate"]
+) -> None:
     with httpx.Client(base_url=shared_url, timeout=240) as client:
 
         def call(method: str, url: str, body: object = None, **params: str) -> httpx.Response:
             return client.request(method, url, json=body, params=params or None)
 
         world = SimulatedWorkload(pair_of("tiny", tmp_path), SCENARIOS["overlapping, some crash"])
-        decides_as_simulated(call, world, "zeus")
+        decides_as_simulated(call, world, policy)
 
 
 @pytest.mark.parametrize(
