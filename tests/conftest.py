@@ -121,6 +121,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
         with _held_to_its_lane(item):
             yield
     finally:
+        leftovers.remember_sockets(item.nodeid)
         if not is_in_process(item.nodeid) and (left := leftovers.end(_started_by(item))):
             pytest.fail("the test left behind\n" + "\n".join(left), pytrace=False)
 

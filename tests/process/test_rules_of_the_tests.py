@@ -102,7 +102,8 @@ def test_a_run_that_leaves_a_file_fails(tmp_path: Path) -> None:
 
 def test_a_socket_that_is_left_is_found() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        assert f"socket of {listener.getsockname()}" in leftovers.in_this_process()
+        leftovers.remember_sockets("this one")
+        assert f"socket of {listener.getsockname()}, open since this one" in leftovers.in_this_process()
 
 
 def test_signals_that_a_shell_ignores_end_the_processes_of_tests() -> None:

@@ -25,6 +25,8 @@ GRACE_S = 60.0
 RUN_GRACE_S = 60.0
 """A call of the client that is under way takes 5 s at most; a busy machine takes its time."""
 
+_OPENED_BY: dict[str, str] = {}
+
 _ENDING_S = 10.0
 """A thread that closes its last connection may take so long."""
 
@@ -163,10 +165,21 @@ def _read(pid: int, name: str) -> bytes:
         os.close(file)
 
 
+def remember_sockets(test: str) -> None:
+    """Note the test after which each open socket was first seen."""
+    for name, _ in _socket_files():
+        _OPENED_BY.setdefault(name, test)
+
+
 def _sockets() -> Iterator[str]:
-    for entry in list(Path("/proc/self/fd").iterdir()):
+    for name, number in _socket_files():
+        with suppress(OSError), socket.socket(fileno=os.dup(number)) as found:
+            if found.family in (socket.AF_INET, socket.AF_INET6):
+                yield f"socket of {found.getsockname()}, open since {_OPENED_BY.get(name, 'the last test')}"
+
+
+def _socket_files() -> Iterator[tuple[str, int]]:
+    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208 - after each test
         with suppress(OSError):
-            if str(entry.readlink()).startswith("socket:"):
-                with socket.socket(fileno=os.dup(int(entry.name))) as found:
-                    if found.family in (socket.AF_INET, socket.AF_INET6):
-                        yield f"socket of {found.getsockname()}"
+            if (name := os.readlink(f"/proc/self/fd/{number}")).startswith("socket:"):  # noqa: PTH115
+                yield name, int(number)

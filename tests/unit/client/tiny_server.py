@@ -6,9 +6,11 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.http_server import LocalHTTPServer
 
 from zeus_bso.protocol.transport import CALL_S, Answer, TransportError
 from zeus_bso.protocol.urls import ASK_URL, MARK_HEADER, REGISTER_JOB_URL, REPORT_END_URL, REPORT_RESULT_URL
@@ -165,14 +167,8 @@ class TinyServer(Script):
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request: object, client_address: object) -> None:
-                """Clients that hang up are part of the tests."""
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = LocalHTTPServer(Handler)
+        self.url = self._server.url
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     def __enter__(self) -> TinyServer:
