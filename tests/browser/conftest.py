@@ -80,7 +80,7 @@ def _with_jobs(url: str, database_url: str) -> Site:
     return Site(url, database_url, real["job_id"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Chromium, as the system has it."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.support import gpu_libraries
+from tests.support.nobody import NEEDS_ROOT, as_nobody
 
 from zeus_bso.cli.doctor import ESTIMATE_ONLY
 from zeus_bso.client.power.claims import GpuClaim
@@ -162,7 +163,7 @@ def test_cpu_counters_are_listed_and_only_packages_and_memory_are_measured(machi
     assert set(shown["live"]["power_w"]) == {"package 0", "dram 0"}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can close a file to itself by becoming another user")
+@NEEDS_ROOT
 def test_closed_cpu_counters_are_shown_with_the_command_that_opens_them(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,11 +173,8 @@ def test_closed_cpu_counters_are_shown_with_the_command_that_opens_them(
     places = Places(machine / "dev", machine / "powercap", absent, absent, absent, absent)
     monkeypatch.setattr(choose, "PLACES", places)
     survey(0)  # Loads what it needs before this user may read nothing any more.
-    os.seteuid(65534)
-    try:
+    with as_nobody():
         found = survey(0)
-    finally:
-        os.seteuid(0)
 
     (rapl,) = (finding for finding in found.findings if finding.sensor == "CPU (RAPL)")
     assert rapl.state == "fails"

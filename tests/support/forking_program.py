@@ -8,6 +8,8 @@ program its exit code.
 
 from __future__ import annotations
 
+import atexit
+import ctypes
 import gc
 import json
 import os
@@ -24,6 +26,16 @@ from typing import Any
 
 _STREAMS = ("stdin", "stdout", "stderr")
 _MOST_BYTES = 2**17
+
+_IMPORTED: dict[str, ModuleType] = {}
+
+
+@atexit.register  # Before all that is imported later: what is registered first is called last.
+def _leave_imported() -> None:
+    """Let an exit take apart only what is the process's own: the pages of all other modules would be copied for it."""
+    for name, module in _IMPORTED.items():
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
 
 
 def _serve(owner: socket.socket, listener: socket.socket) -> list[str] | None:
@@ -105,6 +117,8 @@ def _run(how: str, *arguments: str) -> None:
 if __name__ == "__main__":
     for _name in sys.argv[3:]:
         import_module(_name)
+    _IMPORTED.update((name, sys.modules[name]) for name in sys.modules.keys() - {"__main__", "builtins", "sys"})
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(_IMPORTED))  # It outlives the modules too.
     gc.freeze()
     # Ctrl-C in a terminal reaches this process too; whoever has started it says when it ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import tempfile
 from itertools import repeat
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.nobody import NEEDS_ROOT, as_nobody
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor import DeviceInfo, EnergyMonitor, Measurement, ReplayMonitor, devices_of
@@ -79,7 +79,7 @@ def test_a_gpu_that_is_not_wanted_is_left_alone(machine: Path) -> None:
     assert EnergyMonitor(gpu_indices=[]).source is EnergySource.ESTIMATE
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can close a file to itself by becoming another user")
+@NEEDS_ROOT
 def test_closed_counters_are_said_once_and_the_estimate_serves(
     machine: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -88,14 +88,11 @@ def test_closed_counters_are_said_once_and_the_estimate_serves(
         here.chmod(0o755)
         (add_counter(here) / "energy_uj").chmod(0o400)
         monkeypatch.setattr(choose, "PLACES", Places(here, here, here, here, here, Path(name, "no-driver")))
-        os.seteuid(65534)
-        try:
+        with as_nobody():
             with caplog.at_level(logging.WARNING, "zeus_bso"):
                 monitor = EnergyMonitor()
             with pytest.raises(ZeusBSOMonitorError, match="sudo chmod"):
                 EnergyMonitor(cpu="rapl")
-        finally:
-            os.seteuid(0)
     assert monitor.source is EnergySource.ESTIMATE
     assert [record.message.count("sudo chmod") for record in caplog.records] == [1]
 

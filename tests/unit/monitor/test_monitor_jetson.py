@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.nobody import NEEDS_ROOT, as_nobody
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.sensors.jetson import JetsonModule, JetsonSensor, is_jetson
@@ -77,17 +77,13 @@ def test_a_board_without_known_rails_is_an_error_that_names_those_it_has(board: 
         JetsonModule(rails(board, {"1-0040": {"VDD_X": (5000, 1)}}), board)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can close a file to itself by becoming another user")
+@NEEDS_ROOT
 def test_closed_monitors_are_explained_in_one_sentence_with_the_command(board: Path) -> None:
     module = JetsonModule(rails(board, ORIN_NX), board)
     for path in board.glob("ina3221/*/hwmon/*/curr1_input"):
         path.chmod(0o400)
-    os.seteuid(65534)
-    try:
-        with pytest.raises(ZeusBSOMonitorError, match=r"sudo chmod a\+r .*/curr\*_input$"):
-            module.power_w()
-    finally:
-        os.seteuid(0)
+    with as_nobody(), pytest.raises(ZeusBSOMonitorError, match=r"sudo chmod a\+r .*/curr\*_input$"):
+        module.power_w()
 
 
 @pytest.mark.parametrize(("visible", "found"), [(None, True), ("0", True), ("", False), ("-1", False)])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.nobody import NEEDS_ROOT, as_nobody
 
 from zeus_bso.exceptions import ZeusBSOMonitorError
 from zeus_bso.monitor.sensors.estimate import machine_model
@@ -97,16 +97,12 @@ def test_a_cpu_is_no_gpu_and_is_named(tmp_path: Path) -> None:
     assert (devices.number_of_gpus, devices.gpu_model) == (0, "Testium 5000 @ 3 GHz")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can close a file to itself by becoming another user")
+@NEEDS_ROOT
 def test_closed_counters_are_explained_in_one_sentence_with_the_command(open_to_all: Path) -> None:
     package = zone(open_to_all, "0", "package-0", 0)
     (package / "energy_uj").chmod(0o400)
-    os.seteuid(65534)
-    try:
-        with pytest.raises(ZeusBSOMonitorError, match=r"sudo chmod a\+r .*/intel-rapl:\*/energy_uj$"):
-            RaplSensor(open_to_all)
-    finally:
-        os.seteuid(0)
+    with as_nobody(), pytest.raises(ZeusBSOMonitorError, match=r"sudo chmod a\+r .*/intel-rapl:\*/energy_uj$"):
+        RaplSensor(open_to_all)
 
 
 def test_a_machine_without_counters_is_told_apart(tmp_path: Path) -> None:
