@@ -29,6 +29,8 @@ settings.register_profile("thorough", settings.get_profile("normal"), derandomiz
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 
 reset_signals()
+# The small arrays of tests gain nothing from threads, which wait for work by computing.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 RUN_FOLDER = RunFolder()
 if RUN_FOLDER.owned:
     tidy_up_when_terminated()

@@ -12,12 +12,12 @@ from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+
 from tests.support.databases import look
 from tests.support.history import History
 from tests.support.jobs import spec
 from tests.support.process import ServerProcess
 from tests.support.requests import request
-
 from zeus_bso.cli.demo import training_script
 
 BIG_JOB, BIG_JOB_TRIALS = "nightly/resnet50 40 sizes", 5_000

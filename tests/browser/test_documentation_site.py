@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
-from tests.support.examples import public_names
 from tools.docs_site.built_links import broken_links, foreign_loads
+
+from tests.support.examples import public_names
 
 SITE = Path(__file__).resolve().parents[2] / "build" / "site"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import ViewportSize, expect
+
 from tests.browser.conftest import BIG_JOB, LIMITED_JOB, Visit
 from tests.support.jobs import spec
 

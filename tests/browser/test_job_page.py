@@ -6,6 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+
 from tests.browser.conftest import BIG_JOB, LIMITED_JOB, ODD_JOB, Visit
 from tests.support.requests import request
 

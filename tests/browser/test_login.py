@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+
 from tests.support.access import JOB, TOKENS, WRONG, GuardedServer
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import platformdirs
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+
 from tests.browser.conftest import BIG_JOB, LIMITED_JOB, ODD_JOB, WIDE, Site, Visit, missing
 
 AXE = "axe-core@4.10.3"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.support import gpu_libraries
+from tests.support.forked import run_python
 from tests.support.nobody import NEEDS_ROOT, as_nobody
 
 from zeus_bso.cli.doctor import ESTIMATE_ONLY
@@ -222,8 +223,7 @@ def test_an_embedded_server_is_not_opened(machine: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("seconds", ["x", "-1", "nan", "1e9"])
 def test_a_duration_that_is_none_is_bad_use(machine: Path, seconds: str) -> None:
-    command = [sys.executable, "-m", "zeus_bso", "doctor", "--seconds", seconds]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = run_python("-m", "zeus_bso", "doctor", "--seconds", seconds)
 
     assert done.returncode == 2
     assert "no number of seconds" in done.stderr

@@ -11,6 +11,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from tests.support.forked import run_python, shell_variables
 
 from zeus_bso.cli.run import _Launcher
 
@@ -35,13 +36,14 @@ with BatchSizeOptimizer(ReplayMonitor([(1.0, 1.0)] * 9), job=job, {options}) as 
 
 @pytest.fixture(autouse=True)
 def _server(shared_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The scripts share a server."""
+    """The scripts share a server, and are forked."""
+    for name, value in shell_variables().items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("ZEUS_BSO_SERVER_URL", shared_url)
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "zeus_bso", "run", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
+    return run_python("-m", "zeus_bso", "run", *arguments, folder=folder)
 
 
 def launch(folder: Path, arguments: list[str], *before: str) -> subprocess.Popen[str]:
@@ -56,7 +58,7 @@ def script(folder: Path, *, metric: str = "0.1", epoch: str = "pass", options: s
     """The command that launches a training script."""
     fields = {"metric": metric, "epoch": epoch, "options": options, "prefix": f"run-{uuid.uuid4().hex}"}
     (folder / "train.py").write_text(textwrap.dedent(TRAIN).format(**fields))
-    return ["--", sys.executable, "train.py"]
+    return ["--", "python", "train.py"]
 
 
 def test_a_size_that_fails_to_converge_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

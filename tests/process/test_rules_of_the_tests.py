@@ -100,7 +100,8 @@ def test_a_run_that_leaves_a_file_fails(tmp_path: Path) -> None:
     assert "/forgotten" in done.stdout
 
 
-def test_a_socket_that_is_left_is_found() -> None:
+def test_a_socket_that_is_left_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leftovers, "ENDING_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         leftovers.remember_sockets("this one")
         assert f"socket of {listener.getsockname()}, open since this one" in leftovers.in_this_process()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
+
+from tests.support.forked import run_python
 
 from zeus_bso.cli.server_reader import ServerReader
 
@@ -71,9 +71,7 @@ def test_twelve_launches_of_the_snippet_without_a_job_id_land_on_one_job(tmp_pat
     program.write_text(script(server_url))
 
     for _ in range(LAUNCHES):
-        run = subprocess.run(
-            [sys.executable, str(program)], cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False
-        )
+        run = run_python(str(program), folder=tmp_path)
         assert run.returncode == 0 or "ZeusBSOTrainFailError" in run.stderr, run.stderr
 
     api = ServerReader(server_url)

@@ -25,10 +25,10 @@ GRACE_S = 60.0
 RUN_GRACE_S = 60.0
 """A call of the client that is under way takes 5 s at most; a busy machine takes its time."""
 
-_OPENED_BY: dict[str, str] = {}
-
-_ENDING_S = 10.0
+ENDING_S = 10.0
 """A thread that closes its last connection may take so long."""
+
+_OPENED_BY: dict[str, str] = {}
 
 _OF_RUNS = ("zeus-bso-sender", "zeus-bso-heartbeat", "zeus-bso-flush")
 
@@ -109,7 +109,7 @@ def in_this_process() -> list[str]:
 
     What is just about to end, such as a thread that closes its last connection, has some seconds for it.
     """
-    deadline = time.monotonic() + _ENDING_S
+    deadline = time.monotonic() + ENDING_S
     while (left := _open_here()) and time.monotonic() < deadline:
         time.sleep(0.1)
     return left

@@ -7,11 +7,11 @@ import os
 import re
 import select
 import struct
-import subprocess
-import sys
 import termios
 from collections.abc import Mapping
 from pathlib import Path
+
+from tests.support.forked import start_python
 
 _PATIENCE_S = 120.0
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -24,14 +24,8 @@ def on_a_terminal(
     ours, its = os.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zeus_bso.cli.main", *arguments],
-        stdin=its,
-        stdout=its,
-        stderr=its,
-        cwd=cwd,
-        env=inherited | {"TERM": "xterm"} | dict(environment or {}),
-    )
+    variables = inherited | {"TERM": "xterm"} | dict(environment or {})
+    process = start_python(["-m", "zeus_bso", *arguments], cwd or Path.cwd(), variables, its, its, its)
     os.close(its)
     shown = b""
     try:
