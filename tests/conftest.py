@@ -28,6 +28,7 @@ settings.register_profile("normal", deadline=None, derandomize=True, suppress_he
 settings.register_profile("thorough", settings.get_profile("normal"), derandomize=False, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "normal"))
 
+gc.disable()  # Until all is imported and collected.
 reset_signals()
 # The small arrays of tests gain nothing from threads, which wait for work by computing.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -100,6 +101,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
 def _held_to_its_lane(item: pytest.Item) -> AbstractContextManager[None]:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -15,6 +16,9 @@ from tests.support.jobs import Json, Trial, spec
 from tests.support.refusals import assert_refused
 from tests.support.server import TABLES, Server
 from tests.support.soundness import assert_sound
+
+from zeus_bso.server.database.sqlite import BUSY_TIMEOUT_S
+from zeus_bso.server.database.write_queue_lock import WriteQueueLock
 
 ATTEMPTS = 5
 """A busy machine may be slow once; not so often."""
@@ -143,6 +147,30 @@ def test_a_file_that_stays_locked_is_503_before_a_client_gives_up(own_server: Se
     assert quickest < 5.0
     assert stored(own_server) == before
     assert not own_server.report(trial)["stop_train"]
+
+
+def test_a_server_that_starts_waits_while_another_makes_the_file_for_longer_than_sqlite_waits(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    turn, made = WriteQueueLock(file), sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+
+    def hold() -> None:
+        with turn:
+            made.execute("BEGIN EXCLUSIVE")
+            held.set()
+            time.sleep(BUSY_TIMEOUT_S + 0.5)
+            made.execute("ROLLBACK")
+        made.close()
+        turn.close()
+
+    held, server = threading.Event(), Server(file)
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait()
+    try:
+        server.start()
+        server.close()
+    finally:
+        other.join()
 
 
 def test_reading_goes_on_while_the_file_is_locked(own_server: Server, trial: Trial) -> None:

@@ -27,7 +27,8 @@ _SHARING_A_TABLE = "tests/process/test_access_table.py"
 
 _LONGEST_FIRST = (
     *("release", "browser", "databases/test_full_database_disk.py"),
-    *("databases", "process", "property", "integration"),
+    *("databases", "process/test_client_outages.py", "process/test_pages.py", "process/test_demo.py", "process"),
+    *("property", "unit/client/test_client_strangers.py", "unit/monitor/test_monitor_amd.py", "integration"),
 )
 
 _SHARING_IN_FRAMEWORKS = re.compile(r"tests/frameworks/test_(mlflow_import|ranks_agree|reference|trackers)")

@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -139,6 +140,17 @@ def use_write_ahead_log(engine: Engine, path: Path | None) -> None:
         connection.close()
 
 
+def _has_write_ahead_log(engine: Engine, path: Path | None) -> bool:
+    """Whether the file has one already, and may keep it."""
+    if path is None or is_network_file_system(path):
+        return False
+    try:
+        with closing(engine.raw_connection()) as connection:
+            return bool(connection.cursor().execute("PRAGMA journal_mode").fetchone() == ("wal",))
+    except sqlite3.OperationalError:
+        return False  # Another process holds it.
+
+
 class SqliteDatabase:
     """An SQLite file with one writer thread, which runs whole units of work, and a few reader threads.
 
@@ -174,7 +186,13 @@ class SqliteDatabase:
         # exit of the interpreter.
         for thread in (self._writer, *self._readers):
             thread.start()
-        await self._in_reader(lambda: use_write_ahead_log(self._engine, self._path))
+        await self._in_reader(self._open)
+
+    def _open(self) -> None:
+        """Wait for the turn to switch a new file: SQLite waits less than another process may take to migrate it."""
+        if not _has_write_ahead_log(self._engine, self._path):
+            with self._turn:
+                use_write_ahead_log(self._engine, self._path)
 
     async def close(self) -> None:
         """Finish what runs and close all connections."""
