@@ -9,10 +9,12 @@ import subprocess
 import textwrap
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import leftovers
 from tests.support.forked import run_python
 from tests.support.process import ServerProcess
 from tests.support.server import Server
@@ -112,6 +114,15 @@ class TestOneRun:
             bso.on_train_end()
         [trial] = trials(database)
         assert (trial["status"], trial["outcome"], trial["current_epoch"]) == ("Succeeded", "target-missed", 1)
+
+    @pytest.mark.parametrize("ends", [True, False])
+    def test_no_connection_stays_open_after_it(self, url: str, ends: bool, caplog: pytest.LogCaptureFixture) -> None:
+        before = set(leftovers.sockets())
+        with caplog.at_level(logging.INFO, "zeus_bso"):
+            bso = train(url, 0.1 if ends else 0.95)
+            with pytest.raises(ZeusBSOTrainFailError) if ends else nullcontext():
+                bso.on_train_end()
+        assert set(leftovers.sockets()) == before
 
     def test_a_run_that_diverges_is_stopped(self, url: str, database: Path) -> None:
         nan = float("nan")

@@ -22,8 +22,8 @@ _ON_ITS_OWN_SERVER = re.compile(
 )
 """Tests that each start a database server, and wait for it most of the time."""
 
-_SHARING_A_TABLE = "tests/process/test_access_table.py"
-"""A file whose tests share what a server has answered to many requests."""
+_ONE_AFTER_THE_OTHER = ("tests/process/test_access_table.py", "tests/process/test_client_outages.py")
+"""Files whose tests share what a server has answered to many requests, or mostly wait, which one process may do."""
 
 _LONGEST_FIRST = (
     *("release", "browser", "databases/test_full_database_disk.py"),
@@ -48,8 +48,8 @@ def group_of(test: str) -> str:
         return "".join(part for part in found.groups() if part)
     if _ON_ITS_OWN_SERVER.match(test):
         return test
-    if test.startswith(_SHARING_A_TABLE):
-        return _SHARING_A_TABLE
+    if test.startswith(_ONE_AFTER_THE_OTHER):
+        return test.partition("::")[0]
     if found := _SHARING_IN_FRAMEWORKS.match(test):
         return found.group()
     return (_folder_of(test) if _folder_of(test) in ALONE else _server_kind_of(test)) or test

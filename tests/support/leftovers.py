@@ -121,7 +121,7 @@ def _open_here() -> list[str]:
     threads.remove(threading.main_thread().name)
     if "torch" in sys.modules:
         threads = [name for name in threads if not name.startswith(_FRAMEWORKS_OWN)]
-    return [*_sockets(), *(f"thread {name}" for name in threads)]
+    return [*sockets(), *(f"thread {name}" for name in threads)]
 
 
 def in_folder(folder: Path) -> list[str]:
@@ -171,7 +171,8 @@ def remember_sockets(test: str) -> None:
         _OPENED_BY.setdefault(name, test)
 
 
-def _sockets() -> Iterator[str]:
+def sockets() -> Iterator[str]:
+    """The sockets of networks that are open in this process, and after which tests they were first seen."""
     for name, number in _socket_files():
         with suppress(OSError), socket.socket(fileno=os.dup(number)) as found:
             if found.family in (socket.AF_INET, socket.AF_INET6):

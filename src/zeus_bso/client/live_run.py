@@ -164,7 +164,8 @@ class LiveRun:
         if run is not None:
             run.stop_threads()
             self.on_close()
-            self.on_release()
+        # Also if the run was released before: how it ended may have been read from the server since.
+        self.on_release()
 
     def note_signal(self, reason: FailReason) -> None:
         """Note a signal that asks the process to end."""
@@ -244,3 +245,4 @@ def _end_orphans() -> None:
         if run.run is not None:
             time.sleep(GRACE_S)
             run.abandon()
+        del run  # The next one may never come.

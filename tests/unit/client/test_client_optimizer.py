@@ -672,10 +672,15 @@ class TestEnds:
         bso = training(server)
         bso.on_evaluate(0.1)
         bso.cancel()
-        gone = weakref.ref(bso)
+        gone, run_gone = weakref.ref(bso), weakref.ref(bso._live)
         del bso
         gc.collect()
         assert gone() is None
+        deadline = time.monotonic() + 60
+        while run_gone() is not None and time.monotonic() < deadline:
+            time.sleep(0.01)
+            gc.collect()
+        assert run_gone() is None
 
     @pytest.mark.parametrize(
         ("error", "reason"),
