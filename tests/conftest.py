@@ -70,11 +70,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
             return group_of(nodeid)
 
         def _assign_work_unit(self, node: Any) -> None:
-            # A quarter of the processes compute as long as they can, beside the others, which mostly wait.
-            computes = list(self.assigned_work).index(node) % 4 == 3
-            fitting = (group for group, tests in self.workqueue.items() if computes == is_in_process(next(iter(tests))))
-            if (group := next(fitting, None)) is not None:
-                self.workqueue.move_to_end(group, last=False)
+            # A quarter of the processes begin at the end, where tests compute: those at the beginning mostly wait.
+            if list(self.assigned_work).index(node) % 4 == 3:
+                self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
             super()._assign_work_unit(node)
 
     return GroupScheduling(config, log)

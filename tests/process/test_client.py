@@ -123,6 +123,7 @@ class TestOneRun:
             with pytest.raises(ZeusBSOTrainFailError) if ends else nullcontext():
                 bso.on_train_end()
         assert set(leftovers.sockets()) == before
+        assert "So far: Not enough data yet" in caplog.text or not ends, "what the server knows is read before"
 
     def test_a_run_that_diverges_is_stopped(self, url: str, database: Path) -> None:
         nan = float("nan")

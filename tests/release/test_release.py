@@ -20,8 +20,7 @@ import zeus_bso
 from zeus_bso.cli.server_reader import ServerReader
 
 PARTS = ("src", "tests", "docs", "docker", "deploy", "benchmarks", "skills", "tools")
-VERSIONS = ("3.10", "3.11", "3.12", "3.13") if os.environ.get("CI") else ("3.10", "3.13")
-"""Elsewhere the oldest and the newest one."""
+VERSIONS = ("3.10", "3.11", "3.12", "3.13")
 
 
 def interpreter(version: str) -> str:

@@ -23,7 +23,7 @@ _ON_ITS_OWN_SERVER = re.compile(
 """Tests that each start a database server, and wait for it most of the time."""
 
 _ONE_AFTER_THE_OTHER = ("tests/process/test_access_table.py", "tests/process/test_client_outages.py")
-"""Files whose tests share what a server has answered to many requests, or mostly wait, which one process may do."""
+"""Files whose tests share what a server has answered to many requests, or wait so long that one process is enough."""
 
 _LONGEST_FIRST = (
     *("release", "browser", "databases/test_full_database_disk.py"),

@@ -395,6 +395,6 @@ class BatchSizeOptimizer(LogsToTrackers, ScalesWithBatchSize, StepHooks, Referen
         self._over = True
         self._ranks.call = call
         with self._guard("end the run"):
-            self._apply(self._ranks.share(lambda: self._told(self._live.finish())))
+            self._apply(self._ranks.share(lambda: self._live.finish(complete=self._told)))
             if not self._ranks.leads:
                 self._live.finish()

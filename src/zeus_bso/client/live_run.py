@@ -32,6 +32,14 @@ GRACE_S = 1.0
 """How long a run waits after its optimizer is gone [s]. The process may be about to exit, which is another end."""
 
 
+Completion = Callable[[ReportResponse | None], ReportResponse | None]
+"""What is added to a decision before people are told of it."""
+
+
+def _unchanged(said: ReportResponse | None) -> ReportResponse | None:
+    return said
+
+
 class LiveRun:
     """The run of one optimizer, from its ask to its end.
 
@@ -109,8 +117,12 @@ class LiveRun:
             )
             other.end(RunEnd(reason, final=False))
 
-    def end(self, end: RunEnd) -> ReportResponse | None:
+    def end(self, end: RunEnd, complete: Completion = _unchanged) -> ReportResponse | None:
         """End the run. Every end comes through here. A final end releases the trial.
+
+        Args:
+            end: How it ends.
+            complete: Completes the decision while the server can still be asked.
 
         Returns:
             The decision. None if there is none.
@@ -120,22 +132,23 @@ class LiveRun:
             self.on_end()
         if self.run is not None:
             with self._guard("tell how the run ended"):
-                said = self.run.end(end)
+                said = complete(self.run.end(end))
             self._tell_result(said, end)
             if end.final:
                 self.release(at_once=end.budget_s is not None)
         return said
 
-    def finish(self, error: BaseException | None = None) -> ReportResponse | None:
+    def finish(self, error: BaseException | None = None, complete: Completion = _unchanged) -> ReportResponse | None:
         """End the run because the script has left it. After a recent signal, the run counts as interrupted.
 
         Args:
             error: The exception by which the script has left the run. None if it has ended the run itself.
+            complete: Completes the decision while the server can still be asked.
         """
         reason = reason_of(error)
         if reason is not FailReason.OOM:
             reason = self._recent_signal() or reason
-        return self.end(RunEnd(reason))
+        return self.end(RunEnd(reason), complete)
 
     def end_as_noted(self, *, exits: bool = False, budget_s: float | None = None) -> None:
         """End the run for the noted reason. Without one, the run goes on, or ends by itself if the process exits.
@@ -164,8 +177,7 @@ class LiveRun:
         if run is not None:
             run.stop_threads()
             self.on_close()
-        # Also if the run was released before: how it ended may have been read from the server since.
-        self.on_release()
+            self.on_release()
 
     def note_signal(self, reason: FailReason) -> None:
         """Note a signal that asks the process to end."""
