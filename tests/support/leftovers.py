@@ -176,7 +176,14 @@ def sockets() -> Iterator[str]:
     for name, number in _socket_files():
         with suppress(OSError), socket.socket(fileno=os.dup(number)) as found:
             if found.family in (socket.AF_INET, socket.AF_INET6):
-                yield f"socket of {found.getsockname()}, open since {_OPENED_BY.get(name, 'the last test')}"
+                yield f"socket of {_ends(found)}, open since {_OPENED_BY.get(name, 'the last test')}"
+
+
+def _ends(found: socket.socket) -> str:
+    try:
+        return f"{found.getsockname()} to {found.getpeername()}"
+    except OSError:  # it listens
+        return f"{found.getsockname()}"
 
 
 def _socket_files() -> Iterator[tuple[str, int]]:

@@ -12,6 +12,7 @@ from base64 import b64decode
 from pathlib import Path
 
 import pytest
+from tests.support import leftovers
 from tests.unit.client.tiny_server import TinyServer
 
 from zeus_bso.client.connection.connect import transport_for
@@ -58,6 +59,18 @@ def test_a_connection_that_breaks_is_tried_again() -> None:
         transport = HttpTransport(server.url)
         assert transport.request("POST", "/x", body={}).status == 200
         transport.close()
+
+
+def test_no_connection_outlives_its_transport_whoever_holds_the_pool() -> None:
+    with TinyServer() as server:
+        transport = HttpTransport(server.url)
+        transport.request("GET", "/x")
+        host, port = server.url.removeprefix("http://").split(":")
+        pool = transport._pool.connection_from_host(host, int(port))
+        assert any(f" to {(host, int(port))}" in each for each in leftovers.sockets())
+        transport.close()
+        assert not any(f" to {(host, int(port))}" in each for each in leftovers.sockets())
+        assert pool.num_connections == 1
 
 
 def test_a_server_that_is_not_there_is_a_transport_error_at_once(closed_port: int) -> None:

@@ -141,6 +141,10 @@ class HttpTransport:
     def close(self) -> None:
         """Close idle connections."""
         if os.getpid() == self._pid:
+            # `clear` closes a pool's connections once nobody holds the pool any more, as an exception may.
+            for key in self._pool.pools.keys():  # noqa: SIM118 - it cannot be iterated
+                if (pool := self._pool.pools.get(key)) is not None:
+                    pool.close()
             self._pool.clear()
 
     def _url(self, path: str, params: Mapping[str, str] | None) -> str:
