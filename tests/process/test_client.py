@@ -122,7 +122,7 @@ class TestOneRun:
             bso = train(url, 0.1 if ends else 0.95)
             with pytest.raises(ZeusBSOTrainFailError) if ends else nullcontext():
                 bso.on_train_end()
-        assert set(leftovers.sockets()) == before
+        assert set(leftovers.sockets()) <= before, "a socket of a test before may be gone, but none may come"
         assert "So far: Not enough data yet" in caplog.text or not ends, "what the server knows is read before"
 
     def test_a_run_that_diverges_is_stopped(self, url: str, database: Path) -> None:
@@ -142,6 +142,7 @@ class TestOneRun:
         again = optimizer(url, run_id="night-1")
         assert again.get_batch_size() == first.current_batch_size
         assert again.training_finished
+        again.on_train_end()
         assert len(trials(database)) == 1
 
     def test_a_cancelled_run_gets_its_trial_back(self, url: str, database: Path) -> None:
