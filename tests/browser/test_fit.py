@@ -2,41 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import ViewportSize, expect
 
-from tests.browser.conftest import BIG_JOB, LIMITED_JOB, Visit
+from tests.browser.conftest import BIG_JOB, Visit
 from tests.support.jobs import spec
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
-DESK: ViewportSize = {"width": 1440, "height": 900}
-
-CROWDED = """
-() => [...document.querySelectorAll(".plot")].flatMap((plot) => {
-  const frame = plot.getBoundingClientRect();
-  const texts = [...plot.querySelectorAll("svg text")].filter((text) => text.textContent.trim());
-  const boxes = texts.map((text) => [text.textContent, text.getBoundingClientRect()]).filter(([, box]) => box.width);
-  const outside = ([, box]) => box.left < frame.left - 1 || box.right > frame.right + 1;
-  const across = (one, other) => Math.min(one.right, other.right) - Math.max(one.left, other.left);
-  const along = (one, other) => Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);
-  const pairs = boxes.flatMap((one, place) => boxes.slice(place + 1).map((other) => [one, other]));
-  const overlapping = pairs.filter(([[, one], [, other]]) => across(one, other) > 2 && along(one, other) > 4);
-  return [...boxes.filter(outside).map(([text]) => text), ...overlapping.map(([[a], [b]]) => `${a} | ${b}`)];
-})
-"""
-"""The labels of charts that are cut off or overlap."""
-
-
-@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["desk", "phone"])
-def test_no_label_of_a_chart_overlaps_another_or_is_cut_off(visit: Visit, viewport: ViewportSize) -> None:
-    visit.page.set_viewport_size(viewport)
-    for job_id in (BIG_JOB, LIMITED_JOB):
-        visit.open_job(job_id)
-        visit.draw_all()
-        assert visit.page.evaluate(CROWDED) == [], job_id
-    visit.open("/fleet")
-    visit.draw_all()
-    assert visit.page.evaluate(CROWDED) == []
 
 
 def test_on_a_phone_a_large_figure_does_not_reach_into_the_next(visit: Visit) -> None:

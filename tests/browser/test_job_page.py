@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import BIG_JOB, LIMITED_JOB, ODD_JOB, Visit
@@ -12,22 +11,6 @@ from tests.support.requests import request
 
 POLLED_S = 5
 """A page asks so often for what is new."""
-
-CHARTS = ("cost", "belief", "plane", "curves", "savings")
-
-
-@pytest.mark.parametrize("job_id", [None, BIG_JOB, ODD_JOB], ids=["real run", "5,000 trials", "odd name"])
-def test_every_chart_is_drawn_and_says_in_words_what_it_shows(visit: Visit, job_id: str | None) -> None:
-    page = visit.open_job(job_id)
-    visit.draw_all()
-
-    for name in CHARTS:
-        chart = page.locator(f"#chart-{name}")
-        expect(chart.locator(".summary")).not_to_be_empty()
-        expect(chart.get_by_role("img").first).to_have_attribute("aria-label", chart.locator(".summary").inner_text())
-        if name != "savings":  # The real run may not have converged at the default size yet.
-            expect(chart.locator(".plot .main-svg").first).to_be_visible()
-            expect(chart.locator(".plot .points path, .plot .scatterlayer path").first).to_be_attached()
 
 
 def test_power_limits_are_shown_for_the_sizes_that_matter_and_the_others_on_demand(visit: Visit) -> None:

@@ -2,107 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode
 
-import platformdirs
-import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.browser.conftest import BIG_JOB, LIMITED_JOB, ODD_JOB, WIDE, Site, Visit, missing
+from tests.browser.conftest import BIG_JOB, WIDE, Site, Visit
 
-AXE = "axe-core@4.10.3"
 LIGHT, DARK = "rgb(247, 246, 243)", "rgb(18, 19, 20)"
-
-JUDGED = """
-async (options) => {
-  const { passes, violations } = await axe.run(
-    // A drawing is one picture with a text to those who do not see it; its parts are nobody's.
-    { exclude: [".plot .plot-container"] },
-    { resultTypes: ["violations"], ...options },
-  );
-  const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
-  const wrongs = serious.map(
-    ({ id, nodes: [first] }) => `${location}: ${id} at ${first.target}: ${first.failureSummary}`,
-  );
-  return { passed: passes.length, wrongs };
-}
-"""
-"""What the rules of accessibility say of a page. To name the places of what passes would take most of the time."""
-
-OF_COLORS = ["color-contrast", "link-in-text-block"]
-"""The rules whose answer depends on the theme."""
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    """The rules of accessibility, from npm; kept beside other caches."""
-    folder = platformdirs.user_cache_path("zeus-bso-tests") / AXE
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.is_file():
-        npm = shutil.which("npm")
-        if npm is None:
-            missing("NO NPM: accessibility cannot be judged; on Debian: apt install npm")
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [str(npm), "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", AXE]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=240)
-        if done.returncode:
-            missing(f"NO AXE: npm could not install it: {done.stderr[-300:]}")
-    return script.read_text()
-
-
-def pages(visit: Visit) -> Iterator[Page]:
-    """Every kind of page, one after the other."""
-    yield visit.open("/")
-    yield visit.open_job(ODD_JOB)
-    visit.open_job(LIMITED_JOB)
-    visit.draw_all()
-    yield visit.page
-    visit.open_job()
-    visit.draw_all()
-    yield visit.page
-    visit.open("/fleet")
-    visit.draw_all()
-    yield visit.page
-    visit.open(f"/job/trial?job_id={visit.site.real_job}&number=1")
-    visit.draw_all()
-    yield visit.page
-    yield visit.open(f"/compare?job_id={visit.site.real_job}")
-    visit.open("/compare?" + urlencode({"job_id": BIG_JOB, "other": LIMITED_JOB}))
-    visit.draw_all()
-    yield visit.page
-    yield visit.open("/docs")
-    yield visit.open(f"/job/data?job_id={visit.site.real_job}&name=belief")
-
-
-def test_axe_finds_nothing_serious(visit: Visit, axe: str) -> None:
-    """What does not depend on the theme is judged in the light one only."""
-    found = []
-    for page in pages(visit):
-        page.evaluate(axe)
-        judged = page.evaluate(JUDGED, {})
-        assert judged["passed"] > 10
-        found += judged["wrongs"]
-        page.emulate_media(color_scheme="dark")
-        expect(page.locator("body")).to_have_css("background-color", DARK)
-        judged = page.evaluate(JUDGED, {"runOnly": OF_COLORS})
-        assert judged["passed"] > 0
-        found += judged["wrongs"]
-        page.emulate_media(color_scheme="light")
-    assert found == []
-
-
-def test_no_page_is_wider_than_a_phone(visit: Visit) -> None:
-    visit.page.set_viewport_size({"width": 320, "height": 700})
-    for page in pages(visit):
-        for width in (320, 390):
-            page.set_viewport_size({"width": width, "height": 700})
-            excess = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert excess == 0, (page.url, width)
-        page.set_viewport_size({"width": 320, "height": 700})
 
 
 def test_on_a_phone_jobs_are_cards_that_can_be_sorted(visit: Visit) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.forked import run_python, shell_variables
+from tests.support.signals import WAIT_FOR_A_SIGNAL
 
 from zeus_bso.cli.run import _Launcher
 
@@ -143,7 +144,7 @@ def test_what_cannot_be_run_is_said(tmp_path: Path, arguments: list[str], code: 
 def test_a_signal_reaches_the_script_and_ends_the_relaunching(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    waiting = script(tmp_path, epoch="import time; print('begun', flush=True); time.sleep(600)")
+    waiting = script(tmp_path, epoch=f"import time; print('begun', flush=True); {WAIT_FOR_A_SIGNAL}")
     process = launch(tmp_path, waiting)
     assert process.stdout is not None
     assert [process.stdout.readline() for _ in range(2)] == ["32\n", "begun\n"]

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support.signals import WAIT_FOR_A_SIGNAL
 
 PROGRAM = """
 import itertools, json, sys, time
@@ -32,7 +33,7 @@ bso.on_evaluate(0.1)
     [
         ("", None, "target-missed"),
         ("raise ValueError", None, "error"),
-        ("print('ready', flush=True); time.sleep(600)", signal.SIGTERM, "preempted"),
+        (f"print('ready', flush=True); {WAIT_FOR_A_SIGNAL}", signal.SIGTERM, "preempted"),
     ],
 )
 def test_the_end_of_the_process_is_in_the_summary(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support import leftovers
 from tests.support.forked import PythonProcess, run_python, shell_variables, start_python
+from tests.support.signals import WAIT_FOR_A_SIGNAL
 
 SEEN = """
 import atexit, os, signal, sys, threading
@@ -61,7 +62,7 @@ def test_what_a_variable_may_change_while_it_is_imported_is_not_forked(tmp_path:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_script_of_a_shell_gets_its_signals(tmp_path: Path, number: signal.Signals) -> None:
-    waiting = "import signal, time; print(flush=True); time.sleep(600)"
+    waiting = f"import signal, time; print(flush=True); {WAIT_FOR_A_SIGNAL}"
     caught = f"import signal, sys; signal.signal({number}, lambda *_: sys.exit(7)); {waiting}"
     for program, code in ((waiting, -number), (caught, 7)):
         command = ["python", "-c", program]

@@ -26,6 +26,7 @@ from typing import Any
 
 _STREAMS = ("stdin", "stdout", "stderr")
 _MOST_BYTES = 2**17
+_SHELL = "BSO_TEST_FORKING"
 
 _IMPORTED: dict[str, ModuleType] = {}
 
@@ -89,6 +90,9 @@ def _begin(request: bytes, files: list[int]) -> list[str]:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if _SHELL in environment:
+        # A command that is found so also starts the interpreter of its own again, as a server or to train.
+        sys.executable = str(Path(__file__).with_name("forked_commands") / "python")
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.write(says, b"%d\n" % os.getpid())
     os.close(says)

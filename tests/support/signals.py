@@ -5,6 +5,9 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
+WAIT_FOR_A_SIGNAL = "any(time.sleep(0.05) for _ in iter(int, 1))"
+"""What a script does until a signal ends it. One long sleep would miss a signal that comes just before it begins."""
+
 
 def reset_signals() -> None:
     """Let signals end this process and its children again.
