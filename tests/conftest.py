@@ -91,7 +91,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Make more processes than there are processors: a quarter of the fast lane waits, and most of all other tests."""
     processors = len(os.sched_getaffinity(0))
-    return processors + processors // 2 if config.getoption("--fast") else 2 * processors
+    return processors + processors // 2 if config.getoption("--fast") else 2 * processors + 1
 
 
 def pytest_collection_finish() -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.access import JOB, TOKENS, WRONG, Asked, GuardedServer, hidden
+from tests.support.forked import run_python
 from tests.support.jobs import spec
 
 from zeus_bso import BatchSizeOptimizer, JobSpec
@@ -291,15 +290,8 @@ def test_the_embedded_mode_asks_for_nothing_and_hears_of_no_tokens(
 
 @pytest.mark.parametrize("option", [[], ["--workers", "2"]], ids=["one process", "workers"])
 def test_tokens_that_make_no_sense_are_one_line_without_them(tmp_path: Path, option: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "zeus_bso", "serve", "--port", "0", "--database-url", "sqlite:///a.db", *option],
-        env={"ZEUS_BSO_API_TOKENS": "ops:boss=0123456789-the-secret"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    command = ["-m", "zeus_bso", "serve", "--port", "0", "--database-url", "sqlite:///a.db", *option]
+    done = run_python(*command, folder=tmp_path, environment={"ZEUS_BSO_API_TOKENS": "ops:boss=0123456789-the-secret"})
 
     assert done.returncode != 0
     assert done.stderr.count("\n") == 1

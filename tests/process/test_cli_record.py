@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support.forked import shell_variables
 
 from zeus_bso.cli.main import main
 from zeus_bso.simulator.recorded import DIGITS
@@ -39,10 +40,12 @@ for epoch in range(1, 6):
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> list[str]:
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     path = tmp_path / "train.py"
     path.write_text(SCRIPT)
-    return ["--", sys.executable, str(path), str(tmp_path / "launches")]
+    for name, value in shell_variables().items():
+        monkeypatch.setenv(name, value)
+    return ["--", "python", str(path), str(tmp_path / "launches")]
 
 
 def launches(script: list[str]) -> list[int]:

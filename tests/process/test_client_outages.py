@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.away import Outage, wait_for
-from tests.support.forked import run_python
+from tests.support.forked import run_python, shell_variables
 
 from zeus_bso import BatchSizeOptimizer, JobSpec, ReplayMonitor, ZeusBSOTrainFailError
 
@@ -90,7 +90,8 @@ class Script:
 
     def __init__(self, outage: Outage, rest: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT + textwrap.dedent(rest), outage.url, outage.job_id],
+            ["python", "-c", SCRIPT + textwrap.dedent(rest), outage.url, outage.job_id],
+            env=os.environ | shell_variables(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.support.forked import shell_variables
 from tests.support.signals import WAIT_FOR_A_SIGNAL
 
 PROGRAM = """
@@ -41,7 +42,10 @@ def test_the_end_of_the_process_is_in_the_summary(
 ) -> None:
     log = tmp_path / "log"
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM + rest, str(log)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ["python", "-c", PROGRAM + rest, str(log)],
+        env=os.environ | shell_variables(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     ) as process:
         if by is not None:
             assert process.stdout is not None

@@ -44,7 +44,7 @@ def test_readiness_goes_first_and_requests_are_answered_until_the_end(
 
 def test_a_server_that_drains_ends_at_once_when_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZEUS_BSO_DRAIN_S", "600")
-    with ServerProcess(tmp_path / "jobs.db", program=FRESH) as server:
+    with ServerProcess(tmp_path / "jobs.db") as server:
         server.send(signal.SIGTERM)
         wait_until_unready(server.url)
 
@@ -52,7 +52,7 @@ def test_a_server_that_drains_ends_at_once_when_interrupted(tmp_path: Path, monk
 
 
 def test_without_a_drain_it_ends_at_once(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path / "jobs.db", program=FRESH) as server:
+    with ServerProcess(tmp_path / "jobs.db") as server:
         assert get(server.url, "/readyz").status == 200
 
         assert server.end() == 0

@@ -13,6 +13,7 @@ from itertools import repeat
 from pathlib import Path
 
 import pytest
+from tests.support.forked import run_python
 
 from zeus_bso import BatchSizeOptimizer, JobSpec, embedded
 from zeus_bso.exceptions import ZeusBSOConfigError, ZeusBSOServerUnreachableError
@@ -78,7 +79,7 @@ for name in ("first.db", "second.db"):
     runs[-1].on_train_begin()
     runs[-1].on_evaluate(0.1)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240, check=False)
+    done = run_python("-c", script)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("without reaching its target") == 2, done.stderr
     assert not list(spool_dir.glob("*.json")), done.stderr

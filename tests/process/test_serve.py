@@ -24,7 +24,7 @@ def test_it_says_in_one_line_where_it_is_and_what_to_do_next(tmp_path: Path) -> 
 
 
 def test_requests_are_logged_when_asked_for(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path / "jobs.db", options=["--access-log"], program=FRESH) as server:
+    with ServerProcess(tmp_path / "jobs.db", options=["--access-log"]) as server:
         request("GET", f"{server.url}/healthz")
 
     assert "/healthz" in server.said
@@ -41,7 +41,7 @@ def test_beyond_this_machine_it_answers_to_its_own_names_and_to_those_that_are_a
         url = f"http://127.0.0.1:{server.port}/api/v1/jobs"
         return request("GET", url, headers={"Host": f"{host}:{server.port}"}).status
 
-    with ServerProcess(tmp_path / "jobs.db", options=options, environment=environment, program=FRESH) as server:
+    with ServerProcess(tmp_path / "jobs.db", options=options, environment=environment) as server:
         allowed = ["127.0.0.1", "10.1.2.3", "[::1]", "localhost", socket.gethostname(), "zeus-bso", "bso.example.org"]
         statuses = {host: status(host) for host in [*allowed, "evil.example", "zeus-bso.evil.example"]}
 
@@ -51,7 +51,7 @@ def test_beyond_this_machine_it_answers_to_its_own_names_and_to_those_that_are_a
 
 def test_it_says_the_address_that_users_know(tmp_path: Path) -> None:
     environment = {"ZEUS_BSO_PUBLIC_URL": "https://bso.example.org/team"}
-    server = ServerProcess(tmp_path / "jobs.db", environment=environment, program=FRESH)
+    server = ServerProcess(tmp_path / "jobs.db", environment=environment)
     server.spawn()
     deadline = time.monotonic() + PATIENCE_S
     while "serves" not in server.said and time.monotonic() < deadline:
@@ -65,7 +65,7 @@ def test_it_says_the_address_that_users_know(tmp_path: Path) -> None:
     ("name", "value"), [("PUBLIC_URL", "bso.example.org"), ("ALLOWED_HOSTS", "http://bso.example.org")]
 )
 def test_an_address_that_is_none_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
-    server = ServerProcess(tmp_path / "jobs.db", environment={f"ZEUS_BSO_{name}": value}, program=FRESH)
+    server = ServerProcess(tmp_path / "jobs.db", environment={f"ZEUS_BSO_{name}": value})
     server.spawn()
 
     assert server.wait() == 2
@@ -79,7 +79,7 @@ def test_a_database_that_cannot_be_opened_is_one_line(tmp_path: Path, wrecked: s
     else:
         (tmp_path / "jobs.db").write_text("not a database, though long enough to be looked at as one" * 100)
 
-    server = ServerProcess(tmp_path / "jobs.db", program=FRESH)
+    server = ServerProcess(tmp_path / "jobs.db")
     server.spawn()
 
     assert server.wait() == 1

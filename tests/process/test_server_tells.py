@@ -35,9 +35,7 @@ def test_a_real_server_logs_json_in_every_line(tmp_path: Path) -> None:
 
 def test_whichever_worker_is_asked_answers_for_all(tmp_path: Path) -> None:
     environment = {"TMPDIR": str(tmp_path)}
-    with ServerProcess(
-        tmp_path / "zeus-bso.db", options=["--workers", "3"], environment=environment, program=FRESH
-    ) as server:
+    with ServerProcess(tmp_path / "zeus-bso.db", options=["--workers", "3"], environment=environment) as server:
         for number in range(40):  # each on a connection of its own, so that several workers answer
             httpx.post(f"{server.url}/jobs", json=spec(job_id=f"job-{number}"), timeout=240).raise_for_status()
         scrapes = [parsed(httpx.get(f"{server.url}/metrics", timeout=240).text) for _ in range(10)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,10 @@ from zeus_bso.server.app import create_app
 from zeus_bso.server.config import Settings
 from zeus_bso.server.database.transactions import Database
 from zeus_bso.server.dependencies import Transactions
+
+if find_spec("sniffio") is None:
+    # httpx wants it at each request, and Python would look for it in every folder each time.
+    sys.modules["sniffio"] = None  # type: ignore[assignment]
 
 TABLES = ("observation", "trial_report", "trial", "batch_size_state", "job", "job_tombstone")
 
