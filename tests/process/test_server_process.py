@@ -7,8 +7,6 @@ import random
 import resource
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -19,6 +17,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.support.forked import run_python
 from tests.support.jobs import Json, Trial, spec
 from tests.support.process import PATIENCE_S, ServerProcess
 from tests.support.soundness import assert_sound
@@ -233,8 +232,8 @@ class TestStartAndEnd:
 
     @staticmethod
     def db(*arguments: str, path: Path) -> None:
-        command = [sys.executable, "-m", "zeus_bso", "db", *arguments, "--database-url", f"sqlite:///{path}"]
-        subprocess.run(command, check=True, capture_output=True, cwd=path.parent)
+        command = ["-m", "zeus_bso", "db", *arguments, "--database-url", f"sqlite:///{path}"]
+        run_python(*command, folder=path.parent).check_returncode()
 
 
 def test_kill_9_under_load_loses_nothing_acknowledged_and_the_job_goes_on(path: Path) -> None:
@@ -260,7 +259,7 @@ def test_two_servers_on_one_file_share_it(path: Path) -> None:
         for job_id in JOBS:
             register(first.url, job_id)
         with under_load([first.url, second.url]) as noted:
-            threading.Event().wait(3)
+            wait_for_decisions(path, 60)
 
     assert set(noted.codes) <= {200, 503}
     assert noted.codes[503] <= noted.codes[200] / 20, "the servers keep each other away"
