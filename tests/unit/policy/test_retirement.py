@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from zeus_bso.policy.retirement import after_failure, after_miss, after_success, ended_by_script, undo_failure
+from zeus_bso.policy.retirement import (
+    after_failure,
+    after_miss,
+    after_stop,
+    after_success,
+    ended_by_script,
+    undo_failure,
+)
 from zeus_bso.policy.state import Knobs, Retirement, Sizes, SizeState
 from zeus_bso.protocol.words import FailReason, Outcome, Stage
 
@@ -52,6 +59,39 @@ def test_a_success_between_two_misses_keeps_a_proven_size() -> None:
     between = after_success(after_miss(PROVEN, Stage.MAB), 100.0)
 
     assert after_miss(between, Stage.MAB).live
+
+
+@pytest.mark.parametrize("outcome", [Outcome.COST_BOUND, Outcome.CURVE_STOP])
+@pytest.mark.parametrize("size", [NEVER_CONVERGED, PROVEN])
+def test_however_often_runs_are_stopped_on_the_way_their_size_does_not_retire(
+    size: SizeState, outcome: Outcome
+) -> None:
+    missed_once = after_stop(PROVEN, Outcome.TARGET_MISSED)
+    for before in (size, missed_once):
+        stopped = before
+        for _ in range(5):
+            stopped = after_stop(stopped, outcome)
+
+        assert stopped.live
+        assert stopped.missed_in_row == before.missed_in_row
+
+
+@pytest.mark.parametrize(
+    ("size", "outcome", "by_script", "ends"),
+    [
+        (NEVER_CONVERGED, Outcome.TARGET_MISSED, False, 1),
+        (NEVER_CONVERGED, Outcome.TARGET_MISSED, True, 2),
+        (PROVEN, Outcome.TARGET_MISSED, False, 2),
+        (NEVER_CONVERGED, Outcome.DIVERGED, False, 2),
+        (PROVEN, Outcome.DIVERGED, False, 2),
+    ],
+)
+def test_a_size_of_the_surrogate_policy_retires_after_so_many_ends(
+    size: SizeState, outcome: Outcome, by_script: bool, ends: int
+) -> None:
+    for end in range(1, ends + 1):
+        size = after_stop(size, outcome, by_script=by_script)
+        assert size.retired is (Retirement.MISSED if end == ends else None)
 
 
 @pytest.mark.parametrize("stage", list(Stage))

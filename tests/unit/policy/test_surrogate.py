@@ -143,6 +143,16 @@ def test_a_hopeless_run_is_stopped_by_its_curve_before_the_bound() -> None:
     assert 64 not in {size for size, _ in job.recur(REST_RUNS)}
 
 
+def test_a_size_whose_runs_are_stopped_again_and_again_is_never_taken_out() -> None:
+    job = Job({128: 20, 64: 300})
+    for stops in (1, 2, 3):
+        job.recur()  # After a stop the best size is given, without a bound.
+        job.open = [replace(job.ask(), batch_size=64)]
+
+        assert job.train(job.open[0]) is Outcome.CURVE_STOP
+        assert (job.sizes[64].live, job.sizes[64].surrogate.stops) == (True, stops)
+
+
 def test_a_size_rests_twice_as_long_after_each_further_stop() -> None:
     for stops, length in ((1, REST_RUNS), (2, 2 * REST_RUNS), (3, 4 * REST_RUNS)):
         size = SizeState(64, surrogate=SurrogateArmState(stops=stops, seen=10))
