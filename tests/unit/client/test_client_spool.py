@@ -7,6 +7,7 @@ import fcntl
 import logging
 import os
 import pwd
+import threading
 import time
 from itertools import repeat
 from pathlib import Path
@@ -29,7 +30,7 @@ from zeus_bso.client.delivery.spool import (
     spool_folder,
     spooled_files,
 )
-from zeus_bso.client.delivery.spool_flush import DeliveryStatus, flush
+from zeus_bso.client.delivery.spool_flush import DeliveryStatus, flush, flush_in_background, flush_run
 from zeus_bso.monitor import ReplayMonitor
 from zeus_bso.protocol.messages import TrainingResult, TrialId
 from zeus_bso.protocol.urls import REPORT_END_URL, REPORT_RESULT_URL
@@ -207,6 +208,26 @@ def test_an_owner_that_lives_keeps_its_message(says: int, disk: Disk, spool_dir:
     disk.locks = says
     assert list(flush(lambda address: Api(HttpTransport(address)))) == []
     assert kept_epoch(spool_dir) == 1
+
+
+def test_a_run_that_starts_sends_its_own_messages_then_others_for_its_server_and_none_for_another(
+    spool_dir: Path,
+) -> None:
+    server = ScriptedTransport()
+    kept = [(server.address, "this"), (server.address, "other"), ("http://elsewhere", "this")]
+    for epoch, (address, run_id) in enumerate(kept, 1):
+        keeper = Spool(address, TRIAL, instance=str(epoch), run_id=run_id)
+        keeper.keep(message(epoch))
+        keeper.release()
+
+    flush_run(Api(server), "this")
+    assert [report["current_epoch"] for report in server.reports] == [1]
+    flush_in_background(Api(server))
+    for thread in threading.enumerate():
+        if thread.name == "zeus-bso-flush":
+            thread.join(240)
+    assert [report["current_epoch"] for report in server.reports] == [1, 2]
+    assert kept_epoch(spool_dir) == 3
 
 
 def test_a_message_that_was_replaced_since_it_was_read_is_not_removed(spool_dir: Path) -> None:
