@@ -57,6 +57,24 @@ def test_the_migrated_schema_is_the_one_that_the_tables_make(
     assert set(migrated) == set(metadata.tables)
 
 
+def test_tables_of_another_program_are_left_alone(empty_url: str) -> None:
+    look(empty_url, lambda connection: connection.execute(text("CREATE TABLE trial (weight INTEGER)")))
+
+    with pytest.raises(migrate.SchemaError, match="already has a table 'trial', and zeus-bso did not create it"):
+        migrate.upgrade(empty_url)
+
+    assert look(empty_url, lambda connection: inspect(connection).get_table_names()) == ["trial"]
+
+
+def test_a_schema_that_only_another_release_knows_is_refused_and_kept(database_url: str) -> None:
+    look(database_url, lambda connection: connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")))
+
+    for act in (migrate.check, migrate.upgrade):
+        with pytest.raises(migrate.SchemaError, match=r"\(9999\) is from another version"):
+            act(database_url)
+    assert migrate.current(database_url) == "9999"
+
+
 @SERVERS
 def test_identifiers_are_compared_byte_by_byte(database_url: str, kind: str) -> None:
     collations = {
