@@ -56,6 +56,7 @@ def test_programs_our_own_pages_and_whoever_types_an_address_may_change_things(h
         {"origin": "http://bso.example:8000.evil.example"},
         {"origin": "null"},
         {"origin": "http://["},
+        {"origin": "null", "host": ""},
     ],
 )
 def test_a_page_of_another_site_may_change_nothing(headers: dict[str, str]) -> None:

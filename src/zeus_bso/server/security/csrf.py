@@ -26,7 +26,9 @@ def refuse_other_sites(request: Request) -> None:
     if site is not None:
         own = site in ("same-origin", "none")
     else:
-        own = origin is None or _host(origin) == request.headers.get("host", "").lower()
+        host = request.headers.get("host", "").lower()
+        # "Origin: null" names no host, and is not the same as a request without a Host header.
+        own = origin is None or (host != "" and _host(origin) == host)
     if not own:
         raise ForbiddenError("A page of another site may not change anything here.")
 
