@@ -70,7 +70,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
             return group_of(nodeid)
 
         def _assign_work_unit(self, node: Any) -> None:
-            # A quarter of the processes begin at the end, where tests compute: those at the beginning mostly wait.
+            # Every fourth process begins at the end, where tests compute: those at the beginning mostly wait.
             if list(self.assigned_work).index(node) % 4 == 3:
                 self.workqueue.move_to_end(next(reversed(self.workqueue)), last=False)
             super()._assign_work_unit(node)

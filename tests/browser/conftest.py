@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tests.support.databases import look
 from tests.support.history import History
@@ -29,6 +39,12 @@ PRICES = {
     "ZEUS_BSO_CARBON_INTENSITY": "300",
 }
 WIDE = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+LIGHT, DARK = "rgb(247, 246, 243)", "rgb(18, 19, 20)"
+
+EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+"""By how much a page is wider than its screen [px]."""
+
 PATIENCE_MS = 30_000
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -92,6 +108,11 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+def address(job_id: str, path: str = "/job", **more: object) -> str:
+    """Where a page of a job is."""
+    return f"{path}?{urlencode({'job_id': job_id, **more})}"
+
+
 def missing(message: str) -> None:
     """Skip the test loudly, since a tool is missing; in CI fail."""
     if os.environ.get("CI"):
@@ -124,7 +145,7 @@ class Visit:
 
     def open_job(self, job_id: str | None = None) -> Page:
         """Go to a job's page; by default that of the real run."""
-        return self.open("/job?" + urlencode({"job_id": job_id or self.site.real_job}))
+        return self.open(address(job_id or self.site.real_job))
 
     def draw(self, name: str) -> Locator:
         """Bring a chart into view and wait until it is drawn; returns it."""

@@ -5,25 +5,21 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 import platformdirs
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.browser.conftest import BIG_JOB, LIMITED_JOB, ODD_JOB, Site, Visit, missing
+from tests.browser.conftest import BIG_JOB, DARK, EXCESS, LIMITED_JOB, ODD_JOB, PHONE, Site, Visit, address, missing
 
 AXE = "axe-core@4.10.3"
 CHARTS_OF_A_JOB = ("cost", "belief", "plane", "curves", "savings")
-DARK = "rgb(18, 19, 20)"
 
 NARROW: ViewportSize = {"width": 320, "height": 700}
-PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1440, "height": 900}
-
-EXCESS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 FITTED = """
 () => [...document.querySelectorAll(".plot")].every((plot) => {
@@ -113,11 +109,6 @@ def axe() -> str:
     return script.read_text()
 
 
-def address(job_id: str, path: str = "/job", **more: object) -> str:
-    """Where a page of a job is."""
-    return f"{path}?{urlencode({'job_id': job_id, **more})}"
-
-
 def pages(visit: Visit) -> Iterator[Page]:
     """Every kind of page, one after the other, with all charts that it has."""
     real_job = visit.site.real_job
@@ -163,11 +154,10 @@ def look_at(page: Page, axe: str) -> Look:
 @pytest.fixture(scope="module")
 def looks(browser: Browser, site: Site, axe: str) -> Iterator[list[Look]]:
     """What was seen of every kind of page. Each is opened once, on a narrow phone, for its charts take their time."""
-    context = browser.new_context(viewport=NARROW, color_scheme="light")
-    visit = Visit(context.new_page(), site)
-    visit.watch()
-    yield [look_at(page, axe) for page in pages(visit)]
-    context.close()
+    with closing(browser.new_context(viewport=NARROW, color_scheme="light")) as context:
+        visit = Visit(context.new_page(), site)
+        visit.watch()
+        yield [look_at(page, axe) for page in pages(visit)]
     assert visit.wrongs == []
 
 
@@ -197,5 +187,5 @@ def test_every_chart_is_drawn_and_says_in_words_what_it_shows(looks: list[Look],
         assert {f"chart-{name}" for name in CHARTS_OF_A_JOB} == {chart["name"] for chart in charts}
         for chart in charts:
             if chart["name"] != "chart-savings":  # The real run may not have converged at the default size yet.
-                assert chart["width"] > 0, (look.url, chart)
-                assert chart["marks"] > 0, (look.url, chart)
+                assert chart["width"] > 0, (job_id, chart)
+                assert chart["marks"] > 0, (job_id, chart)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import ViewportSize, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import BIG_JOB, Visit
+from tests.browser.conftest import BIG_JOB, PHONE, Visit
 from tests.support.jobs import spec
-
-PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 def test_on_a_phone_a_large_figure_does_not_reach_into_the_next(visit: Visit) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
+from tests.browser.conftest import EXCESS
 from tests.support.access import JOB, TOKENS, WRONG, GuardedServer
 
 
@@ -72,7 +73,7 @@ def test_a_page_whose_session_has_ended_goes_to_the_login(page: Page, guarded: G
 def test_the_login_fits_a_phone_and_needs_no_mouse(page: Page, guarded: GuardedServer) -> None:
     page.set_viewport_size({"width": 320, "height": 600})
     page.goto(guarded.process.url)
-    excess = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    excess = page.evaluate(EXCESS)
     expect(page.get_by_label("Token")).to_be_focused()
     page.keyboard.type(TOKENS["boss"])
     page.keyboard.press("Enter")
@@ -81,4 +82,4 @@ def test_the_login_fits_a_phone_and_needs_no_mouse(page: Page, guarded: GuardedS
     expect(page.get_by_text(JOB)).to_be_visible()
     expect(page.get_by_role("button", name="Log out")).to_be_in_viewport()
     page.wait_for_load_state()
-    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    assert page.evaluate(EXCESS) == 0

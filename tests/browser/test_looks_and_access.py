@@ -6,9 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.browser.conftest import BIG_JOB, WIDE, Site, Visit
-
-LIGHT, DARK = "rgb(247, 246, 243)", "rgb(18, 19, 20)"
+from tests.browser.conftest import BIG_JOB, DARK, LIGHT, WIDE, Site, Visit
 
 
 def test_on_a_phone_jobs_are_cards_that_can_be_sorted(visit: Visit) -> None:

@@ -74,6 +74,14 @@ def test_a_script_of_a_shell_gets_its_signals(tmp_path: Path, number: signal.Sig
             assert process.wait(240) == code
 
 
+def test_what_a_command_of_a_shell_starts_is_forked_too(tmp_path: Path) -> None:
+    inner = "import sys; print('zeus_bso.server.app' in sys.modules)"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}], check=True)"
+    environment = os.environ | shell_variables()
+
+    assert subprocess.check_output(["python", "-c", outer], cwd=tmp_path, env=environment) == b"True\n"
+
+
 def test_one_that_a_test_leaves_is_found(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     process = start("import time; time.sleep(600)", tmp_path, dict(os.environ))
     assert not isinstance(process, subprocess.Popen)
