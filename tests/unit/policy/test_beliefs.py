@@ -52,7 +52,22 @@ def test_one_run_tells_the_cost_per_epoch_but_not_the_epochs() -> None:
     belief = beliefs_of(KNOBS, BEGUN, states(b64=(1, 10, 7.0)))[64]
 
     assert math.sqrt(belief.pace.variance) < 0.05
-    assert math.sqrt(belief.epochs.variance) > 0.25
+    assert math.sqrt(belief.epochs.variance) > 0.2
+
+
+def test_where_a_smaller_batch_takes_more_epochs_one_smaller_still_takes_more_again() -> None:
+    beliefs = beliefs_of(KNOBS, BEGUN, states(b256=(5, 20, 5.0), b128=(5, 20, 5.5), b64=(5, 26, 6.0)))
+
+    assert math.exp(beliefs[32].epochs.mean) > 28
+
+
+def test_where_sizes_have_epochs_of_their_own_an_untried_one_is_known_less() -> None:
+    alike = {"b256": (15, 20, 5.0), "b128": (15, 20, 5.5), "b64": (15, 20, 6.0), "b32": (15, 20, 7.0)}
+    smooth = beliefs_of(KNOBS, BEGUN, states(**alike))
+    uneven = beliefs_of(KNOBS, BEGUN, states(**{**alike, "b128": (15, 14, 5.5)}))
+
+    assert uneven[16].epochs.variance > 1.5 * smooth[16].epochs.variance
+    assert math.exp(uneven[128].epochs.mean) < 15
 
 
 def test_sizes_that_deviate_by_a_few_per_cent_do_not_make_an_untried_one_look_as_if_it_could_cost_anything() -> None:
@@ -76,16 +91,24 @@ def test_a_guess_counts_until_there_is_a_run() -> None:
 
 
 def test_noise_is_believed_large_until_runs_agree() -> None:
-    assert noise_variance(SurrogateState()) == pytest.approx(0.3**2)
-    assert noise_variance(SurrogateState(noise_ss=0.0, noise_dof=36)) == pytest.approx(0.1 * 0.3**2)
+    assert noise_variance(SurrogateState()) == pytest.approx(0.25**2)
+    assert noise_variance(SurrogateState(noise_ss=0.0, noise_dof=36)) == pytest.approx(0.1 * 0.25**2)
 
 
 def test_open_trials_count_as_if_they_were_reported() -> None:
     belief = beliefs_of(KNOBS, BEGUN, states(b64=(2, 10, 7.0)))[32]
 
-    spreads = [belief.spread_after_run(0.09, 0.03**2, open_trials) for open_trials in (0, 1, 2, 8)]
+    spreads = [belief.spread_after(1, 0.09, 0.03**2, open_trials) for open_trials in (0, 1, 2, 8)]
     assert spreads == sorted(spreads, reverse=True)
     assert spreads[-1] < spreads[0] / 4
+
+
+def test_many_runs_move_a_mean_as_far_as_it_may_be_wrong() -> None:
+    belief = beliefs_of(KNOBS, BEGUN, states(b64=(2, 10, 7.0)))[32]
+
+    spreads = [belief.spread_after(runs, 0.09, 0.03**2) for runs in (1, 2, 8, 10_000)]
+    assert spreads == sorted(spreads)
+    assert spreads[-1] == pytest.approx(math.sqrt(belief.variance), rel=1e-3)
 
 
 @pytest.mark.parametrize(("mean", "other"), [(1.0, 1.0), (1.0, 1.4), (1.4, 1.0)])

@@ -24,9 +24,9 @@ KERNEL = Kernel(slope_std=0.5, curvature_std=0.15, wiggle_std=0.2, own_std=1e-3)
 OBSERVED = {16: Observation(4.9, 0.05), 32: Observation(4.6, 0.02), 128: Observation(5.4, 0.09)}
 
 
-def level(octaves: Vector, least: float, most: float) -> Matrix:
+def level(octaves: Vector, least: float, most: float) -> tuple[Matrix, Vector]:
     """Nothing is expected but a level."""
-    return np.zeros((1, len(octaves)))
+    return np.zeros((1, len(octaves))), np.ones(1)
 
 
 def believed(observed: Mapping[int, Observation], default: int = 64, *kernels: Kernel) -> Mapping[int, CostBelief]:
@@ -112,9 +112,18 @@ def test_the_supposition_that_foretells_the_observations_takes_over() -> None:
     assert mixed[128].variance > 2 * alone[128].variance
 
 
+def bends(octaves: Vector, least: float, most: float) -> tuple[Matrix, Vector]:
+    """A rise from the default on, or from two octaves above it on, which is less probable."""
+    return np.array([np.maximum(0.0, octaves), np.maximum(0.0, octaves - 2.0)]), np.array([0.75, 0.25])
+
+
+def test_before_runs_tell_them_apart_a_supposition_counts_as_it_is_probable() -> None:
+    beliefs = posterior([Hypothesis(bends, (KERNEL,))], SIZES, 8, {8: Observation(5.0, 1e-6)})
+
+    assert beliefs[32].mean == pytest.approx(5.0 + 0.75 * 2, abs=1e-3)
+
+
 def test_of_means_that_are_supposed_the_likelier_one_counts_more() -> None:
-    def bends(octaves: Vector, least: float, most: float) -> Matrix:
-        return np.array([np.maximum(0.0, octaves), np.maximum(0.0, octaves - 2.0)])
 
     stiff = Kernel(slope_std=0.01, curvature_std=0.01, wiggle_std=0.01, own_std=1e-3)
     observed = {

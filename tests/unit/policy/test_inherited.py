@@ -87,8 +87,8 @@ def test_one_run_tells_all_sizes_of_a_job_that_is_like_its_ancestor() -> None:
     own = {size: value + 1.0 for size, value in EPOCHS.items()}
     told = known({16: own[16]}, ancestor())
 
-    assert told == pytest.approx(own, abs=0.2)
-    assert known({16: own[16]}, None) != pytest.approx(own, abs=0.3)
+    assert told == pytest.approx(own, abs=0.12)
+    assert known({16: own[16]}, None) != pytest.approx(own, abs=0.12)
 
 
 def test_an_ancestor_that_misleads_is_unlearnt_within_a_few_runs() -> None:

@@ -20,9 +20,9 @@ from zeus_bso.policy.state import (
     SurrogateArmState,
     SurrogateState,
 )
-from zeus_bso.policy.surrogate.beliefs import beliefs_of
+from zeus_bso.policy.surrogate.beliefs import beliefs_of, knowledge_gradient, noise_variance, pace_variance
 from zeus_bso.policy.surrogate.learning import MEMORY_RUNS, split_cost
-from zeus_bso.policy.surrogate.selection import REST_RUNS, rests
+from zeus_bso.policy.surrogate.selection import HORIZON, REST_RUNS, most_worthwhile, rests
 from zeus_bso.protocol.words import FailReason, Outcome, Stage
 
 SIZES = (8, 16, 32, 64, 128, 256, 512)
@@ -151,6 +151,24 @@ def test_a_size_whose_runs_are_stopped_again_and_again_is_never_taken_out() -> N
 
         assert job.train(job.open[0]) is Outcome.CURVE_STOP
         assert (job.sizes[64].live, job.sizes[64].surrogate.stops) == (True, stops)
+
+
+def test_a_size_that_one_run_cannot_redeem_is_tried_for_what_a_series_may_tell() -> None:
+    """One run at 64 took far more epochs than the best size takes, and one more would hardly change the belief."""
+    knobs, sizes = Knobs((64, 128), 128), {64: SizeState(64), 128: SizeState(128)}
+    for size, runs, epochs in ((64, 1, 28.0), (128, 20, 20.0)):
+        arm = SurrogateArmState(
+            runs=runs, mean_log_epochs=math.log(epochs), cost_sum=100 * runs * epochs, epoch_sum=int(runs * epochs)
+        )
+        sizes[size] = SizeState(size, surrogate=arm, converged=runs, is_arm=True)
+    state = SurrogateState(started=90, incumbent=128, incumbent_cost=2000.0, noise_ss=1.5, noise_dof=40, pace_dof=100)
+    beliefs = beliefs_of(knobs, replace(Progress.begin((64, 128), 128), surrogate=state), sizes)
+    noises = noise_variance(state), pace_variance(state)
+    mean, best = beliefs[64].mean, beliefs[128].mean
+    single = knowledge_gradient(mean, best, beliefs[64].spread_after(1, *noises))
+
+    assert HORIZON * state.started * single < math.exp(mean - best) - 1
+    assert most_worthwhile(knobs, state, sizes, beliefs, {}) == 64
 
 
 def test_a_size_rests_twice_as_long_after_each_further_stop() -> None:

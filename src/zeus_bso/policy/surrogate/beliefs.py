@@ -17,7 +17,7 @@ from zeus_bso.policy.state import Knobs, Progress, Sizes, SurrogateArmState, Sur
 from zeus_bso.policy.surrogate.gaussian_process import CostBelief, Observation, posterior
 from zeus_bso.policy.surrogate.inherited import epochs_hypotheses, pace_hypotheses
 
-NOISE_PRIOR_STD = 0.3
+NOISE_PRIOR_STD = 0.25
 """Spread of log epochs-to-target from run to run, as it is believed before any is known."""
 
 NOISE_PRIOR_DOF = 4
@@ -74,17 +74,18 @@ class LogCost:
             return 1.0
         return 1.0 / (1.0 + math.exp(min(math.log(self.warm_up) - self.pace.mean - self.epochs.mean, 700.0)))
 
-    def spread_after_run(self, noise: float, pace_noise: float, open_trials: int = 0) -> float:
-        """Spread by which one more run is expected to move the mean.
+    def spread_after(self, runs: int, noise: float, pace_noise: float, open_trials: int = 0) -> float:
+        """Spread by which so many more runs are expected to move the mean.
 
         Args:
+            runs: How many; at least 1.
             noise: Variance of one run's log epochs.
             pace_noise: Variance of its log cost per epoch.
             open_trials: Runs of this size that are under way; they count as if they were reported.
         """
         pace = _after_runs(self.pace.variance, pace_noise, open_trials)
         epochs = _after_runs(self.epochs.variance, noise, open_trials)
-        return self.share * math.sqrt(pace**2 / (pace + pace_noise) + epochs**2 / (epochs + noise))
+        return self.share * math.sqrt(pace**2 / (pace + pace_noise / runs) + epochs**2 / (epochs + noise / runs))
 
 
 def beliefs_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> dict[int, LogCost]:
@@ -153,12 +154,12 @@ def cost_per_epoch(cost_sum: float, epoch_sum: int) -> float:
 
 
 def knowledge_gradient(mean: float, best_other: float, spread: float) -> float:
-    """By how much one run at a size is expected to lower the least believed log cost.
+    """By how much runs at a size are expected to lower the least believed log cost.
 
     Args:
         mean: Believed log cost of the size.
         best_other: Least believed log cost of the other sizes.
-        spread: Spread by which the run is expected to move the mean.
+        spread: Spread by which the runs are expected to move the mean.
 
     Source:
         Frazier, Powell and Dayanik, The Knowledge-Gradient Policy for Correlated Normal Beliefs (2009).

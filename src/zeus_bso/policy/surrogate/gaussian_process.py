@@ -26,10 +26,11 @@ Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
-Mean = Callable[[Vector, float, float], Matrix]
+Mean = Callable[[Vector, float, float], tuple[Matrix, Vector]]
 """What is expected of each place before any is observed, up to a constant: suppositions x places.
 
-It is given the places in octaves, and the least and the largest of the job's sizes.
+And how probable each supposition is: numbers above 0 that add up to 1. It is given the places in octaves, and the least
+and the largest of the job's sizes.
 """
 
 
@@ -99,7 +100,7 @@ class Hypothesis:
     """What is expected of all places, and how far that may be missed.
 
     Attributes:
-        mean: What is expected; its suppositions are equally probable.
+        mean: What is expected.
         kernels: How far that may be missed; their weights add up to 1.
         weight: How probable the hypothesis is before anything is observed, against others.
     """
@@ -207,7 +208,7 @@ class FittedHypothesis:
     ) -> None:
         self._hypothesis, self._extent, self._seen = hypothesis, (least, most), seen
         kernels = hypothesis.kernels
-        at_seen = hypothesis.mean(seen, least, most)
+        at_seen, probable = hypothesis.mean(seen, least, most)
         self._level, self._offset = values.mean(), at_seen.mean(axis=1, keepdims=True)
         missed = (values - self._level - (at_seen - self._offset)).T
         noise_matrix = np.diag(noise)
@@ -215,75 +216,77 @@ class FittedHypothesis:
             np.array([kernel.covariances(seen, seen) + noise_matrix for kernel in kernels])
         )
         self._whitened = np.linalg.solve(self._factors, np.broadcast_to(missed, (len(kernels), *missed.shape)))
-        before = np.log(np.array([kernel.weight for kernel in kernels]) * hypothesis.weight / len(at_seen))
+        before = np.log(np.array([kernel.weight for kernel in kernels]) * hypothesis.weight)
         before -= np.log(np.diagonal(self._factors, axis1=1, axis2=2)).sum(axis=1)
-        self.evidence: Matrix = before[:, np.newaxis] - (self._whitened**2).sum(axis=1) / 2
+        self.evidence: Matrix = np.add.outer(before, np.log(probable)) - (self._whitened**2).sum(axis=1) / 2
         """Logarithm of how probable each is: kernels x suppositions, up to a constant of the observations."""
+
+    @property
+    def log_evidence(self) -> float:
+        """Logarithm of how probable the hypothesis is, up to a constant of the observations."""
+        return float(np.logaddexp.reduce(self.evidence, axis=None))
 
     def means(self, places: Vector) -> Array:
         """What each expects at the places: kernels x suppositions x places."""
-        return self._means(places, self._cross(places))
+        means: Array = self._level + self._expected(places) + self._whitened.transpose(0, 2, 1) @ self._cross(places)
+        return means
 
-    def moments(self, places: Vector) -> tuple[Array, Array]:
-        """Means (kernels x suppositions x places), and variances, which all suppositions share (kernels x places)."""
-        cross = self._cross(places)
+    def belief(self, places: Vector) -> tuple[Vector, Vector]:
+        """Mean and variance of what is believed of each place, all together."""
+        weights, cross, expected = self._weights, self._cross(places), self._expected(places)
+        by_kernel, by_supposition = weights.sum(axis=1), weights.sum(axis=0)
+        pulled = (np.einsum("kns,ks->kn", self._whitened, weights)[:, np.newaxis] @ cross).sum(axis=(0, 1))
+        mean: Vector = self._level + by_supposition @ expected + pulled
         before = np.array([kernel.variances(places) for kernel in self._hypothesis.kernels])
-        variances: Array = before - (cross**2).sum(axis=1)
-        return self._means(places, cross), variances
+        within = by_kernel @ (before - (cross**2).sum(axis=1))
+        # The square of how far each is off the mean, without an array of kernels x suppositions x places.
+        off = expected + (self._level - mean)
+        weighted = self._whitened * weights[:, np.newaxis]
+        pull = 2 * weighted @ off + weighted @ self._whitened.transpose(0, 2, 1) @ cross
+        variance: Vector = within + by_supposition @ off**2 + (pull * cross).sum(axis=(0, 1))
+        return mean, variance
 
     def mean(self, places: Vector) -> Vector:
         """What is expected at the places, all together."""
-        mean: Vector = np.einsum("ks,ksp->p", self._weights, self.means(places))
-        return mean
+        return self.belief(places)[0]
+
+    def variances(self, places: Vector) -> Vector:
+        """Variance of what is believed of each place."""
+        return self.belief(places)[1]
 
     def covariances(self, left: Vector, right: Vector) -> Matrix:
         """Covariance of what is believed of every place on the left with that of every one on the right."""
         weights, by_kernel = self._weights, self._weights.sum(axis=1)
-        crosses = self._cross(left), self._cross(right)
         before = np.array([kernel.covariances(left, right) for kernel in self._hypothesis.kernels])
-        within = np.einsum("k,klr->lr", by_kernel, before - crosses[0].transpose(0, 2, 1) @ crosses[1])
-        at_left, at_right = (self._means(places, cross) for places, cross in zip((left, right), crosses, strict=True))
-        apart = [at - np.einsum("ks,ksp->p", weights, at) for at in (at_left, at_right)]
+        within = np.einsum("k,klr->lr", by_kernel, before - self._cross(left).transpose(0, 2, 1) @ self._cross(right))
+        means = (self.means(places) for places in (left, right))
+        apart = [at - np.einsum("ks,ksp->p", weights, at) for at in means]
         between = np.einsum("ks,ksl,ksr->lr", weights, *apart, optimize=True)
         covariance: Matrix = within + between
         return covariance
 
-    def variances(self, places: Vector) -> Vector:
-        """Variance of what is believed of each place."""
-        means, variances = self.moments(places)
-        mean = np.einsum("ks,ksp->p", self._weights, means)
-        within = self._weights.sum(axis=1) @ variances
-        variance: Vector = within + np.einsum("ks,ksp->p", self._weights, (means - mean) ** 2)
-        return variance
-
     @property
     def _weights(self) -> Matrix:
-        weights = np.exp(self.evidence - self.evidence.max())
-        shares: Matrix = weights / weights.sum()
-        return shares
+        weights: Matrix = np.exp(self.evidence - self.log_evidence)
+        return weights
 
     def _cross(self, places: Vector) -> Array:
         known = np.array([kernel.covariances(self._seen, places) for kernel in self._hypothesis.kernels])
         cross: Array = np.linalg.solve(self._factors, known)
         return cross
 
-    def _means(self, places: Vector, cross: Array) -> Array:
-        expected = self._hypothesis.mean(places, *self._extent) - self._offset
-        means: Array = self._level + expected + self._whitened.transpose(0, 2, 1) @ cross
-        return means
+    def _expected(self, places: Vector) -> Matrix:
+        expected: Matrix = self._hypothesis.mean(places, *self._extent)[0] - self._offset
+        return expected
 
 
 def _mixed(fits: Sequence[FittedHypothesis], asked: Vector) -> list[CostBelief]:
-    """The mixture of all suppositions of all hypotheses, each weighed by its evidence."""
-    highest = max(fit.evidence.max() for fit in fits)
-    weights = [np.exp(fit.evidence - highest) for fit in fits]
-    total = sum(float(weight.sum()) for weight in weights)
-    parts = [(weight / total, *fit.moments(asked)) for weight, fit in zip(weights, fits, strict=True)]
-    mean = sum(np.einsum("ks,ksp->p", weight, means) for weight, means, _ in parts)
-    variance = sum(
-        weight.sum(axis=1) @ variances + np.einsum("ks,ksp->p", weight, (means - mean) ** 2)
-        for weight, means, variances in parts
-    )
+    """The mixture of all hypotheses, each weighed by its evidence."""
+    evidence = np.array([fit.log_evidence for fit in fits])
+    weights = np.exp(evidence - np.logaddexp.reduce(evidence))
+    means, variances = (np.array(each) for each in zip(*(fit.belief(asked) for fit in fits), strict=True))
+    mean = weights @ means
+    variance = weights @ (variances + (means - mean) ** 2)
     return [CostBelief(m, max(v, LEAST_VARIANCE)) for m, v in zip(mean.tolist(), variance.tolist(), strict=True)]
 
 

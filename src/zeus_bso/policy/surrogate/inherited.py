@@ -62,9 +62,9 @@ class _Deviation:
     otherwise: Kernel
     weight: float = 1.0
 
-    def mean(self, octaves: Vector, least: float, most: float) -> Matrix:
+    def mean(self, octaves: Vector, least: float, most: float) -> tuple[Matrix, Vector]:
         """What the ancestor expects of each place: one supposition."""
-        return self.source.mean(octaves + self.shift)[np.newaxis]
+        return self.source.mean(octaves + self.shift)[np.newaxis], np.ones(1)
 
     def covariances(self, left: Vector, right: Vector) -> Matrix:
         """Prior covariance of every place on the left with every one on the right."""
@@ -134,7 +134,7 @@ def first_run(ancestor: Ancestor, default: int, sizes: tuple[int, ...], live: Se
     if any(len(every) < 2 for every in both):
         return None
     places = octaves_of(known, default)
-    pace, epochs = (every[-1].mean(places, float(places.min()), float(places.max()))[0] for every in both)
+    pace, epochs = (every[-1].mean(places, float(places.min()), float(places.max()))[0][0] for every in both)
     cheapest = int(np.argmin(pace + epochs))
     needed = BOUND_IN_EPOCHS * math.exp(min(epochs[cheapest], 50.0))
     bound = None if known[cheapest] == default or needed > INT32_MAX else max(LEAST_BOUND, math.ceil(needed))

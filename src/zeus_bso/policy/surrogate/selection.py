@@ -11,6 +11,9 @@ from zeus_bso.policy.surrogate.beliefs import LogCost, knowledge_gradient, noise
 HORIZON = 1.5
 """A recurrence is believed to be followed by so many times the recurrences before it."""
 
+SERIES = (1, 2, 4, 8)
+"""A size that is well worth a series of runs, though not a single one, is tried too: so many are considered."""
+
 FRONTIER_OCTAVES = 1.0
 """No size farther than this from all tried ones is tried, unless it stands next to one in the list."""
 
@@ -19,7 +22,7 @@ UNBOUNDED_RATIO = 3.0
 
 MOST_EXTRA = 3.0
 
-REST_RUNS = 40
+REST_RUNS = 20
 """A size whose run was stopped rests for so many recurrences; for twice as many after each further stop."""
 
 LONGEST_REST = 2**20
@@ -47,7 +50,13 @@ def before_any_converged(state: SurrogateState, live: Sequence[int], start: int,
 def most_worthwhile(
     knobs: Knobs, state: SurrogateState, sizes: Sizes, beliefs: Mapping[int, LogCost], in_flight: Mapping[int, int]
 ) -> int:
-    """The candidate whose believed extra cost, less what its result is worth to the runs to come, is the least."""
+    """The candidate whose believed extra cost, less what its result is worth to the runs to come, is the least.
+
+    A result is worth the most that a run of any series is worth, since one run alone seldom overturns a belief.
+
+    Source:
+        Frazier and Powell, Paradoxes in Learning and the Marginal Value of Information (2010): the policy KG(*).
+    """
     candidates = [
         size
         for size in candidates_of(sizes)
@@ -60,9 +69,10 @@ def most_worthwhile(
     cheapest, *rest = sorted(means.values())[:2]
     scores = {}
     for size in candidates:
-        spread = beliefs[size].spread_after_run(noise, pace_noise, in_flight.get(size, 0))
         other = rest[0] if rest and means[size] == cheapest else cheapest
-        gain = knowledge_gradient(means[size], other, spread) if rest else 0.0
+        spreads = {runs: beliefs[size].spread_after(runs, noise, pace_noise, in_flight.get(size, 0)) for runs in SERIES}
+        gains = (knowledge_gradient(means[size], other, spread) / runs for runs, spread in spreads.items())
+        gain = max(gains) if rest else 0.0
         scores[size] = price(knobs, beliefs[size], cheapest) - HORIZON * max(state.started, 1) * gain
     return min(scores, key=lambda size: scores[size])
 
