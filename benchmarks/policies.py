@@ -11,6 +11,7 @@ The parts, all by default:
     history     on the traces, with past runs known before the first recurrence, against the reference without
     late        on the traces, recurrences that overlap
     transfer    on the traces, jobs that begin with what another job has learnt
+    random      sixty workloads that are drawn at random, others for each first seed
     scenarios   every scenario of `zeus-bso simulate --scenario list`; or name single ones: `--only cliffs two-minima`
 
 Prints tables in Markdown, and what must hold; exits 1 if something does not. Tells its progress on stderr.
@@ -25,7 +26,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks import policy_history, policy_scenarios, policy_traces, policy_transfer
+from benchmarks import policy_history, policy_random, policy_scenarios, policy_traces, policy_transfer
 from zeus_bso.exceptions import ZeusBSOError
 from zeus_bso.simulator.experiment import Simulated, run_tasks, tasks_of
 from zeus_bso.simulator.report import ReportRow, rows_of
@@ -34,6 +35,7 @@ from zeus_bso.simulator.traces import read_traces
 from zeus_bso.simulator.world import SimulatedWorkload
 
 SCENARIOS = "scenarios"
+RANDOM = "random"
 PARTS = policy_traces.PARTS | {"history": policy_history.on_known_history} | policy_transfer.PARTS
 """The parts that need traces."""
 
@@ -42,7 +44,7 @@ def main() -> int:
     """Run all; print tables and verdicts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--traces", type=Path, metavar="DIR")
-    parser.add_argument("--only", nargs="+", default=[*PARTS, SCENARIOS], metavar="PART")
+    parser.add_argument("--only", nargs="+", default=[*PARTS, RANDOM, SCENARIOS], metavar="PART")
     parser.add_argument("--seeds", type=int, default=24)
     parser.add_argument("--first-seed", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=1, help="processes")
@@ -51,21 +53,23 @@ def main() -> int:
         sys.stdout.reconfigure(line_buffering=True)  # each table is to be seen when it is done
     if arguments.seeds < 1 or arguments.first_seed < 0 or arguments.jobs < 1:
         parser.error("--seeds and --jobs must be at least 1, --first-seed at least 0")
-    parts = [part for part in arguments.only if part in PARTS]
-    if parts and arguments.traces is None:
-        parser.error(f"{', '.join(parts)}: say where the traces are, --traces DIR")
+    every = PARTS | {RANDOM: partial(policy_random.on_random_workloads, arguments.first_seed)}
+    parts = [part for part in arguments.only if part in every]
+    traced = [part for part in parts if part in PARTS]
+    if traced and arguments.traces is None:
+        parser.error(f"{', '.join(traced)}: say where the traces are, --traces DIR")
     try:
         hard = [worlds_of([name]) for name in _scenarios(arguments.only)]
     except ZeusBSOError as error:
-        parser.error(f"{error} Other parts are: {', '.join([*PARTS, SCENARIOS])}.")
+        parser.error(f"{error} Other parts are: {', '.join([*PARTS, RANDOM, SCENARIOS])}.")
     try:
-        pairs = read_traces(arguments.traces).pairs() if parts else ()
+        pairs = read_traces(arguments.traces).pairs() if traced else ()
     except ZeusBSOError as error:
         parser.error(str(error))
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     run = partial(simulated_rows, seeds=seeds, jobs=arguments.jobs)
     failed = policy_scenarios.table(hard, run) if hard else 0
-    verdicts = [verdict for part in parts for verdict in PARTS[part](pairs, run)]
+    verdicts = [verdict for part in parts for verdict in every[part](pairs, run)]
     if verdicts:
         print("\n| | what must hold | measured |\n|---|---|---|")
     for holds, claim, measured in verdicts:
@@ -92,7 +96,7 @@ def simulated_rows(
 
 def _scenarios(parts: Sequence[str]) -> list[str]:
     every = [scenario.name for scenario in named_scenarios()]
-    return [name for part in parts if part not in PARTS for name in (every if part == SCENARIOS else [part])]
+    return [name for part in parts if part not in (*PARTS, RANDOM) for name in (every if part == SCENARIOS else [part])]
 
 
 if __name__ == "__main__":

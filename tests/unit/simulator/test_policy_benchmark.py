@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import policies
+from benchmarks import policies, policy_random
 from benchmarks.policy_scenarios import broken_bars
 from tests.support.traces import write_tiny_traces
 
@@ -100,3 +100,25 @@ def test_bad_use_is_told_before_anything_is_simulated(
         policies.main()
 
     assert said in capsys.readouterr().err
+
+
+def test_workloads_drawn_at_random_need_no_traces(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["policies", "--only", "random", "--seeds", "1", "--first-seed", "7"])
+    monkeypatch.setattr(policy_random, "WORKLOADS", 3)
+
+    assert policies.main() in (0, 1)
+
+    said = capsys.readouterr().out
+    assert said.count("| random ") == 3 + 3
+    assert "random workloads: mean regret at T" in said
+
+
+def test_a_workload_drawn_at_random_is_the_same_each_time_and_its_best_size_always_converges() -> None:
+    worlds = policy_random.random_worlds(40, 5)
+
+    assert worlds == policy_random.random_worlds(40, 5)
+    for world in worlds:
+        best = world.oracle().batch_size
+        assert all((run.target_epoch or np.inf) <= world.max_epochs for run in world.pair.runs[best])
