@@ -212,9 +212,10 @@ def learn_run(
 ) -> Lesson:
     """Learn from a run, without working out the incumbent anew.
 
-    When a run without a bound converges at a cost beyond the bound, costs have drifted: what was learnt of all sizes
-    counts for little from then on, and those that the old bound retired come back. What was learnt counts for little
-    too when epochs suddenly cost far less.
+    When a run without a bound converges at a cost beyond the bound, and the run before it was stopped though its size is
+    proven, costs have drifted: what was learnt of all sizes counts for little from then on, and those that the old bound
+    retired come back. One such run alone may be bad luck. What was learnt counts for little too when epochs suddenly
+    cost far less.
 
     Args:
         knobs: The job's knobs.
@@ -225,13 +226,14 @@ def learn_run(
         reward: The observation that its arm gets [-J].
     """
     state, before = progress.surrogate, sizes[run.batch_size].surrogate
+    confirmed = _proven_was_stopped(state, sizes)
     found = without_drift(state, split_cost(run, warm_ups_of(sizes).get(run.batch_size, 0.0)))
     sizes = {**sizes, run.batch_size: add_cost(sizes[run.batch_size], run, found, reward, state.started)}
     change = machine_change(state, before, found)
     state = _with_expense(add_pace_change(state, before, found), run, outcome)
     if outcome is Outcome.CONVERGED:
         bound = cost_bound(knobs, progress, uncapped=False)
-        dearer = run.uncapped and bound is not None and run.cost > bound
+        dearer = confirmed and run.uncapped and bound is not None and run.cost > bound
         drifted = dearer or change < 0.0
         if drifted:
             sizes = discount_history(sizes, run, found, before, change)
@@ -254,6 +256,12 @@ def learn_run(
         by_script = ended_by_script(knobs, outcome, run.epoch)
         sizes = {**sizes, run.batch_size: after_stop(learnt, outcome, by_script=by_script)}
     return Lesson(replace(progress, surrogate=state), sizes, reward)
+
+
+def _proven_was_stopped(state: SurrogateState, sizes: Sizes) -> bool:
+    """Whether the latest run of a size that has converged before was stopped, and that is not long ago."""
+    proven = (known.surrogate for known in sizes.values() if known.converged)
+    return any(arm.stops and state.started - arm.seen <= 1 for arm in proven)
 
 
 def incumbent_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:
