@@ -258,19 +258,46 @@ def test_when_costs_have_drifted_what_was_learnt_counts_for_little() -> None:
 def test_half_of_a_drift_is_taken_to_be_common_to_all_sizes() -> None:
     job = Job(dict.fromkeys(SIZES, 20))
     job.recur(30)
-    before = {size: state.surrogate for size, state in job.sizes.items()}
+    before = job.progress.surrogate
     job.epochs = dict.fromkeys(SIZES, 50)
 
     (shown, retried) = (job.recur()[0], job.recur()[0])
 
     assert (shown[1], retried[1]) == (Outcome.COST_BOUND, Outcome.CONVERGED)
-    others = [size for size in SIZES if before[size].runs and size not in (shown[0], retried[0])]
-    assert others
-    for size in (*others, retried[0]):
-        moved = job.sizes[size].surrogate.mean_log_epochs - before[size].mean_log_epochs
-        assert moved == pytest.approx(math.log(50 / 20) / 2, abs=0.15)
-    assert {job.sizes[size].surrogate.runs for size in others} == {1}
-    assert job.progress.surrogate.noise_dof == sum(max(0, arm.runs - 1) for arm in before.values())
+    after = job.progress.surrogate
+    assert after.epochs_level - before.epochs_level == pytest.approx(math.log(50 / 20) / 2, abs=0.15)
+    assert after.noise_dof == before.noise_dof
+
+
+def test_one_dear_run_alone_is_bad_luck_and_says_nothing_of_the_other_sizes() -> None:
+    job = Job(dict.fromkeys(SIZES, 20))
+    job.recur(30)
+    before, incumbent = job.progress.surrogate, job.progress.surrogate.incumbent
+    assert incumbent is not None
+    others = {size: state.surrogate for size, state in job.sizes.items() if size != incumbent}
+    unlucky = replace(job.ask(), batch_size=incumbent, uncapped=True)
+    job.open, job.epochs = [unlucky], dict.fromkeys(SIZES, 60)
+
+    assert job.train(unlucky) is Outcome.CONVERGED
+    assert {size: job.sizes[size].surrogate for size in others} == others
+    assert job.progress.surrogate.epochs_level == pytest.approx(before.epochs_level, abs=0.05)
+    assert job.progress.surrogate.noise_dof == before.noise_dof + 1
+
+
+def test_where_two_runs_in_a_row_were_bad_luck_the_other_sizes_are_believed_as_before_within_a_few_runs() -> None:
+    job = Job({size: 20 if size == 64 else 40 for size in SIZES})
+    job.recur(40)
+    before, usual = job.progress.surrogate, job.epochs
+    job.epochs = dict.fromkeys(SIZES, 60)
+    assert [job.recur()[0][1] for _ in range(2)] == [Outcome.COST_BOUND, Outcome.CONVERGED]
+    job.epochs = usual
+    jump = job.progress.surrogate.epochs_level - before.epochs_level
+    assert jump > 0.3
+
+    job.recur(6)
+
+    assert job.progress.surrogate.epochs_level - before.epochs_level < jump / 3
+    assert job.progress.surrogate.incumbent == before.incumbent == 64
 
 
 def test_old_runs_are_unlearnt_slowly() -> None:

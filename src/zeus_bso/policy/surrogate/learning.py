@@ -31,6 +31,12 @@ TREND_STDS = 0.8
 TREND_GAIN = 0.6
 """Then their level follows each run by so much of what it was off."""
 
+JUMP_GAIN = 0.5
+"""The level of epochs moves by so much of a surprise that shows that costs have drifted."""
+
+JUMP_TREND = 2 * TREND_STDS
+"""Thereafter the running mean of surprises is so far from 0 at most: the level follows a few runs at least."""
+
 PACE_DRIFT_STD, EPOCHS_DRIFT_STD = 0.015, 0.004
 """What all sizes drift by, in common, from run to run: standard deviations of log cost per epoch and log epochs."""
 
@@ -112,9 +118,25 @@ def _follow_epochs(state: SurrogateState, before: SurrogateArmState, surprise: f
     if abs(trend) <= TREND_STDS:
         level = _filtered_level(state.epochs_level, surprise, noise, EPOCHS_DRIFT_STD)
         return replace(state, epochs_level=level, epochs_trend=trend)
-    level = min(max(state.epochs_level + TREND_GAIN * surprise, -LARGEST_LEVEL), LARGEST_LEVEL)
-    moved = state.epochs_moved + abs(level - state.epochs_level)
-    return replace(state, epochs_level=level, epochs_trend=trend, epochs_moved=moved)
+    return replace(_with_level(state, state.epochs_level + TREND_GAIN * surprise), epochs_trend=trend)
+
+
+def follow_jump(state: SurrogateState, before: SurrogateArmState, found: RunCost) -> SurrogateState:
+    """The state after a run that showed that costs have drifted: half of its surprise is common to all sizes.
+
+    The level follows the next runs as fast as it does a steady drift: if that was bad luck, it is back within a few.
+    """
+    if not before.runs:
+        return state
+    surprise = found.log_needed - before.mean_log_epochs
+    off = surprise / math.sqrt(noise_variance(state))
+    state = _with_level(state, state.epochs_level + JUMP_GAIN * surprise)
+    return replace(state, epochs_trend=min(max(off, -JUMP_TREND), JUMP_TREND))
+
+
+def _with_level(state: SurrogateState, level: float) -> SurrogateState:
+    level = min(max(level, -LARGEST_LEVEL), LARGEST_LEVEL)
+    return replace(state, epochs_level=level, epochs_moved=state.epochs_moved + abs(level - state.epochs_level))
 
 
 def _filtered_level(level: float, surprise: float, variance: float, drift_std: float) -> float:
@@ -152,33 +174,24 @@ def _scale_history(arm: SurrogateArmState, share: float) -> SurrogateArmState:
     return replace(arm, cost_sum=arm.cost_sum / arm.epoch_sum * kept, epoch_sum=kept)
 
 
-def discount_history(sizes: Sizes, run: RunState, found: RunCost, before: SurrogateArmState, change: float) -> Sizes:
-    """What was learnt before costs drifted weighs no more than one run, and is taken to have drifted half as far.
-
-    That goes for epochs to the target: the size that showed the drift becomes the mean of one old run and the new one,
-    half way between them; with the others moved as far, the order of the sizes stays until they are tried. If the
-    machine is another one, the cost per epoch of all sizes changes as it does.
+def on_another_machine(sizes: Sizes, run: RunState, found: RunCost, change: float) -> Sizes:
+    """The cost per epoch of all sizes changes as the machine does, and what was learnt weighs no more than one run.
 
     Args:
         sizes: What is known about each size.
-        run: The run that showed the drift.
+        run: The run that showed the change.
         found: The parts of its cost.
-        before: What was learnt about its size before it.
         change: Of :func:`machine_change`.
     """
-    moved = (found.log_needed - before.mean_log_epochs) / 2 if before.runs else 0.0
     after = {}
     for size, state in sizes.items():
         arm = state.surrogate
-        own = size == run.batch_size
-        if change and own:
+        if size == run.batch_size:
             arm = replace(arm, cost_sum=found.cost, epoch_sum=found.epochs)
-        elif change:
+        else:
             arm = _scale_history(arm, 1 / max(1, arm.runs))
             arm = replace(arm, cost_sum=arm.cost_sum * math.exp(change), last_pace=None)
-        if arm.runs:
-            arm = replace(arm, runs=1, mean_log_epochs=arm.mean_log_epochs + (0.0 if own else moved))
-        after[size] = replace(state, surrogate=arm)
+        after[size] = replace(state, surrogate=replace(arm, runs=min(arm.runs, 1)))
     return after
 
 

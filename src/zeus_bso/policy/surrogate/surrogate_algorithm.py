@@ -35,9 +35,10 @@ from zeus_bso.policy.surrogate.learning import (
     add_epochs,
     add_pace_change,
     add_success,
-    discount_history,
     follow_drift,
+    follow_jump,
     machine_change,
+    on_another_machine,
     split_cost,
     without_drift,
 )
@@ -212,10 +213,9 @@ def learn_run(
 ) -> Lesson:
     """Learn from a run, without working out the incumbent anew.
 
-    When a run without a bound converges at a cost beyond the bound, and the run before it was stopped though its size is
-    proven, costs have drifted: what was learnt of all sizes counts for little from then on, and those that the old bound
-    retired come back. One such run alone may be bad luck. What was learnt counts for little too when epochs suddenly
-    cost far less.
+    When a run without a bound converges at a cost beyond the bound, just after a run of a proven size was stopped, costs
+    have drifted: those sizes that the old bound retired come back, and half of the surprise is common to all sizes. One
+    such run alone may be bad luck.
 
     Args:
         knobs: The job's knobs.
@@ -235,13 +235,12 @@ def learn_run(
         bound = cost_bound(knobs, progress, uncapped=False)
         dearer = confirmed and run.uncapped and bound is not None and run.cost > bound
         drifted = dearer or change < 0.0
-        if drifted:
-            sizes = discount_history(sizes, run, found, before, change)
+        if change and drifted:
+            sizes = on_another_machine(sizes, run, found, change)
         least = progress.min_cost
         least = run.cost if run.uncapped or least is None else min(least, run.cost)
         state, learnt = add_success(knobs, state, sizes[run.batch_size], run, found, noisy=not drifted)
-        if not drifted:
-            state = follow_drift(state, before, found)
+        state = follow_jump(state, before, found) if drifted else follow_drift(state, before, found)
         sizes = {**sizes, run.batch_size: learnt}
         if run.uncapped:
             sizes = clear_failures(sizes, lift=dearer)
