@@ -213,9 +213,9 @@ def learn_run(
 ) -> Lesson:
     """Learn from a run, without working out the incumbent anew.
 
-    When a run without a bound converges at a cost beyond the bound, just after a run of a proven size was stopped, costs
-    have drifted: those sizes that the old bound retired come back, and half of the surprise is common to all sizes. One
-    such run alone may be bad luck.
+    When a run without a bound converges at a cost beyond the bound, just after a run of a proven size was stopped,
+    costs have drifted: the sizes that the old bound retired come back, and half of the surprise is common to all sizes.
+    One such run alone may be bad luck.
 
     Args:
         knobs: The job's knobs.
