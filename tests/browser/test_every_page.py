@@ -44,6 +44,16 @@ CROWDED = """
 """
 """The labels of charts that are cut off or overlap."""
 
+SHOW_SPAN = """
+(span) => {
+  const dated = [...document.querySelectorAll(".plot")].filter((plot) => plot._fullLayout?.xaxis?.type === "date");
+  const begin = Date.UTC(2026, 10, 28, 23, 59, 41);
+  const range = [begin, begin + span * 1000].map((time) => new Date(time).toISOString());
+  return Promise.all(dated.map((plot) => Plotly.relayout(plot, { "xaxis.range": range }))).then(() => dated.length);
+}
+"""
+"""Show so many seconds on each chart over time; says how many such charts there are."""
+
 CHARTS = """
 () => [...document.querySelectorAll("[data-chart]")].map((chart) => ({
   name: chart.id,
@@ -175,6 +185,18 @@ def test_no_page_is_wider_than_its_screen(looks: list[Look]) -> None:
 
 def test_no_label_of_a_chart_overlaps_another_or_is_cut_off(looks: list[Look]) -> None:
     assert [(look.url, look.crowded) for look in looks if any(look.crowded.values())] == []
+
+
+def test_on_a_phone_the_times_of_a_chart_have_room_whatever_span_it_shows(visit: Visit) -> None:
+    visit.page.set_viewport_size(PHONE)
+    visit.open_job(LIMITED_JOB)
+    visit.draw_all()
+    crowded = {}
+    for span in (0.2, 0.9, 3, 8, 17, 24, 31, 38, 48, 55, 62, 90, 150, 300, 1800, 20_000, 100_000, 10**6, 10**7, 10**9):
+        assert visit.page.evaluate(SHOW_SPAN, span) > 0
+        crowded[span] = visit.page.evaluate(CROWDED)
+
+    assert {span: labels for span, labels in crowded.items() if labels} == {}
 
 
 def test_every_chart_is_drawn_and_says_in_words_what_it_shows(looks: list[Look], site: Site) -> None:

@@ -50,7 +50,10 @@ const common = {
 
 const DATE_PX = 95;
 /** Times of a day stand above the day, without the year, so that they fit upright on a phone. */
-const HOURS = [{ dtickrange: [60000, 86399999], value: "%H:%M\n%b %-d" }];
+const TIMES = [
+  { dtickrange: [1000, 59999], value: "%H:%M:%S\n%b %-d" },
+  { dtickrange: [60000, 86399999], value: "%H:%M\n%b %-d" },
+];
 const CROWDED_FROM = 60;
 const CHARACTER_PX = 7;
 const BETWEEN_LABELS_PX = 8;
@@ -58,7 +61,7 @@ const BETWEEN_LABELS_PX = 8;
 /** An axis with no more labels than fit beside each other. */
 function roomy(given, width) {
   if (given?.type === "date" && !given.tickvals) {
-    return { ...given, nticks: Math.max(4, Math.floor(width / DATE_PX)), tickformatstops: HOURS };
+    return { ...given, nticks: Math.max(4, Math.floor(width / DATE_PX)), tickformatstops: TIMES };
   }
   if (!given?.tickvals) return given;
   const texts = given.ticktext ?? given.tickvals.map(String);
