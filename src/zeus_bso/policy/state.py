@@ -94,7 +94,8 @@ class SurrogateState:
         pace_level: By how much the log cost per epoch of all sizes has drifted; what a size keeps is counted from it.
         epochs_level: The same for log epochs-to-target.
         epochs_trend: Running mean of how far runs of known sizes took more epochs than believed [standard deviations].
-        epochs_moved: How far the level of log epochs has moved in all because they drifted steadily.
+        epochs_moved: How far the level of log epochs has moved in all because they drifted steadily, or jumped.
+        dear_before: Whether the latest run of a size that had converged before cost more than the bound.
         larger_first: Before anything has converged, of two equally near sizes the larger one is tried first.
     """
 
@@ -113,6 +114,7 @@ class SurrogateState:
     epochs_level: float = 0.0
     epochs_trend: float = 0.0
     epochs_moved: float = 0.0
+    dear_before: bool = False
     larger_first: bool = False
 
 

@@ -56,9 +56,9 @@ def test_one_run_tells_the_cost_per_epoch_but_not_the_epochs() -> None:
 
 
 def test_where_a_smaller_batch_takes_more_epochs_one_smaller_still_takes_more_again() -> None:
-    beliefs = beliefs_of(KNOBS, BEGUN, states(b256=(5, 20, 5.0), b128=(5, 20, 5.5), b64=(5, 26, 6.0)))
+    beliefs = beliefs_of(KNOBS, BEGUN, states(b256=(9, 20, 5.0), b128=(9, 22, 5.5), b64=(9, 30, 6.0)))
 
-    assert math.exp(beliefs[32].epochs.mean) > 28
+    assert math.exp(beliefs[16].epochs.mean) > 48
 
 
 def test_where_sizes_have_epochs_of_their_own_an_untried_one_is_known_less() -> None:

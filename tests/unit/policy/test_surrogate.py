@@ -31,15 +31,17 @@ POLICY = policy_of("surrogate")
 
 @dataclass
 class Job:
-    """A job whose runs take so many epochs, at a cost of 100 J each.
+    """A job whose runs take so many epochs, at the same cost each.
 
     Attributes:
         epochs: Epochs to the target by size; a size without any never reaches it.
+        cost_per_epoch: What an epoch costs at every size [J].
     """
 
     epochs: dict[int, int]
     knobs: Knobs = field(default_factory=lambda: Knobs(SIZES, 128, max_epochs=1000))
     open: list[Choice] = field(default_factory=list)
+    cost_per_epoch: float = 100.0
 
     def __post_init__(self) -> None:
         self.progress = Progress.begin(self.knobs.batch_sizes, self.knobs.default_batch_size)
@@ -62,7 +64,7 @@ class Job:
             curve.append((epoch, min(0.5, 0.5 * epoch / needed)))
             run = RunState(
                 batch_size=choice.batch_size,
-                cost=100.0 * epoch,
+                cost=self.cost_per_epoch * epoch,
                 epoch=epoch,
                 epoch_before=epoch - 1,
                 metric=curve[-1][1],
@@ -287,17 +289,47 @@ def test_one_dear_run_alone_is_bad_luck_and_says_nothing_of_the_other_sizes() ->
 def test_where_two_runs_in_a_row_were_bad_luck_the_other_sizes_are_believed_as_before_within_a_few_runs() -> None:
     job = Job({size: 20 if size == 64 else 40 for size in SIZES})
     job.recur(40)
-    before, usual = job.progress.surrogate, job.epochs
+    before, sizes, usual = job.progress.surrogate, job.sizes, job.epochs
     job.epochs = dict.fromkeys(SIZES, 60)
     assert [job.recur()[0][1] for _ in range(2)] == [Outcome.COST_BOUND, Outcome.CONVERGED]
     job.epochs = usual
-    jump = job.progress.surrogate.epochs_level - before.epochs_level
-    assert jump > 0.3
+    assert job.progress.surrogate.epochs_level > before.epochs_level + 0.3
+    believed = beliefs_of(job.knobs, replace(job.progress, surrogate=before), sizes)
 
-    job.recur(6)
+    assert {size for size, _ in job.recur(12)} == {64}
 
-    assert job.progress.surrogate.epochs_level - before.epochs_level < jump / 3
-    assert job.progress.surrogate.incumbent == before.incumbent == 64
+    now = beliefs_of(job.knobs, job.progress, job.sizes)
+    for size in (32, 128):
+        assert now[size].epochs.mean == pytest.approx(believed[size].epochs.mean, abs=0.1)
+        assert now[size].epochs.variance < 3 * believed[size].epochs.variance
+
+
+def test_a_good_run_between_two_dear_ones_says_that_they_were_bad_luck() -> None:
+    job = Job({size: 20 if size == 64 else 40 for size in SIZES})
+    job.recur(40)
+    before, usual = job.progress.surrogate, job.epochs
+    for unlucky in (True, False, True):
+        job.epochs = dict.fromkeys(SIZES, 60) if unlucky else usual
+        job.open = [replace(job.ask(), batch_size=64, uncapped=True)]
+        job.train(job.open[0])
+
+    assert job.progress.surrogate.epochs_level == pytest.approx(before.epochs_level, abs=0.1)
+
+
+def test_a_slower_machine_is_known_at_once_where_a_run_without_a_bound_shows_it() -> None:
+    job = Job({size: 20 if size == 64 else 40 for size in SIZES})
+    job.recur(40)
+    before, others = job.progress.surrogate, [size for size in SIZES if size != 64 and job.sizes[size].converged]
+    job.cost_per_epoch *= 3
+    job.open = [replace(job.ask(), batch_size=64, uncapped=True)]
+
+    assert job.train(job.open[0]) is Outcome.CONVERGED
+    beliefs = beliefs_of(job.knobs, job.progress, job.sizes)
+    assert job.progress.surrogate.epochs_level == before.epochs_level
+    assert math.exp(beliefs[64].mean) == pytest.approx(3 * (before.incumbent_cost or 0.0), rel=0.1)
+    assert others
+    for size in others:
+        assert math.exp(beliefs[size].pace.mean) == pytest.approx(job.cost_per_epoch, rel=0.1)
 
 
 def test_old_runs_are_unlearnt_slowly() -> None:

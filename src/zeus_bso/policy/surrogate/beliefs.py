@@ -145,7 +145,7 @@ def runs_remembered(state: SurrogateState, arm: SurrogateArmState) -> float:
         state: What is known about the job.
         arm: What is known about a size with at least one run.
     """
-    return 1.0 / (1.0 / arm.runs + DRIFT_DOUBT * max(0.0, state.epochs_moved - arm.moved))
+    return 1.0 / (1.0 / arm.runs + DRIFT_DOUBT * abs(state.epochs_moved - arm.moved))
 
 
 def cost_per_epoch(cost_sum: float, epoch_sum: int) -> float:

@@ -233,14 +233,11 @@ class FittedHypothesis:
 
     def belief(self, places: Vector) -> tuple[Vector, Vector]:
         """Mean and variance of what is believed of each place, all together."""
-        weights, cross, expected = self._weights, self._cross(places), self._expected(places)
+        weights, (cross, mean, off) = self._weights, self._parts(places)
         by_kernel, by_supposition = weights.sum(axis=1), weights.sum(axis=0)
-        pulled = (np.einsum("kns,ks->kn", self._whitened, weights)[:, np.newaxis] @ cross).sum(axis=(0, 1))
-        mean: Vector = self._level + by_supposition @ expected + pulled
         before = np.array([kernel.variances(places) for kernel in self._hypothesis.kernels])
         within = by_kernel @ (before - (cross**2).sum(axis=1))
         # The square of how far each is off the mean, without an array of kernels x suppositions x places.
-        off = expected + (self._level - mean)
         weighted = self._whitened * weights[:, np.newaxis]
         pull = 2 * weighted @ off + weighted @ self._whitened.transpose(0, 2, 1) @ cross
         variance: Vector = within + by_supposition @ off**2 + (pull * cross).sum(axis=(0, 1))
@@ -248,7 +245,7 @@ class FittedHypothesis:
 
     def mean(self, places: Vector) -> Vector:
         """What is expected at the places, all together."""
-        return self.belief(places)[0]
+        return self._parts(places)[1]
 
     def variances(self, places: Vector) -> Vector:
         """Variance of what is believed of each place."""
@@ -257,12 +254,19 @@ class FittedHypothesis:
     def covariances(self, left: Vector, right: Vector) -> Matrix:
         """Covariance of what is believed of every place on the left with that of every one on the right."""
         weights, by_kernel = self._weights, self._weights.sum(axis=1)
-        before = np.array([kernel.covariances(left, right) for kernel in self._hypothesis.kernels])
-        within = np.einsum("k,klr->lr", by_kernel, before - self._cross(left).transpose(0, 2, 1) @ self._cross(right))
-        means = (self.means(places) for places in (left, right))
-        apart = [at - np.einsum("ks,ksp->p", weights, at) for at in means]
-        between = np.einsum("ks,ksl,ksr->lr", weights, *apart, optimize=True)
-        covariance: Matrix = within + between
+        kernels = self._hypothesis.kernels
+        within = sum(share * kernel.covariances(left, right) for share, kernel in zip(by_kernel, kernels, strict=True))
+        (at_left, _, off_left), (at_right, _, off_right) = self._parts(left), self._parts(right)
+        between = (off_left * weights.sum(axis=0)[:, np.newaxis]).T @ off_right
+        # As in belief, without arrays of kernels x suppositions x places.
+        weighted = self._whitened * weights[:, np.newaxis]
+        known = weighted @ self._whitened.transpose(0, 2, 1) - by_kernel[:, np.newaxis, np.newaxis] * np.eye(
+            len(self._seen)
+        )
+        pulled = at_left.transpose(0, 2, 1) @ (known @ at_right + weighted @ off_right)
+        covariance: Matrix = (
+            within + between + (pulled + (weighted @ off_left).transpose(0, 2, 1) @ at_right).sum(axis=0)
+        )
         return covariance
 
     @property
@@ -274,6 +278,13 @@ class FittedHypothesis:
         known = np.array([kernel.covariances(self._seen, places) for kernel in self._hypothesis.kernels])
         cross: Array = np.linalg.solve(self._factors, known)
         return cross
+
+    def _parts(self, places: Vector) -> tuple[Array, Vector, Matrix]:
+        """What the observations tell of the places, the mean, and how far from it each supposition is without them."""
+        weights, cross, expected = self._weights, self._cross(places), self._expected(places)
+        pulls = np.einsum("kns,ks->kn", self._whitened, weights)[:, np.newaxis] @ cross
+        mean: Vector = self._level + weights.sum(axis=0) @ expected + pulls.sum(axis=(0, 1))
+        return cross, mean, expected + (self._level - mean)
 
     def _expected(self, places: Vector) -> Matrix:
         expected: Matrix = self._hypothesis.mean(places, *self._extent)[0] - self._offset

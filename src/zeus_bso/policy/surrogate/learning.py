@@ -35,7 +35,7 @@ JUMP_GAIN = 0.5
 """The level of epochs moves by so much of a surprise that shows that costs have drifted."""
 
 JUMP_TREND = 2 * TREND_STDS
-"""Thereafter the running mean of surprises is so far from 0 at most: the level follows a few runs at least."""
+"""Thereafter the running mean of surprises is taken to be so far from 0: the level follows the next few runs."""
 
 PACE_DRIFT_STD, EPOCHS_DRIFT_STD = 0.015, 0.004
 """What all sizes drift by, in common, from run to run: standard deviations of log cost per epoch and log epochs."""
@@ -129,14 +129,24 @@ def follow_jump(state: SurrogateState, before: SurrogateArmState, found: RunCost
     if not before.runs:
         return state
     surprise = found.log_needed - before.mean_log_epochs
-    off = surprise / math.sqrt(noise_variance(state))
     state = _with_level(state, state.epochs_level + JUMP_GAIN * surprise)
-    return replace(state, epochs_trend=min(max(off, -JUMP_TREND), JUMP_TREND))
+    return replace(state, epochs_trend=math.copysign(JUMP_TREND, surprise))
+
+
+def counted_from(
+    after: SurrogateState, before: SurrogateState, arm: SurrogateArmState, found: RunCost
+) -> tuple[SurrogateArmState, RunCost]:
+    """The size and the run that have moved the level of epochs, counted from the new level.
+
+    Only what the level leaves of a surprise is the size's own. The size is not the less known for what it has shown.
+    """
+    moved = after.epochs_moved - before.epochs_moved
+    return replace(arm, moved=arm.moved + moved), replace(found, log_needed=found.log_needed - moved)
 
 
 def _with_level(state: SurrogateState, level: float) -> SurrogateState:
     level = min(max(level, -LARGEST_LEVEL), LARGEST_LEVEL)
-    return replace(state, epochs_level=level, epochs_moved=state.epochs_moved + abs(level - state.epochs_level))
+    return replace(state, epochs_level=level, epochs_moved=state.epochs_moved + level - state.epochs_level)
 
 
 def _filtered_level(level: float, surprise: float, variance: float, drift_std: float) -> float:
@@ -218,12 +228,9 @@ def add_pace_change(state: SurrogateState, before: SurrogateArmState, found: Run
     return replace(state, pace_ss=state.pace_ss + change**2 / 2, pace_dof=state.pace_dof + 1)
 
 
-def add_success(
-    knobs: Knobs, state: SurrogateState, size: SizeState, run: RunState, found: RunCost, *, noisy: bool
-) -> tuple[SurrogateState, SizeState]:
-    """What a converged run teaches of epochs to the target; ``noisy``: also of how much they vary."""
+def add_success(knobs: Knobs, state: SurrogateState, size: SizeState, run: RunState, found: RunCost) -> SizeState:
+    """What a converged run teaches of epochs to the target at its size."""
     arm = size.surrogate
-    state = add_epochs_noise(state, arm, found.log_needed) if noisy else state
     arm = replace(
         add_epochs(state, arm, found.log_needed),
         guess=None,
@@ -231,7 +238,7 @@ def add_success(
         curve=blended(knobs, arm.curve, run.curve),
         stops=0,
     )
-    return state, replace(after_success(size, run.cost), surrogate=arm, is_arm=True)
+    return replace(after_success(size, run.cost), surrogate=arm, is_arm=True)
 
 
 def add_epochs_noise(state: SurrogateState, before: SurrogateArmState, log_epochs: float) -> SurrogateState:

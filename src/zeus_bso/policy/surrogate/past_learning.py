@@ -52,7 +52,8 @@ def learn_past_run(
     found = split_cost(run, warm_ups_of(sizes, (run.batch_size,)).get(run.batch_size, 0.0))
     after = add_cost(before, run, found, reward, _seen(state, before.surrogate))
     if outcome is Outcome.CONVERGED:
-        state, after = add_success(knobs, state, after, run, found, noisy=True)
+        state = add_epochs_noise(state, after.surrogate, found.log_needed)
+        after = add_success(knobs, state, after, run, found)
         least = run.cost if progress.min_cost is None else min(progress.min_cost, run.cost)
         progress = replace(progress, stage=Stage.MAB, min_cost=least)
     else:

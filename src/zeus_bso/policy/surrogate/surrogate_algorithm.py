@@ -33,8 +33,10 @@ from zeus_bso.policy.surrogate.inherited import FirstRun, first_run
 from zeus_bso.policy.surrogate.learning import (
     add_cost,
     add_epochs,
+    add_epochs_noise,
     add_pace_change,
     add_success,
+    counted_from,
     follow_drift,
     follow_jump,
     machine_change,
@@ -213,9 +215,9 @@ def learn_run(
 ) -> Lesson:
     """Learn from a run, without working out the incumbent anew.
 
-    When a run without a bound converges at a cost beyond the bound, just after a run of a proven size was stopped,
-    costs have drifted: the sizes that the old bound retired come back, and half of the surprise is common to all sizes.
-    One such run alone may be bad luck.
+    When a run without a bound converges at a cost beyond the bound, costs have drifted if the run of a proven size
+    before it was as dear, or if the machine has become slower. Then the sizes that the old bound retired come back. Half
+    of a surprise in epochs is common to all sizes. One such run alone may be bad luck.
 
     Args:
         knobs: The job's knobs.
@@ -226,28 +228,36 @@ def learn_run(
         reward: The observation that its arm gets [-J].
     """
     state, before = progress.surrogate, sizes[run.batch_size].surrogate
-    confirmed = _proven_was_stopped(state, sizes)
     found = without_drift(state, split_cost(run, warm_ups_of(sizes).get(run.batch_size, 0.0)))
     sizes = {**sizes, run.batch_size: add_cost(sizes[run.batch_size], run, found, reward, state.started)}
     change = machine_change(state, before, found)
     state = _with_expense(add_pace_change(state, before, found), run, outcome)
     if outcome is Outcome.CONVERGED:
         bound = cost_bound(knobs, progress, uncapped=False)
-        dearer = confirmed and run.uncapped and bound is not None and run.cost > bound
-        drifted = dearer or change < 0.0
-        if change and drifted:
-            sizes = on_another_machine(sizes, run, found, change)
+        dear = run.uncapped and bound is not None and run.cost > bound
+        drifted = dear and (state.dear_before or change > 0.0)
         least = progress.min_cost
         least = run.cost if run.uncapped or least is None else min(least, run.cost)
-        state, learnt = add_success(knobs, state, sizes[run.batch_size], run, found, noisy=not drifted)
-        state = follow_jump(state, before, found) if drifted else follow_drift(state, before, found)
-        sizes = {**sizes, run.batch_size: learnt}
+        state = replace(state, dear_before=dear and not drifted)
+        if change < 0.0 or (change and drifted):
+            sizes = on_another_machine(sizes, run, found, change)
+            followed = state
+        elif drifted:
+            followed = follow_jump(state, before, found)
+        else:
+            state = add_epochs_noise(state, before, found.log_needed)
+            followed = follow_drift(state, before, found)
+        known = sizes[run.batch_size]
+        arm, found = counted_from(followed, state, known.surrogate, found)
+        learnt = add_success(knobs, followed, replace(known, surrogate=arm), run, found)
+        state, sizes = followed, {**sizes, run.batch_size: learnt}
         if run.uncapped:
-            sizes = clear_failures(sizes, lift=dearer)
+            sizes = clear_failures(sizes, lift=drifted)
         progress = replace(progress, stage=Stage.MAB, min_cost=least)
     else:
         idle = run.power_share is not None and run.power_share < IDLE_POWER_SHARE
-        state = replace(state, retries_owed=state.retries_owed + 1)
+        proven_and_dear = outcome is Outcome.COST_BOUND and sizes[run.batch_size].converged > 0
+        state = replace(state, retries_owed=state.retries_owed + 1, dear_before=state.dear_before or proven_and_dear)
         if progress.stage is Stage.PRUNING:
             state = replace(state, larger_first=idle)
         arm = _after_stop(knobs, progress, sizes, run, outcome)
@@ -255,12 +265,6 @@ def learn_run(
         by_script = ended_by_script(knobs, outcome, run.epoch)
         sizes = {**sizes, run.batch_size: after_stop(learnt, outcome, by_script=by_script)}
     return Lesson(replace(progress, surrogate=state), sizes, reward)
-
-
-def _proven_was_stopped(state: SurrogateState, sizes: Sizes) -> bool:
-    """Whether the latest run of a size that has converged before was stopped, and that is not long ago."""
-    proven = (known.surrogate for known in sizes.values() if known.converged)
-    return any(arm.stops and state.started - arm.seen <= 1 for arm in proven)
 
 
 def incumbent_of(knobs: Knobs, progress: Progress, sizes: Sizes) -> int | None:

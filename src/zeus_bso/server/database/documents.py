@@ -42,7 +42,8 @@ class SurrogateDocument(BaseModel):
     pace_level: _Logarithm = 0.0
     epochs_level: _Logarithm = 0.0
     epochs_trend: _Logarithm = 0.0
-    epochs_moved: _Amount = 0.0
+    epochs_moved: _Logarithm = 0.0
+    dear_before: bool = False
     larger_first: bool = False
 
 
@@ -53,7 +54,7 @@ class SurrogateArmDocument(BaseModel):
 
     runs: Count = 0
     mean_log_epochs: _Logarithm = 0.0
-    moved: _Amount = 0.0
+    moved: _Logarithm = 0.0
     guess: _Logarithm | None = None
     cost_sum: _Amount = 0.0
     epoch_sum: Annotated[int, Field(ge=0, lt=2**63)] = 0
