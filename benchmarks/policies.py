@@ -11,7 +11,7 @@ The parts, all by default:
     history     on the traces, with past runs known before the first recurrence, against the reference without
     late        on the traces, recurrences that overlap
     transfer    on the traces, jobs that begin with what another job has learnt
-    random      sixty workloads that are drawn at random, others for each first seed
+    random      sixty workloads that are drawn at random, numbered from the first seed on
     scenarios   every scenario of `zeus-bso simulate --scenario list`; or name single ones: `--only cliffs two-minima`
 
 Prints tables in Markdown, and what must hold; exits 1 if something does not. Tells its progress on stderr.

@@ -1,4 +1,4 @@
-"""The policies on workloads drawn at random: what no scenario was made for, and no constant was chosen on."""
+"""The policies on workloads drawn at random: what no scenario was made for."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _drawn(number: int, rng: random.Random) -> SimulatedWorkload | None:
     except ZeusBSOError:
         return None
     best, at_default = world.oracle(), world.default()
-    always = all(run.target_epoch is not None and run.target_epoch <= max_epochs for run in runs[best.batch_size])
+    always = all((run.target_epoch or math.inf) <= max_epochs for run in runs[best.batch_size])
     hopeless_default = at_default is None or at_default.cost_j > DEAREST_DEFAULT * best.cost_j
     return None if hopeless_default or not always else world
 

@@ -124,7 +124,6 @@ def test_before_runs_tell_them_apart_a_supposition_counts_as_it_is_probable() ->
 
 
 def test_of_means_that_are_supposed_the_likelier_one_counts_more() -> None:
-
     stiff = Kernel(slope_std=0.01, curvature_std=0.01, wiggle_std=0.01, own_std=1e-3)
     observed = {
         8: Observation(5.0, 0.01),

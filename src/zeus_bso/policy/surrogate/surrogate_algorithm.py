@@ -215,9 +215,9 @@ def learn_run(
 ) -> Lesson:
     """Learn from a run, without working out the incumbent anew.
 
-    When a run without a bound converges at a cost beyond the bound, costs have drifted if the run of a proven size
-    before it was as dear, or if the machine has become slower. Then the sizes that the old bound retired come back. Half
-    of a surprise in epochs is common to all sizes. One such run alone may be bad luck.
+    When a run without a bound converges beyond the bound, costs have drifted if the run of a proven size before it was
+    as dear, or if the machine has become slower. Then the sizes that the old bound retired come back. Half of a
+    surprise in epochs is common to all sizes. One such run alone may be bad luck.
 
     Args:
         knobs: The job's knobs.
