@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 
-from benchmarks.policy_traces import POLICIES, Verdict, by_policy, regret_of, worst_of
+from benchmarks.policy_traces import HEADS, POLICIES, Run, Verdict, by_policy, compared, regret_of, share_of_reference
 from zeus_bso.exceptions import ZeusBSOError
-from zeus_bso.simulator.made_up import GPU, MAX_POWER_W
-from zeus_bso.simulator.report import EARLY, ReportRow
+from zeus_bso.simulator.made_up import GPU, MAX_POWER_W, TARGET, made_up_run
 from zeus_bso.simulator.scenario import Scenario
 from zeus_bso.simulator.traces import Pace, Pair, RecordedRun, Workload
 from zeus_bso.simulator.world import SimulatedWorkload
@@ -22,10 +22,6 @@ MOST_LATE_COST = 1.05
 DEAREST_DEFAULT = 6.0
 """A default that costs more than so many times the best size is not taken."""
 
-_TARGET, _LEVELS = 0.8, 20
-
-Run = Callable[[Sequence[SimulatedWorkload], Sequence[str]], list[ReportRow]]
-
 
 def on_random_workloads(first: int, _: Sequence[Pair], run: Run) -> list[Verdict]:
     """Sixty workloads: table and verdicts.
@@ -36,19 +32,12 @@ def on_random_workloads(first: int, _: Sequence[Pair], run: Run) -> list[Verdict
     """
     ours, theirs = by_policy(run(random_worlds(first, WORKLOADS), POLICIES))
     both = list(zip(ours, theirs, strict=True))
-    print("\n| workload | T | regret at 20 | zeus | at T | zeus | worst at T | zeus | last fifth | zeus |")
-    print("|" + "---|" * 10)
+    print(f"\n| workload | {HEADS} |\n|" + "---|" * (2 + HEADS.count("|")))
     for our, other in sorted(both, key=lambda pair: -regret_of(pair[0], pair[0].recurrences)):
-        end = our.recurrences
-        print(
-            f"| {our.scenario} | {end} | {regret_of(our, EARLY):.2f} | {regret_of(other, EARLY):.2f} "
-            f"| {regret_of(our, end):.2f} | {regret_of(other, end):.2f} "
-            f"| {worst_of(our, end):.1f} | {worst_of(other, end):.1f} | {our.late_cost:.3f} | {other.late_cost:.3f} |"
-        )
+        print(f"| {our.scenario} | {compared(our, other)} |")
     verdicts = []
-    for name, ends in (("20", [EARLY] * len(ours)), ("T", [row.recurrences for row in ours])):
-        mean = fmean(regret_of(row, end) for row, end in zip(ours, ends, strict=True))
-        mean /= fmean(regret_of(row, end) for row, end in zip(theirs, ends, strict=True))
+    for name in ("20", "T"):
+        mean = share_of_reference(ours, theirs, name)
         claim = f"random workloads: mean regret at {name} at most {MOST_REGRET:.2f} x zeus"
         verdicts.append((mean <= MOST_REGRET, claim, f"{mean:.3f} x"))
     late, other_late = (fmean(row.late_cost for row in rows) for rows in (ours, theirs))
@@ -101,7 +90,7 @@ def _drawn(number: int, rng: random.Random) -> SimulatedWorkload | None:
         time_s = 60.0 * (1 + rise) * math.exp(rng.gauss(0.0, off_pace))
         paces[size] = {MAX_POWER_W: Pace(time_s, 100.0 + 180.0 / (1 + rise))}
     default, name = rng.choice(sizes), f"random {number}"
-    workload = Workload(name, (name, GPU, GPU), _TARGET, True, max_epochs, default)
+    workload = Workload(name, (name, GPU, GPU), TARGET, True, max_epochs, default)
     pair = Pair(workload, GPU, runs, paces, MAX_POWER_W, default)
     world = SimulatedWorkload(pair, Scenario(name=name, recurrences=rng.choice(LENGTHS)))
     try:
@@ -123,8 +112,6 @@ def _sizes(rng: random.Random) -> tuple[int, ...]:
 
 
 def _recorded(epochs: int, bend: float) -> RecordedRun:
-    """A run whose metric rises steeply at first, and reaches its target after so many epochs."""
-    shares = [(index + 1) / _LEVELS for index in range(_LEVELS)]
-    moments = [-math.log(1 - share * (1 - math.exp(-bend))) / bend for share in shares]
-    reached = tuple(float(max(1, math.ceil(epochs * moment - 1e-9))) for moment in moments)
-    return RecordedRun(tuple(_TARGET * share for share in shares), reached, float(epochs), 0.0)
+    """A run that was looked at once an epoch."""
+    run = made_up_run(epochs, bend)
+    return replace(run, epochs=tuple(float(max(1, math.ceil((epoch or 0.0) - 1e-9))) for epoch in run.epochs))

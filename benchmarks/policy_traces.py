@@ -67,23 +67,12 @@ def on_moved_defaults(pairs: Sequence[Pair], run: Run) -> list[Verdict]:
     ]
     ours, theirs = by_policy(run(worlds, POLICIES))
     both = list(zip(ours, theirs, strict=True))
-    print(
-        "\n| workload | gpu | default | T | regret at 20 | zeus | at T | zeus | worst at T | zeus | last fifth | zeus |"
-        "\n|" + "---|" * 12
-    )
+    print(f"\n| workload | gpu | default | {HEADS} |\n|" + "---|" * (4 + HEADS.count("|")))
     for our, other in both:
-        end = our.recurrences
-        print(
-            f"| {our.workload} | {our.gpu} | {our.scenario.removeprefix('default ')} | {end} "
-            f"| {regret_of(our, EARLY):.2f} | {regret_of(other, EARLY):.2f} "
-            f"| {regret_of(our, end):.2f} | {regret_of(other, end):.2f} "
-            f"| {worst_of(our, end):.1f} | {worst_of(other, end):.1f} "
-            f"| {our.late_cost:.3f} | {other.late_cost:.3f} |"
-        )
+        print(f"| {our.workload} | {our.gpu} | {our.scenario.removeprefix('default ')} | {compared(our, other)} |")
     verdicts = []
     for name in ("20", "T"):
-        mean = fmean(regret_of(our, at(our, name)) for our in ours)
-        mean /= fmean(regret_of(other, at(other, name)) for other in theirs)
+        mean = share_of_reference(ours, theirs, name)
         verdicts.append((mean <= 1, f"every default: mean regret at {name} at most that of zeus", f"{mean:.3f} x"))
         ratio, worst = max(
             ((regret_of(our, at(our, name)) / regret_of(other, at(other, name)), our) for our, other in both),
@@ -130,7 +119,7 @@ def regret(rows: Sequence[ReportRow]) -> list[Verdict]:
             (regret_of(our, at(our, name)), regret_of(other, at(other, name)))
             for our, other in zip(ours, theirs, strict=True)
         ]
-        mean = fmean(our for our, _ in pairs) / fmean(other for _, other in pairs)
+        mean = share_of_reference(ours, theirs, name)
         ratios = [our / other for our, other in pairs]
         verdicts.append(
             (
@@ -236,6 +225,24 @@ def overlapping(rows: Sequence[ReportRow], overlap: int) -> list[Verdict]:
 def by_policy(rows: Sequence[ReportRow]) -> tuple[list[ReportRow], list[ReportRow]]:
     """Our rows and those of the reference, pair by pair."""
     return [row for row in rows if row.policy == "surrogate"], [row for row in rows if row.policy == "zeus"]
+
+
+HEADS = "T | regret at 20 | zeus | at T | zeus | worst at T | zeus | last fifth | zeus"
+
+
+def compared(our: ReportRow, other: ReportRow) -> str:
+    """Cells under :data:`HEADS`."""
+    end = our.recurrences
+    return (
+        f"{end} | {regret_of(our, EARLY):.2f} | {regret_of(other, EARLY):.2f} "
+        f"| {regret_of(our, end):.2f} | {regret_of(other, end):.2f} "
+        f"| {worst_of(our, end):.1f} | {worst_of(other, end):.1f} | {our.late_cost:.3f} | {other.late_cost:.3f}"
+    )
+
+
+def share_of_reference(ours: Sequence[ReportRow], theirs: Sequence[ReportRow], name: str) -> float:
+    """Our mean regret over that of the reference, after so many recurrences."""
+    return fmean(regret_of(our, at(our, name)) for our in ours) / fmean(regret_of(row, at(row, name)) for row in theirs)
 
 
 def at(row: ReportRow, name: str) -> int:

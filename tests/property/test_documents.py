@@ -59,3 +59,10 @@ def test_an_import_knows_every_field(
 ) -> None:
     assert set(document.model_fields) == {field.name for field in fields(state)}
     assert document().model_dump() == asdict(state())
+
+
+@pytest.mark.parametrize("moved", [250.0, -3.0])
+def test_an_import_takes_a_level_that_has_moved_to_and_fro_for_long(moved: float) -> None:
+    """The releases before counted every step as one up, so that the sum could grow without end."""
+    assert SurrogateDocument(epochs_moved=moved).epochs_moved == moved
+    assert SurrogateArmDocument(moved=moved).moved == moved

@@ -15,7 +15,7 @@ MAX_POWER_W = 300.0
 _IDLE_W = 100.0
 _BUSY_W = 280.0
 
-_TARGET = 0.8
+TARGET = 0.8
 _LEVELS = 20
 _BEND = 3.0
 """How sharply a learning curve flattens: it rises like ``1 - exp(-_BEND * epoch / epochs_to_target)``."""
@@ -120,7 +120,7 @@ def made_up_pair(
         workload=Workload(
             name=name,
             key=(name, GPU, GPU),
-            target_metric=_TARGET,
+            target_metric=TARGET,
             higher_is_better=True,
             max_epochs=max_epochs,
             default_batch_size=default_batch_size,
@@ -135,17 +135,22 @@ def made_up_pair(
 
 def _runs(epochs: float, noise: float) -> tuple[RecordedRun, ...]:
     if not noise:
-        return (_run(epochs),)
+        return (made_up_run(epochs),)
     ranks = [(index + 0.5) / _RUNS for index in range(_RUNS)]
-    return tuple(_run(epochs * math.exp(noise * NormalDist().inv_cdf(rank))) for rank in ranks)
+    return tuple(made_up_run(epochs * math.exp(noise * NormalDist().inv_cdf(rank))) for rank in ranks)
 
 
-def _run(epochs: float) -> RecordedRun:
-    """A run that reaches its target after so many epochs, and the levels before on a saturating curve."""
+def made_up_run(epochs: float, bend: float = _BEND) -> RecordedRun:
+    """A run that reaches its target after so many epochs, and the levels before on a saturating curve.
+
+    Args:
+        epochs: Its epochs.
+        bend: How sharply the curve flattens; above 0.
+    """
     shares = [(index + 1) / _LEVELS for index in range(_LEVELS)]
-    moments = [-math.log(1 - share * (1 - math.exp(-_BEND))) / _BEND for share in shares]
+    moments = [-math.log(1 - share * (1 - math.exp(-bend))) / bend for share in shares]
     return RecordedRun(
-        levels=tuple(_TARGET * share for share in shares),
+        levels=tuple(TARGET * share for share in shares),
         epochs=tuple(epochs * moment for moment in moments),
         target_epoch=epochs,
         floor=0.0,

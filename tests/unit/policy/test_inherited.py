@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from zeus_bso.policy.ancestor import Ancestor, AncestorSize, Kinship
 from zeus_bso.policy.state import Knobs, Progress, SizeState, SurrogateArmState
 from zeus_bso.policy.surrogate import hypotheses
 from zeus_bso.policy.surrogate.beliefs import beliefs_of
-from zeus_bso.policy.surrogate.gaussian_process import Observation, fit, octaves_of
+from zeus_bso.policy.surrogate.gaussian_process import Hypothesis, Matrix, Mean, Observation, Vector, fit, octaves_of
 from zeus_bso.policy.surrogate.inherited import EPOCHS_DOUBT, PACE_DOUBT, epochs_hypotheses, first_run, pace_hypotheses
 from zeus_bso.protocol.words import Stage
 
@@ -49,18 +50,35 @@ def known(runs: dict[int, float], of: Ancestor | None) -> dict[int, float]:
     return {size: belief.epochs.mean for size, belief in beliefs_of(knobs, progress, sizes).items()}
 
 
-def test_the_covariance_of_a_fit_has_its_variances_on_the_diagonal_and_its_mean_is_the_mixture() -> None:
-    observed = {size: Observation(EPOCHS[size], 0.01) for size in (16, 64)}
-    fitted = fit(hypotheses.PACE, 16, observed, -1.0, 4.0)
+@pytest.mark.parametrize("hypothesis", [hypotheses.PACE, hypotheses.EPOCHS])
+def test_a_fit_is_the_mixture_of_each_supposition_with_each_kernel(hypothesis: Hypothesis) -> None:
+    """Each fitted by itself as a hypothesis of its own, and added up by the textbook."""
+    observed = {size: Observation(EPOCHS[size], 0.01) for size in (16, 64, 128)}
     places = octaves_of(SIZES, 16)
-    covariances = fitted.covariances(places, places)
+    fitted = fit(hypothesis, 16, observed, -1.0, 4.0)
+    alone = [
+        fit(Hypothesis(partial(only, hypothesis.mean, index), (kernel,)), 16, observed, -1.0, 4.0)
+        for index in range(len(hypothesis.mean(places, -1.0, 4.0)[0]))
+        for kernel in hypothesis.kernels
+    ]
+    evidence = np.array([each.log_evidence for each in alone])
+    weights = np.exp(evidence - np.logaddexp.reduce(evidence))
+    means = np.array([each.mean(places) for each in alone])
+    mean = weights @ means
+    within = np.einsum("h,hlr->lr", weights, [each.covariances(places, places) for each in alone])
 
+    assert fitted.log_evidence == pytest.approx(np.logaddexp.reduce(evidence))
+    assert fitted.mean(places) == pytest.approx(mean)
+    covariances = fitted.covariances(places, places)
+    assert covariances == pytest.approx(within + np.einsum("h,hl,hr->lr", weights, means - mean, means - mean))
     assert np.diag(covariances) == pytest.approx(fitted.variances(places))
-    assert covariances == pytest.approx(covariances.T)
     assert np.linalg.eigvalsh(covariances).min() > -1e-9
-    means, weights = fitted.means(places), np.exp(fitted.evidence - fitted.evidence.max())
-    mixture = np.einsum("ks,ksp->p", weights / weights.sum(), means)
-    assert fitted.mean(places) == pytest.approx(mixture)
+
+
+def only(mean: Mean, index: int, places: Vector, least: float, most: float) -> tuple[Matrix, Vector]:
+    """One supposition of several, as probable as it is among them."""
+    suppositions, probable = mean(places, least, most)
+    return suppositions[[index]], probable[[index]]
 
 
 def test_without_an_ancestor_there_is_one_hypothesis() -> None:

@@ -226,21 +226,13 @@ class FittedHypothesis:
         """Logarithm of how probable the hypothesis is, up to a constant of the observations."""
         return float(np.logaddexp.reduce(self.evidence, axis=None))
 
-    def means(self, places: Vector) -> Array:
-        """What each expects at the places: kernels x suppositions x places."""
-        means: Array = self._level + self._expected(places) + self._whitened.transpose(0, 2, 1) @ self._cross(places)
-        return means
-
     def belief(self, places: Vector) -> tuple[Vector, Vector]:
         """Mean and variance of what is believed of each place, all together."""
         weights, (cross, mean, off) = self._weights, self._parts(places)
-        by_kernel, by_supposition = weights.sum(axis=1), weights.sum(axis=0)
         before = np.array([kernel.variances(places) for kernel in self._hypothesis.kernels])
-        within = by_kernel @ (before - (cross**2).sum(axis=1))
-        # The square of how far each is off the mean, without an array of kernels x suppositions x places.
-        weighted = self._whitened * weights[:, np.newaxis]
-        pull = 2 * weighted @ off + weighted @ self._whitened.transpose(0, 2, 1) @ cross
-        variance: Vector = within + by_supposition @ off**2 + (pull * cross).sum(axis=(0, 1))
+        weighted, pulls = self._pulls
+        pulled = ((2 * weighted @ off + pulls @ cross) * cross).sum(axis=(0, 1))
+        variance: Vector = weights.sum(axis=1) @ before + weights.sum(axis=0) @ off**2 + pulled
         return mean, variance
 
     def mean(self, places: Vector) -> Vector:
@@ -253,26 +245,32 @@ class FittedHypothesis:
 
     def covariances(self, left: Vector, right: Vector) -> Matrix:
         """Covariance of what is believed of every place on the left with that of every one on the right."""
-        weights, by_kernel = self._weights, self._weights.sum(axis=1)
-        kernels = self._hypothesis.kernels
-        within = sum(share * kernel.covariances(left, right) for share, kernel in zip(by_kernel, kernels, strict=True))
+        weights, kernels = self._weights, self._hypothesis.kernels
         (at_left, _, off_left), (at_right, _, off_right) = self._parts(left), self._parts(right)
+        before = np.array([kernel.covariances(left, right) for kernel in kernels])
         between = (off_left * weights.sum(axis=0)[:, np.newaxis]).T @ off_right
-        # As in belief, without arrays of kernels x suppositions x places.
-        weighted = self._whitened * weights[:, np.newaxis]
-        known = weighted @ self._whitened.transpose(0, 2, 1) - by_kernel[:, np.newaxis, np.newaxis] * np.eye(
-            len(self._seen)
-        )
-        pulled = at_left.transpose(0, 2, 1) @ (known @ at_right + weighted @ off_right)
-        covariance: Matrix = (
-            within + between + (pulled + (weighted @ off_left).transpose(0, 2, 1) @ at_right).sum(axis=0)
-        )
+        weighted, pulls = self._pulls
+        pulled = at_left.transpose(0, 2, 1) @ (weighted @ off_right + pulls @ at_right)
+        pulled += (weighted @ off_left).transpose(0, 2, 1) @ at_right
+        covariance: Matrix = np.einsum("k,klr->lr", weights.sum(axis=1), before) + between + pulled.sum(axis=0)
         return covariance
 
     @property
     def _weights(self) -> Matrix:
         weights: Matrix = np.exp(self.evidence - self.log_evidence)
         return weights
+
+    @property
+    def _pulls(self) -> tuple[Array, Array]:
+        """How the observations pull the suppositions of each kernel, weighed: each, and in pairs.
+
+        The pairs make good for what observations take from the variance. With both, what is believed is worked out
+        without an array of kernels x suppositions x places.
+        """
+        weights = self._weights
+        weighted: Array = self._whitened * weights[:, np.newaxis]
+        taken = np.multiply.outer(weights.sum(axis=1), np.eye(len(self._seen)))
+        return weighted, weighted @ self._whitened.transpose(0, 2, 1) - taken
 
     def _cross(self, places: Vector) -> Array:
         known = np.array([kernel.covariances(self._seen, places) for kernel in self._hypothesis.kernels])

@@ -70,9 +70,10 @@ def most_worthwhile(
     scores = {}
     for size in candidates:
         other = rest[0] if rest and means[size] == cheapest else cheapest
-        spreads = {runs: beliefs[size].spread_after(runs, noise, pace_noise, in_flight.get(size, 0)) for runs in SERIES}
-        gains = (knowledge_gradient(means[size], other, spread) / runs for runs, spread in spreads.items())
-        gain = max(gains) if rest else 0.0
+        gain = 0.0
+        for runs in SERIES if rest else ():
+            spread = beliefs[size].spread_after(runs, noise, pace_noise, in_flight.get(size, 0))
+            gain = max(gain, knowledge_gradient(means[size], other, spread) / runs)
         scores[size] = price(knobs, beliefs[size], cheapest) - HORIZON * max(state.started, 1) * gain
     return min(scores, key=lambda size: scores[size])
 

@@ -235,11 +235,12 @@ def learn_run(
     if outcome is Outcome.CONVERGED:
         bound = cost_bound(knobs, progress, uncapped=False)
         dear = run.uncapped and bound is not None and run.cost > bound
-        drifted = dear and (state.dear_before or change > 0.0)
+        slower = dear and change > 0.0
+        drifted = slower or (dear and state.dear_before)
         least = progress.min_cost
         least = run.cost if run.uncapped or least is None else min(least, run.cost)
         state = replace(state, dear_before=dear and not drifted)
-        if change < 0.0 or (change and drifted):
+        if change < 0.0 or slower:
             sizes = on_another_machine(sizes, run, found, change)
             followed = state
         elif drifted:

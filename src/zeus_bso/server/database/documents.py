@@ -19,6 +19,7 @@ from zeus_bso.protocol.words import Count, FiniteFloat, PositiveCount
 State = TypeVar("State", SurrogateState, SurrogateArmState)
 
 _Amount = Annotated[float, Field(ge=0, le=1e40)]
+_Difference = Annotated[float, Field(ge=-1e40, le=1e40)]
 _Logarithm = Annotated[float, Field(ge=-100, le=100)]
 _Epoch = Annotated[float, Field(gt=0, le=2**31)]
 
@@ -42,7 +43,7 @@ class SurrogateDocument(BaseModel):
     pace_level: _Logarithm = 0.0
     epochs_level: _Logarithm = 0.0
     epochs_trend: _Logarithm = 0.0
-    epochs_moved: _Logarithm = 0.0
+    epochs_moved: _Difference = 0.0
     dear_before: bool = False
     larger_first: bool = False
 
@@ -54,14 +55,14 @@ class SurrogateArmDocument(BaseModel):
 
     runs: Count = 0
     mean_log_epochs: _Logarithm = 0.0
-    moved: _Logarithm = 0.0
+    moved: _Difference = 0.0
     guess: _Logarithm | None = None
     cost_sum: _Amount = 0.0
     epoch_sum: Annotated[int, Field(ge=0, lt=2**63)] = 0
     last_pace: Annotated[float, Field(gt=0, le=1e40)] | None = None
     curve: Annotated[tuple[tuple[FiniteFloat, _Epoch], ...], Field(max_length=MAX_LEVELS)] = ()
     warm_up_runs: Count = 0
-    warm_up: Annotated[float, Field(ge=-1e40, le=1e40)] = 0.0
+    warm_up: _Difference = 0.0
     stops: Count = 0
     seen: Count = 0
 
