@@ -113,5 +113,5 @@ def _sizes(rng: random.Random) -> tuple[int, ...]:
 
 def _recorded(epochs: int, bend: float) -> RecordedRun:
     """A run that was looked at once an epoch."""
-    run = made_up_run(epochs, bend)
+    run = made_up_run(float(epochs), bend)
     return replace(run, epochs=tuple(float(max(1, math.ceil((epoch or 0.0) - 1e-9))) for epoch in run.epochs))

@@ -316,6 +316,21 @@ def test_a_good_run_between_two_dear_ones_says_that_they_were_bad_luck() -> None
     assert job.progress.surrogate.epochs_level == pytest.approx(before.epochs_level, abs=0.1)
 
 
+def test_a_stop_of_a_size_that_has_never_converged_says_nothing_of_drift() -> None:
+    job = Job({size: 20 if size == 64 else 40 for size in SIZES if size != 512})
+    job.recur(40)
+    before = job.progress.surrogate
+    assert not job.sizes[512].converged
+    job.open = [replace(job.ask(), batch_size=512)]
+    job.knobs = replace(job.knobs, curve_stop=False)
+    assert job.train(job.open[0]) is Outcome.COST_BOUND
+    job.epochs = dict.fromkeys(SIZES, 60)
+    job.open = [replace(job.ask(), batch_size=64, uncapped=True)]
+
+    assert job.train(job.open[0]) is Outcome.CONVERGED
+    assert job.progress.surrogate.epochs_level == pytest.approx(before.epochs_level, abs=0.1)
+
+
 def test_a_slower_machine_is_known_at_once_where_a_run_without_a_bound_shows_it() -> None:
     job = Job({size: 20 if size == 64 else 40 for size in SIZES})
     job.recur(40)
