@@ -57,6 +57,7 @@ def test_what_was_learnt_before_a_drift_counts_for_less() -> None:
     arm, state = SurrogateArmState(runs=20, mean_log_epochs=1.0, moved=1.0), SurrogateState(epochs_moved=1.095)
 
     assert runs_remembered(SurrogateState(epochs_moved=1.0), arm) == pytest.approx(20)
+    assert runs_remembered(SurrogateState(epochs_moved=0.905), arm) == pytest.approx(1), "down as up"
     assert runs_remembered(state, arm) == pytest.approx(1)
     assert add_epochs(state, arm, 2.0) == SurrogateArmState(runs=2, mean_log_epochs=1.5, moved=1.095)
     assert add_epochs_noise(state, arm, 2.0).noise_ss == pytest.approx(0.5)
